@@ -1,0 +1,30 @@
+"""Settings of the numerical engine that hold for a whole process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["cache_directory", "enable_compilation_cache"]
+
+
+def cache_directory() -> Path:
+    """Return where Nescio keeps what it can compute again: `NESCIO_CACHE`, else the user's cache folder."""
+    if given := os.environ.get("NESCIO_CACHE"):
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "nescio"
+
+
+def enable_compilation_cache() -> None:
+    """Keep compiled programs on disk, so that a second run of any command compiles nothing.
+
+    The command line calls this; a library user who wants the same calls it once, before the first computation.
+    """
+    import jax
+
+    folder = cache_directory() / "jax"
+    folder.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

@@ -1,0 +1,33 @@
+"""The errors a user can meet; each message names the value, the place and what would be right."""
+
+
+class NescioError(Exception):
+    """Anything that went wrong because of what Nescio was given, told in the user's terms."""
+
+
+class FileError(NescioError):
+    """A file cannot be read as what it should be: missing, empty, malformed, of an unknown kind."""
+
+
+class ConfigurationError(NescioError):
+    """A configuration holds an unknown key, or a value outside what is physically or logically possible."""
+
+
+class StructureError(NescioError):
+    """A crystal structure cannot be used: no cell, no sites, an unknown element, an impossible symmetry."""
+
+
+class MeasurementError(NescioError):
+    """Measured data cannot be used: no overlap with the prior's range, missing wavelength, non-finite axis."""
+
+
+class AgentError(NescioError):
+    """A saved agent is incomplete, damaged or of another version, or does not fit the data given to it."""
+
+
+class MissingExtraError(NescioError):
+    """An optional dependency is needed that is not installed; the message names the extra to install."""
+
+
+class InterruptedTrainingError(NescioError):
+    """Training was interrupted by the user; the message says how to resume it."""

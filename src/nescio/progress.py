@@ -1,0 +1,51 @@
+"""Progress bars with remaining time, silent where nobody is watching."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Advance", "track"]
+
+Advance = Callable[[float, str], None]
+"""Called with the amount of work done since the last call and a short message (may be empty)."""
+
+
+@contextmanager
+def track(description: str, total: float, *, enabled: bool | None = None) -> Iterator[Advance]:
+    """Show one progress bar on standard error while the block runs.
+
+    Args:
+        description: What is being done, shown left of the bar.
+        total: Amount of work, in the unit that `Advance` is called with.
+        enabled: Force the bar on or off; by default it is shown when standard error is a terminal.
+
+    Yields:
+        A function `advance(amount, message)`; `message` replaces the text right of the bar when not empty.
+    """
+    show = sys.stderr.isatty() if enabled is None else enabled
+    if not show:
+        yield lambda amount, message="": None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[message]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(description, total=total, message="")
+
+        def advance(amount: float, message: str = "") -> None:
+            if message:
+                progress.update(task, message=message)
+            progress.advance(task, amount)
+
+        yield advance

@@ -1,0 +1,101 @@
+"""What a measuring technique must provide, and how an installed one is found.
+
+The hall (:mod:`nescio.learn`, :mod:`nescio.view`) speaks to techniques only through these protocols, so that a
+further technique is one new package that registers a :class:`Technique` under the entry point group
+``nescio.techniques``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+from nescio.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import jax
+    import xarray as xr
+
+__all__ = ["Batch", "Prior", "Technique", "available_techniques", "find_technique"]
+
+
+class Batch(NamedTuple):
+    """Labelled draws from a prior."""
+
+    signals: jax.Array
+    """Shape (n, points), each scaled to the range 0 to 1."""
+    labels: jax.Array
+    """Shape (n,), integer index into the prior's ``labels``."""
+    conditions: jax.Array
+    """Shape (n, conditions): what is known of the sample beside the signal (composition); may have no columns."""
+
+
+@runtime_checkable
+class Prior(Protocol):
+    """A physical forward model with distributions over its nuisance parameters."""
+
+    @property
+    def technique(self) -> str:
+        """Name under which the technique is registered."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of `Batch.labels`."""
+
+    @property
+    def axis(self) -> xr.DataArray:
+        """The grid of a signal, shape (points,), one-dimensional with name, `units` and `long_name`."""
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """What the columns of `Batch.conditions` are (element symbols); empty where nothing is conditioned on."""
+
+    def sample(self, key: jax.Array, n: int) -> Batch:
+        """Draw `n` labelled signals; pure, compiles under `jax.jit` with `n` static; classes in equal shares."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return all that is needed to build the same prior again, as JSON-compatible values."""
+
+
+class Technique(Protocol):
+    """The one protocol through which the hall reads, prepares and explains measurements."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as in configuration files."""
+
+    def load_prior(self, path: Path) -> Prior:
+        """Read a prior from its TOML file."""
+
+    def prior_from_document(self, document: Mapping[str, Any]) -> Prior:
+        """Build a prior from what `Prior.to_document` returned."""
+
+    def read(self, path: Path, **options: Any) -> xr.Dataset:
+        """Read one file of measurements into the form that `nescio.signals` describes."""
+
+    def prepare(self, measured: xr.Dataset, prior: Prior, **options: Any) -> xr.Dataset:
+        """Bring measurements onto the prior's grid and scale (`nescio.signals`: prepared)."""
+
+    def file_patterns(self) -> Sequence[str]:
+        """Glob patterns of the files that `read` understands, such as ``*.xy``."""
+
+
+def available_techniques() -> tuple[str, ...]:
+    """Return the names of all installed techniques, sorted."""
+    return tuple(sorted(point.name for point in entry_points(group="nescio.techniques")))
+
+
+def find_technique(name: str) -> Technique:
+    """Return the technique registered under `name`.
+
+    Raises:
+        ConfigurationError: No installed package registers that name.
+    """
+    for point in entry_points(group="nescio.techniques"):
+        if point.name == name:
+            technique: Technique = point.load()()
+            return technique
+    known = ", ".join(available_techniques()) or "none"
+    raise ConfigurationError(f"technique {name!r} is not installed (installed: {known})")
