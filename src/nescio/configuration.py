@@ -1,0 +1,93 @@
+"""Configuration files: TOML in, validated frozen models out, errors in the user's terms."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from nescio.errors import ConfigurationError, FileError
+
+__all__ = ["read_toml", "validated"]
+
+_LARGEST_FILE = 10_000_000
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        FileError: It does not exist, is not a text file, or is larger than a configuration can be.
+        ConfigurationError: It is not valid TOML; the message names the line.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise FileError(f"{path}: larger than {_LARGEST_FILE // 1_000_000} MB, not a configuration file")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileError(f"{path}: no such file") from None
+    except UnicodeDecodeError:
+        raise FileError(f"{path}: not a text file in UTF-8") from None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: cannot be read ({error})") from None
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+
+
+def validated(model: type[_Model], document: Mapping[str, Any], source: str) -> _Model:
+    """Build a settings model from a document.
+
+    Args:
+        model: The pydantic model.
+        document: What was read.
+        source: Where it was read, for the message.
+
+    Raises:
+        ConfigurationError: One line that names the source, the first key at fault, and what would be right.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(top level)"
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key {key!r}; known here: {_siblings(model, first['loc'])}"
+        else:
+            message = f"{key}: {first['msg'].removeprefix('Value error, ')}"
+            if first["type"] not in ("missing", "value_error"):
+                shown = repr(first["input"])
+                message += f", not {shown if len(shown) < 60 else shown[:57] + '...'}"
+        more = error.error_count() - 1
+        suffix = f" (and {more} more)" if more else ""
+        raise ConfigurationError(f"{source}: {message}{suffix}") from None
+
+
+def _siblings(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """Return the keys that are known beside the one at `location`."""
+    here: Any = model
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        field = here.model_fields.get(part) if hasattr(here, "model_fields") else None
+        if field is None:
+            break
+        here = _model_within(field.annotation)
+    fields = getattr(here, "model_fields", {})
+    return ", ".join(sorted(field.alias or name for name, field in fields.items())) or "none"
+
+
+def _model_within(annotation: Any) -> Any:
+    """Return the first settings model inside a type such as ``tuple[Model, ...]`` or ``Model | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_within(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,360 @@
+"""The diffraction prior: known phases and distributions over everything else a pattern depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jax import Array
+
+from nescio.configuration import read_toml, validated
+from nescio.errors import ConfigurationError, NescioError
+from nescio.techniques import Batch
+from nescio.xrd.disturbances import (
+    amorphous_humps,
+    gaussian_noise,
+    normalise,
+    poisson_noise,
+    smooth_background,
+)
+from nescio.xrd.pattern import Crystal, Diffractometer, PatternParameters, powder_pattern
+from nescio.xrd.peaks import nodes_for
+from nescio.xrd.reflections import compute_reflections
+from nescio.xrd.settings import PhaseSettings, PriorSettings
+from nescio.xrd.structure import Structure, make_structure, read_structure, structure_from_document
+
+__all__ = ["Prior"]
+
+# Reflections and their equivalents are padded up to these, so that phases of like size share one compiled program.
+_REFLECTION_SIZES = (8, 32, 128, 512, 2048, 8192, 65536)
+_EQUIVALENT_SIZES = (4, 12, 24)
+# Beyond the end of the range, in degree: reflections whose tails still reach into it.
+_TAIL_DEGREE = 4.0
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Phases of like size, their arrays stacked along a leading axis."""
+
+    phases: tuple[int, ...]
+    crystals: Crystal
+    axes: Array
+    """Shape (phases, choices, 3): plane normals that the texture axis is drawn from."""
+    axis_counts: Array
+    """Shape (phases,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Distributions over diffraction patterns of known phases (:class:`nescio.techniques.Prior`).
+
+    Build one with :meth:`from_file`, :meth:`from_settings`, or from settings and structures that are at hand.
+    """
+
+    settings: PriorSettings
+    structures: tuple[Structure, ...]
+
+    def __post_init__(self) -> None:
+        # Made now, so that a phase that cannot be used is an error here and not inside a compiled function.
+        _ = self.instrument, self._groups
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Prior:
+        """Read a prior from its TOML file; CIFs are found relative to it, and a ``[learn]`` table is left alone.
+
+        Raises:
+            NescioError: The file, a key in it, or a CIF is not what it should be.
+        """
+        path = Path(path)
+        document = {key: value for key, value in read_toml(path).items() if key != "learn"}
+        return cls.from_settings(validated(PriorSettings, document, str(path)), path.parent, source=str(path))
+
+    @classmethod
+    def from_settings(
+        cls, settings: PriorSettings, folder: Path | None = None, *, source: str = "settings"
+    ) -> Prior:
+        """Build a prior from settings; CIFs are found relative to `folder`."""
+        structures = tuple(_load_structure(phase, folder or Path(), source) for phase in settings.phases)
+        return cls(settings, structures)
+
+    @classmethod
+    def from_cifs(cls, paths: Sequence[str | Path], **settings: Any) -> Prior:
+        """Build a prior of the given CIFs, named after their files; `settings` as in the TOML file."""
+        phases = [{"name": Path(path).stem, "cif": str(path)} for path in paths]
+        return cls.from_settings(validated(PriorSettings, {"phases": phases, **settings}, "settings"))
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Prior:
+        """Build a prior from what :meth:`to_document` returned."""
+        if set(document) != {"settings", "structures"}:
+            raise ConfigurationError("prior document: needs exactly the keys settings and structures")
+        settings = validated(PriorSettings, document["settings"], "prior document")
+        structures = tuple(structure_from_document(entry) for entry in document["structures"])
+        if len(structures) != len(settings.phases):
+            raise ConfigurationError(
+                f"prior document: {len(settings.phases)} phases but {len(structures)} structures"
+            )
+        return cls(settings, structures)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return settings and structures as JSON-compatible values."""
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "structures": [structure.to_document() for structure in self.structures],
+        }
+
+    @property
+    def technique(self) -> str:
+        """Name of the technique."""
+        return "xrd"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the phases."""
+        return tuple(phase.name for phase in self.settings.phases)
+
+    @cached_property
+    def condition_names(self) -> tuple[str, ...]:
+        """Elements whose fractions the agent is told; empty where the phases have no compositions."""
+        return tuple(sorted({e for phase in self.settings.phases for e in phase.composition or {}}))
+
+    @property
+    def wavelength(self) -> float:
+        """Wavelength of the strongest line in angstrom."""
+        return self.settings.radiation.radiation.wavelength
+
+    @cached_property
+    def axis(self) -> xr.DataArray:
+        """The grid, shape (points,), in degree of two-theta or 1/angstrom."""
+        axis = self.settings.axis
+        values = np.linspace(axis.start, axis.stop, axis.points)
+        attributes = (
+            {"units": "degree", "long_name": "two-theta"}
+            if axis.kind == "two_theta"
+            else {"units": "1/angstrom", "long_name": "momentum transfer q"}
+        )
+        attributes["wavelength_angstrom"] = self.wavelength  # type: ignore[assignment]
+        return xr.DataArray(
+            values, dims=axis.kind, coords={axis.kind: values}, name=axis.kind, attrs=attributes
+        )
+
+    @cached_property
+    def two_theta(self) -> np.ndarray:
+        """The grid as diffraction angle in degree, shape (points,)."""
+        values = np.asarray(self.axis.values)
+        if self.settings.axis.kind == "two_theta":
+            return values
+        return np.degrees(2.0 * np.arcsin(values * self.wavelength / (4.0 * np.pi)))
+
+    @cached_property
+    def instrument(self) -> Diffractometer:
+        """The diffractometer that the settings describe."""
+        s = self.settings
+        narrowest = _narrowest_fwhm(s, self.wavelength)
+        return Diffractometer(
+            self.two_theta,
+            s.radiation.radiation,
+            polarisation=s.radiation.polarisation_factor,
+            radius_mm=s.instrument.radius_mm,
+            narrowest_fwhm=narrowest,
+            nodes=nodes_for(_width_ratio(s, self.two_theta)),
+        )
+
+    def sample(self, key: Array, n: int) -> Batch:
+        """Draw `n` labelled patterns in random order, the phases in equal shares.
+
+        Args:
+            key: Random key.
+            n: Number of patterns; static under `jax.jit`.
+
+        Returns:
+            Signals of shape (n, points), scaled to 0-1; labels (n,); compositions (n, elements), which may have no
+            columns. If `n` is no multiple of the number of phases, which of them are one short is random.
+        """
+        draw, mix = jax.random.split(key)
+        each = -(-n // len(self.structures))
+        signals, labels, conditions = [], [], []
+        for number, group in enumerate(self._groups):
+            count = each * len(group.phases)
+            which = jnp.repeat(jnp.arange(len(group.phases)), each, total_repeat_length=count)
+            keys = jax.random.split(jax.random.fold_in(draw, number), count)
+            pattern, composition = jax.vmap(lambda k, w, group=group: self._draw(k, w, group))(keys, which)
+            signals.append(pattern)
+            labels.append(jnp.asarray(group.phases)[which])
+            conditions.append(composition)
+        order = jax.random.permutation(mix, each * len(self.structures))[:n]
+        return Batch(*(jnp.concatenate(parts)[order] for parts in (signals, labels, conditions)))
+
+    def sample_phase(self, key: Array, phase: int | str, n: int) -> Array:
+        """Draw `n` patterns of one phase, shape (n, points)."""
+        index = self.labels.index(phase) if isinstance(phase, str) else phase
+        group = next(group for group in self._groups if index in group.phases)
+        which = jnp.full(n, group.phases.index(index))
+        keys = jax.random.split(key, n)
+        return jax.vmap(lambda k, w: self._draw(k, w, group)[0])(keys, which)
+
+    def _draw(self, key: Array, which: Array, group: _Group) -> tuple[Array, Array]:
+        """Draw one pattern and composition of the phase at position `which` of a group."""
+        parameter_key, disturbance_key, composition_key = jax.random.split(key, 3)
+        crystal = jax.tree.map(lambda leaf: leaf[which], group.crystals)
+        parameters = self._draw_parameters(parameter_key, group.axes[which], group.axis_counts[which])
+        bragg = powder_pattern(crystal, parameters, self.instrument)
+        pattern = normalise(self._disturb(disturbance_key, normalise(bragg)))
+        return pattern, self._draw_composition(composition_key, jnp.asarray(group.phases)[which])
+
+    def _draw_parameters(self, key: Array, axes: Array, count: Array) -> PatternParameters:
+        s = self.settings
+        keys = iter(jax.random.split(key, 17))
+        strain = s.lattice.strain.sample(next(keys))
+        march = s.texture.march_coefficient.sample(next(keys))
+        textured = jax.random.uniform(next(keys)) >= s.texture.random_share
+        chosen = jax.random.randint(next(keys), (), 0, count)
+        i = s.instrument
+        return PatternParameters(
+            length_change=strain + s.lattice.axis_strain.sample(next(keys), (3,)),
+            angle_change=s.lattice.angle_change.sample(next(keys), (3,)),
+            texture_axis=axes[chosen],
+            march_coefficient=jnp.where(textured, march, 1.0),
+            crystallite_size_nm=s.broadening.crystallite_size_nm.sample(next(keys)),
+            microstrain=s.broadening.microstrain.sample(next(keys)),
+            mixing=s.broadening.mixing.sample(next(keys)),
+            caglioti=jnp.stack([d.sample(next(keys)) for d in (i.u, i.v, i.w)]),
+            lorentzian_xy=jnp.stack([d.sample(next(keys)) for d in (i.x, i.y)]),
+            zero_shift=i.zero_shift.sample(next(keys)),
+            displacement_mm=i.displacement_mm.sample(next(keys)),
+            b_iso=s.broadening.b_iso.sample(next(keys)),
+        )
+
+    def _disturb(self, key: Array, pattern: Array) -> Array:
+        """Add background and noise to a pattern whose highest peak is 1."""
+        background, noise = self.settings.background, self.settings.noise
+        keys = jax.random.split(key, 8)
+        axis = jnp.asarray(self.axis.values, jnp.float32)
+        if not (background.polynomial.is_zero and background.inverse.is_zero):
+            coefficients = background.polynomial.sample(keys[0], (background.degree + 1,))
+            pattern = pattern + smooth_background(axis, coefficients, background.inverse.sample(keys[1]))
+        if background.humps:
+            shape = (background.humps,)
+            pattern = pattern + amorphous_humps(
+                axis,
+                background.hump_height.sample(keys[2], shape),
+                background.hump_centre.sample(keys[3], shape),
+                background.hump_fwhm.sample(keys[4], shape),
+            )
+        if noise.counts is not None:
+            pattern = poisson_noise(keys[5], pattern, noise.counts.sample(keys[6]))
+        if not noise.gaussian.is_zero:
+            noise_key, level_key = jax.random.split(keys[7])
+            pattern = gaussian_noise(noise_key, pattern, noise.gaussian.sample(level_key))
+        return pattern
+
+    def _draw_composition(self, key: Array, phase: Array) -> Array:
+        """Draw fractions of `condition_names` within the phase's ranges, scaled to sum to 1."""
+        if not self.condition_names:
+            return jnp.zeros((0,), jnp.float32)
+        low, high = (jnp.asarray(bound, jnp.float32)[phase] for bound in self._composition_bounds)
+        fractions = low + (high - low) * jax.random.uniform(key, low.shape)
+        return fractions / jnp.maximum(jnp.sum(fractions), 1e-6)
+
+    @cached_property
+    def _composition_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest fraction, each of shape (phases, elements)."""
+        bounds = np.zeros((2, len(self.structures), len(self.condition_names)))
+        for i, phase in enumerate(self.settings.phases):
+            for j, element in enumerate(self.condition_names):
+                bounds[:, i, j] = (phase.composition or {}).get(element, (0.0, 0.0))
+        return bounds[0], bounds[1]
+
+    @cached_property
+    def _groups(self) -> tuple[_Group, ...]:
+        """The phases' reflections, stacked by size."""
+        two_theta, wavelength = self.two_theta, self.wavelength
+        longest = max(line[0] for line in self.settings.radiation.radiation.lines)
+        shortest = min(line[0] for line in self.settings.radiation.radiation.lines)
+        strain = self.settings.lattice.strain.high + self.settings.lattice.axis_strain.high
+        farthest = np.radians(min(two_theta[-1] + _TAIL_DEGREE, 179.0) / 2.0)
+        d_min = shortest / (2.0 * np.sin(farthest)) / (1.0 + max(strain, 0.0))
+        d_first = longest / (2.0 * np.sin(np.radians(two_theta[0] / 2.0)))
+        d_last = wavelength / (2.0 * np.sin(np.radians(two_theta[-1] / 2.0)))
+        tables = []
+        for phase, structure in zip(self.settings.phases, self.structures, strict=True):
+            reflections = compute_reflections(
+                structure, wavelength, d_min, anomalous=self.settings.radiation.anomalous
+            )
+            seen = (reflections.d <= d_first) & (reflections.d >= d_last)
+            if not seen.any():
+                raise ConfigurationError(
+                    f"phase {phase.name!r} has no reflection between {two_theta[0]:g} and {two_theta[-1]:g} degree"
+                    f" at {wavelength:g} angstrom; widen the axis or take the phase out"
+                )
+            tables.append((reflections, reflections.miller[seen]))
+
+        sizes: dict[tuple[int, int], list[int]] = {}
+        for i, (reflections, _) in enumerate(tables):
+            rows, columns = reflections.equivalents.shape[:2]
+            size = (_round_up(rows, _REFLECTION_SIZES), _round_up(columns, _EQUIVALENT_SIZES))
+            sizes.setdefault(size, []).append(i)
+        groups = []
+        for members in sizes.values():
+            rows = max(tables[i][0].equivalents.shape[0] for i in members)
+            columns = max(tables[i][0].equivalents.shape[1] for i in members)
+            crystals = [
+                Crystal.from_reflections(tables[i][0], count=rows, equivalents=columns) for i in members
+            ]
+            choices = [self._texture_axes(tables[i][1]) for i in members]
+            axes = np.zeros((len(members), max(map(len, choices)), 3), np.float32)
+            for row, choice in zip(axes, choices, strict=True):
+                row[: len(choice)] = choice
+            groups.append(
+                _Group(
+                    phases=tuple(members),
+                    crystals=jax.tree.map(lambda *leaves: jnp.stack(leaves), *crystals),
+                    axes=jnp.asarray(axes),
+                    axis_counts=jnp.asarray([len(choice) for choice in choices]),
+                )
+            )
+        return tuple(groups)
+
+    def _texture_axes(self, seen: np.ndarray) -> np.ndarray:
+        """Return the plane normals that a phase's texture axis is drawn from, shape (choices, 3)."""
+        axes = self.settings.texture.axes
+        return seen if axes == "reflections" else np.asarray(axes, float)
+
+
+def _load_structure(phase: PhaseSettings, folder: Path, source: str) -> Structure:
+    if phase.cif is not None:
+        return read_structure(folder / phase.cif, name=phase.name)
+    try:
+        return make_structure(
+            phase.name, phase.cell, phase.space_group, [site.model_dump() for site in phase.sites]
+        )
+    except NescioError as error:
+        raise ConfigurationError(f"{source}: {error}") from None
+
+
+def _round_up(value: int, sizes: Sequence[int]) -> int:
+    return next((size for size in sizes if size >= value), value)
+
+
+def _narrowest_fwhm(settings: PriorSettings, wavelength: float) -> float:
+    """Return a lower bound, in degree, of the width of any peak the settings can draw."""
+    scherrer = np.degrees(0.9 * wavelength / (10.0 * settings.broadening.crystallite_size_nm.high))
+    i = settings.instrument
+    instrument = i.w.low if i.u.low >= 0.0 and i.v.low >= 0.0 else 0.0
+    return float(max(scherrer, np.sqrt(max(instrument, 0.0)), i.y.low, 0.02))
+
+
+def _width_ratio(settings: PriorSettings, two_theta: np.ndarray) -> float:
+    """Return an upper bound of widest over narrowest peak within one pattern."""
+    first, last = np.radians([two_theta[0], min(two_theta[-1] + _TAIL_DEGREE, 170.0)]) / 2.0
+    grows_with_tangent = (settings.broadening.microstrain, settings.instrument.u, settings.instrument.x)
+    if all(distribution.is_zero for distribution in grows_with_tangent):
+        return float(np.cos(first) / np.cos(last))
+    return float(np.tan(last) / np.tan(first))

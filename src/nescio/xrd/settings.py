@@ -1,0 +1,237 @@
+"""The configuration of a diffraction prior: what a user writes in TOML, validated and frozen."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from nescio.errors import NescioError
+from nescio.xrd.distributions import Distribution, within
+from nescio.xrd.radiation import Radiation, parse_radiation
+
+__all__ = [
+    "AxisSettings",
+    "BackgroundSettings",
+    "BroadeningSettings",
+    "InstrumentSettings",
+    "LatticeSettings",
+    "NoiseSettings",
+    "PhaseSettings",
+    "PriorSettings",
+    "RadiationSettings",
+    "SiteSettings",
+    "TextureSettings",
+]
+
+_CONSTANT_ZERO = Distribution.model_validate(0.0)
+
+
+def _uniform(low: float, high: float) -> Distribution:
+    return Distribution.model_validate({"uniform": [low, high]})
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AxisSettings(_Settings):
+    """The grid of a pattern; the seed's by default."""
+
+    kind: Literal["two_theta", "q"] = "two_theta"
+    """Diffraction angle in degree, or momentum transfer in 1/angstrom."""
+    start: float = 20.0
+    stop: float = 90.0
+    points: Annotated[int, Field(ge=32, le=65536)] = 2048
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not 0.0 < self.start < self.stop:
+            raise ValueError(f"start ({self.start:g}) must be positive and below stop ({self.stop:g})")
+        if self.kind == "two_theta" and self.stop >= 180.0:
+            raise ValueError(f"two-theta must end below 180 degree, not at {self.stop:g}")
+        return self
+
+
+class RadiationSettings(_Settings):
+    """The beam."""
+
+    source: str | float | tuple[tuple[float, float], ...] = "CuKa"
+    """A name ("CuKa", "MoKa1"), a wavelength in angstrom, or a list of [wavelength, weight]."""
+    monochromator_two_theta: Annotated[float, Field(ge=0.0, lt=180.0)] | None = None
+    """Diffraction angle of a crystal monochromator in degree (26.6 for graphite and Cu Ka)."""
+    polarisation: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    """In-plane over out-of-plane share: 1 unpolarised, 0 a synchrotron beam diffracted vertically."""
+    anomalous: bool = True
+    """Whether f' and f'' are added to the scattering factors."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            parse_radiation(self.source)
+        except NescioError as error:
+            raise ValueError(str(error)) from None
+        if self.polarisation is not None and self.monochromator_two_theta is not None:
+            raise ValueError("give either polarisation or monochromator_two_theta, not both")
+        return self
+
+    @property
+    def radiation(self) -> Radiation:
+        """The lines."""
+        return parse_radiation(self.source)
+
+    @property
+    def polarisation_factor(self) -> float:
+        """What multiplies cos^2 of two-theta in the polarisation factor."""
+        if self.polarisation is not None:
+            return self.polarisation
+        if self.monochromator_two_theta is not None:
+            return math.cos(math.radians(self.monochromator_two_theta)) ** 2
+        return 1.0
+
+
+class SiteSettings(_Settings):
+    """One site of the asymmetric unit."""
+
+    element: str
+    position: tuple[float, float, float]
+    occupancy: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    charge: int = 0
+    b_iso: Annotated[float, Field(ge=0.0, le=50.0)] | None = None
+    """Isotropic displacement parameter B in angstrom^2."""
+
+
+class PhaseSettings(_Settings):
+    """One known phase: a CIF, or cell, space group and sites written out."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    cif: str | None = None
+    """Path of a CIF, relative to the configuration's folder."""
+    space_group: str | int | None = None
+    cell: tuple[float, float, float, float, float, float] | None = None
+    """a, b, c in angstrom and alpha, beta, gamma in degree."""
+    sites: tuple[SiteSettings, ...] = ()
+    composition: dict[str, tuple[float, float]] | None = None
+    """Range of each element's atomic fraction in which the phase may occur."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        written = self.cell is not None or self.space_group is not None or bool(self.sites)
+        if (self.cif is None) == (not written):
+            raise ValueError(f"phase {self.name!r} needs either cif, or cell, space_group and sites")
+        if written and (self.cell is None or self.space_group is None or not self.sites):
+            raise ValueError(f"phase {self.name!r} needs all of cell, space_group and sites")
+        for element, (low, high) in (self.composition or {}).items():
+            if not 0.0 <= low <= high <= 1.0:
+                raise ValueError(
+                    f"composition of {element} in {self.name!r} must be a range within 0 to 1, not {low:g} to {high:g}"
+                )
+        return self
+
+
+class TextureSettings(_Settings):
+    """Preferred orientation."""
+
+    march_coefficient: Annotated[Distribution, within(0.01, 10.0, "the March coefficient")] = _uniform(0.2, 1.0)
+    axes: Literal["reflections"] | tuple[tuple[float, float, float], ...] = "reflections"
+    """A random reflection of the phase within the range, or one of these plane normals."""
+    random_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Share of patterns without texture."""
+
+    @field_validator("axes")
+    @classmethod
+    def _check(cls, axes: Any) -> Any:
+        if axes != "reflections" and (not axes or any(not any(axis) for axis in axes)):
+            raise ValueError('axes is "reflections" or a list of plane indices, none of them [0, 0, 0]')
+        return axes
+
+
+class LatticeSettings(_Settings):
+    """Relative changes of the cell; the crystal system is kept."""
+
+    strain: Annotated[Distribution, within(-0.2, 0.2, "isotropic strain")] = _uniform(-0.01, 0.01)
+    axis_strain: Annotated[Distribution, within(-0.2, 0.2, "strain per axis")] = _uniform(-0.0025, 0.0025)
+    angle_change: Annotated[Distribution, within(-10.0, 10.0, "change of angle (degree)")] = _CONSTANT_ZERO
+
+
+class BroadeningSettings(_Settings):
+    """What the sample adds to the width of a peak."""
+
+    crystallite_size_nm: Annotated[Distribution, within(0.5, 10_000.0, "crystallite size (nm)")] = Distribution.model_validate(
+        {"log_uniform": [5.0, 40.0]}
+    )
+    microstrain: Annotated[Distribution, within(0.0, 0.1, "microstrain")] = _CONSTANT_ZERO
+    mixing: Annotated[Distribution, within(0.0, 1.0, "profile mixing")] = _uniform(0.0, 1.0)
+    b_iso: Annotated[Distribution, within(0.0, 20.0, "b_iso (angstrom^2)")] = _CONSTANT_ZERO
+    """Displacement parameter B added to every site's own."""
+
+
+class InstrumentSettings(_Settings):
+    """What the diffractometer adds."""
+
+    u: Annotated[Distribution, within(-10.0, 10.0, "Caglioti u (degree^2)")] = _CONSTANT_ZERO
+    v: Annotated[Distribution, within(-10.0, 10.0, "Caglioti v (degree^2)")] = _CONSTANT_ZERO
+    w: Annotated[Distribution, within(0.0, 10.0, "Caglioti w (degree^2)")] = _CONSTANT_ZERO
+    x: Annotated[Distribution, within(0.0, 10.0, "Lorentzian x (degree)")] = _CONSTANT_ZERO
+    y: Annotated[Distribution, within(0.0, 10.0, "Lorentzian y (degree)")] = _CONSTANT_ZERO
+    zero_shift: Annotated[Distribution, within(-5.0, 5.0, "zero shift (degree)")] = _uniform(-0.1, 0.1)
+    displacement_mm: Annotated[Distribution, within(-10.0, 10.0, "sample displacement (mm)")] = _CONSTANT_ZERO
+    radius_mm: Annotated[float, Field(gt=1.0, le=100_000.0)] = 200.0
+
+
+class BackgroundSettings(_Settings):
+    """What is left of the background after subtraction, on a scale where the highest peak is 1."""
+
+    polynomial: Annotated[Distribution, within(-2.0, 2.0, "background coefficients")] = _CONSTANT_ZERO
+    """Each Chebyshev coefficient."""
+    degree: Annotated[int, Field(ge=0, le=12)] = 4
+    inverse: Annotated[Distribution, within(-2.0, 10.0, "inverse background")] = _CONSTANT_ZERO
+    """Height of the 1/x term at the start of the axis."""
+    humps: Annotated[int, Field(ge=0, le=8)] = 0
+    """Number of amorphous humps."""
+    hump_height: Annotated[Distribution, within(0.0, 5.0, "hump height")] = _uniform(0.0, 0.1)
+    hump_centre: Distribution = _uniform(20.0, 90.0)
+    """In the unit of the axis."""
+    hump_fwhm: Annotated[Distribution, within(1e-3, 180.0, "hump width")] = _uniform(4.0, 15.0)
+
+
+class NoiseSettings(_Settings):
+    """Noise, on a scale where the highest point is 1."""
+
+    gaussian: Annotated[Distribution, within(0.0, 1.0, "noise standard deviation")] = _uniform(0.0, 0.01)
+    counts: Annotated[Distribution, within(1.0, 1e9, "counts at the highest peak")] | None = None
+    """Counts at the highest point, for counting noise; none if absent."""
+
+
+class PriorSettings(_Settings):
+    """All of a diffraction prior; every key but the phases has the seed's value as default."""
+
+    technique: Literal["xrd"] = "xrd"
+    phases: Annotated[tuple[PhaseSettings, ...], Field(min_length=1, max_length=500)]
+    axis: AxisSettings = AxisSettings()
+    radiation: RadiationSettings = RadiationSettings()
+    texture: TextureSettings = TextureSettings()
+    lattice: LatticeSettings = LatticeSettings()
+    broadening: BroadeningSettings = BroadeningSettings()
+    instrument: InstrumentSettings = InstrumentSettings()
+    background: BackgroundSettings = BackgroundSettings()
+    noise: NoiseSettings = NoiseSettings()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [phase.name for phase in self.phases]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two phases are called {twice[0]!r}; names must differ")
+        conditioned = [phase.name for phase in self.phases if phase.composition is not None]
+        if conditioned and len(conditioned) < len(names):
+            missing = next(phase.name for phase in self.phases if phase.composition is None)
+            raise ValueError(f"{conditioned[0]!r} has a composition but {missing!r} has none; give all or none")
+        if self.axis.kind == "q":
+            largest = 4.0 * math.pi / self.radiation.radiation.wavelength
+            if self.axis.stop >= largest:
+                raise ValueError(
+                    f"axis.stop {self.axis.stop:g} 1/angstrom is beyond 4 pi / wavelength = {largest:.3f}"
+                )
+        return self

@@ -1,0 +1,45 @@
+"""Diffraction as one of the techniques that the hall speaks to (entry point ``nescio.techniques``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from nescio.errors import ConfigurationError
+from nescio.techniques import Prior as AnyPrior
+from nescio.xrd.prepare import prepare
+from nescio.xrd.prior import Prior
+from nescio.xrd.read import FILE_PATTERNS, read_patterns
+
+__all__ = ["XRD"]
+
+
+class XRD:
+    """Reads diffraction patterns and builds diffraction priors (:class:`nescio.techniques.Technique`)."""
+
+    name = "xrd"
+
+    def load_prior(self, path: Path) -> Prior:
+        """Read a prior from its TOML file."""
+        return Prior.from_file(path)
+
+    def prior_from_document(self, document: Mapping[str, Any]) -> Prior:
+        """Build a prior from what :meth:`nescio.xrd.Prior.to_document` returned."""
+        return Prior.from_document(document)
+
+    def read(self, path: Path, **options: Any) -> xr.Dataset:
+        """Read one file; options as in :func:`nescio.xrd.read_patterns`."""
+        return read_patterns(path, **options)
+
+    def prepare(self, measured: xr.Dataset, prior: AnyPrior, **options: Any) -> xr.Dataset:
+        """Bring patterns onto the prior's grid; options as in :func:`nescio.xrd.prepare`."""
+        if not isinstance(prior, Prior):
+            raise ConfigurationError(f"a prior of technique 'xrd' is needed, not of {prior.technique!r}")
+        return prepare(measured, axis=prior.axis, wavelength=prior.wavelength, **options)
+
+    def file_patterns(self) -> Sequence[str]:
+        """Glob patterns of the files that can be read."""
+        return FILE_PATTERNS
