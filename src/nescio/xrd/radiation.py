@@ -1,0 +1,126 @@
+"""X-ray lines: which wavelengths a beam holds, and in what shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nescio.errors import ConfigurationError
+
+__all__ = ["HC_EV_ANGSTROM", "Radiation", "parse_radiation"]
+
+HC_EV_ANGSTROM = 12398.419843320026
+"""Planck's constant times the speed of light in eV angstrom (CODATA 2018, exact)."""
+
+# Wavelengths in angstrom of K-alpha 1, 2 and K-beta: Cr, Fe, Co, Cu from Hoelzer et al. (1997), Phys. Rev. A 56,
+# 4554, table III; Mo and Ag from Bearden (1967), Rev. Mod. Phys. 39, 78, on the scale of Deslattes et al. (2003).
+_LINES = {
+    "Cr": (2.2897260, 2.2936510, 2.0848810),
+    "Fe": (1.9360410, 1.9399730, 1.7566040),
+    "Co": (1.7889960, 1.7928350, 1.6208260),
+    "Cu": (1.5405929, 1.5444274, 1.3922340),
+    "Mo": (0.7093172, 0.7136070, 0.6323030),
+    "Ag": (0.5594218, 0.5638131, 0.4970817),
+}
+_SHORTEST, _LONGEST = 0.05, 10.0
+
+
+@dataclass(frozen=True)
+class Radiation:
+    """A beam of discrete lines.
+
+    Attributes:
+        lines: Wavelength in angstrom and weight of every line; weights sum to 1, the strongest comes first.
+    """
+
+    lines: tuple[tuple[float, float], ...]
+
+    @property
+    def wavelength(self) -> float:
+        """Wavelength of the strongest line in angstrom."""
+        return self.lines[0][0]
+
+    @property
+    def mean_wavelength(self) -> float:
+        """Weighted mean wavelength in angstrom."""
+        return sum(wavelength * weight for wavelength, weight in self.lines)
+
+    @property
+    def energy_ev(self) -> float:
+        """Photon energy of the strongest line in eV."""
+        return HC_EV_ANGSTROM / self.wavelength
+
+
+def parse_radiation(value: str | float | Sequence[Sequence[float]]) -> Radiation:
+    """Build a beam from what a user writes.
+
+    Args:
+        value: A name such as "CuKa" (both K-alpha lines, two to one), "CuKa1", "CuKa2" or "CuKb"; a wavelength in
+            angstrom, also as text; or a list of [wavelength, weight].
+
+    Raises:
+        ConfigurationError: The name is unknown, or a wavelength is not within 0.05 to 10 angstrom; the message says in
+            which other unit the number would make sense.
+    """
+    if isinstance(value, bool) or value is None:
+        raise ConfigurationError(f"radiation {value!r} is neither a name, a wavelength nor a list of lines")
+    if isinstance(value, str):
+        return _parse_name(value)
+    if isinstance(value, int | float):
+        return Radiation(((_checked(float(value)), 1.0),))
+    lines = []
+    for entry in value:
+        if len(entry) != 2 or not all(
+            isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in entry
+        ):
+            raise ConfigurationError(
+                f"radiation line {list(entry)!r} is not [wavelength in angstrom, weight]"
+            )
+        if entry[1] <= 0:
+            raise ConfigurationError(f"radiation line {list(entry)!r} needs a positive weight")
+        lines.append((_checked(float(entry[0])), float(entry[1])))
+    if not lines:
+        raise ConfigurationError("radiation is an empty list; give at least one [wavelength, weight]")
+    total = sum(weight for _, weight in lines)
+    lines.sort(key=lambda line: -line[1])
+    return Radiation(tuple((wavelength, weight / total) for wavelength, weight in lines))
+
+
+def _parse_name(text: str) -> Radiation:
+    name = text.strip().lower().replace("-", "").replace("_", "").replace(" ", "").replace("alpha", "a")
+    name = name.replace("beta", "b").replace("α", "a").replace("β", "b")
+    for anode, (first, second, beta) in _LINES.items():
+        if not name.startswith(anode.lower()):
+            continue
+        line = name.removeprefix(anode.lower())
+        if line in ("", "ka", "ka12"):
+            return Radiation(((first, 2.0 / 3.0), (second, 1.0 / 3.0)))
+        if line in ("ka1", "ka2", "kb", "kb1"):
+            return Radiation((({"ka1": first, "ka2": second}.get(line, beta), 1.0),))
+    try:
+        return Radiation(((_checked(float(text)), 1.0),))
+    except ValueError:
+        known = ", ".join(f"{anode}Ka" for anode in _LINES)
+        raise ConfigurationError(
+            f"radiation {text!r} is unknown; give one of {known} (or ...Ka1, ...Ka2, ...Kb), or angstroms"
+        ) from None
+
+
+def _checked(wavelength: float) -> float:
+    if math.isfinite(wavelength) and _SHORTEST <= wavelength <= _LONGEST:
+        return wavelength
+    hint = ""
+    if math.isfinite(wavelength) and wavelength > 0:
+        readings = (
+            ("metre", wavelength * 1e10),
+            ("keV", HC_EV_ANGSTROM / (1e3 * wavelength)),
+            ("eV", HC_EV_ANGSTROM / wavelength),
+            ("picometre", wavelength / 100.0),
+            ("nanometre", wavelength * 10.0),
+        )
+        # The plausible reading is the one nearest to the wavelengths diffraction is done with.
+        unit, angstrom = min(readings, key=lambda reading: abs(math.log(reading[1])))
+        if _SHORTEST <= angstrom <= _LONGEST:
+            hint = f"; if that is in {unit}, write {angstrom:.6g}"
+    raise ConfigurationError(f"wavelength {wavelength:g} is not within 0.05 to 10 angstrom{hint}")

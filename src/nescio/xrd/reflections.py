@@ -1,0 +1,159 @@
+"""From a structure to its list of reflections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gemmi
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from numpy.typing import NDArray
+
+from nescio.xrd.scattering import anomalous_factors, atomic_scattering_factor
+from nescio.xrd.structure import Site, Structure
+
+__all__ = ["Reflections", "compute_reflections", "reciprocal_metric", "structure_factor"]
+
+# Intensities below this share of the strongest are absent: rounding, not scattering.
+_ABSENT = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Reflections:
+    """The distinct reflections of a powder, by falling lattice spacing."""
+
+    structure: Structure
+    miller: NDArray[np.int64]
+    """Shape (reflections, 3)."""
+    d: NDArray[np.float64]
+    """Shape (reflections,), lattice spacing in angstrom."""
+    multiplicity: NDArray[np.int64]
+    """Shape (reflections,): equivalents under the Laue group, opposite ones counted."""
+    f_squared: NDArray[np.float64]
+    """Shape (reflections,): mean of F^2 over a Friedel pair, in electrons^2."""
+    equivalents: NDArray[np.int64]
+    """Shape (reflections, most, 3): equivalents up to sign; rows past `equivalent_count` are zero."""
+    equivalent_count: NDArray[np.int64]
+    """Shape (reflections,)."""
+
+
+def reciprocal_metric(cell: ArrayLike) -> Array:
+    """Return the reciprocal metric tensor G*, so that 1/d^2 = h G* h.
+
+    Args:
+        cell: Shape (6,), a, b, c in angstrom and alpha, beta, gamma in degree.
+
+    Returns:
+        Shape (3, 3), in 1/angstrom^2.
+
+    Source: Giacovazzo (2011), Fundamentals of Crystallography, section 2.3.
+    """
+    c = jnp.asarray(cell)
+    a, b, e = c[0], c[1], c[2]
+    alpha, beta, gamma = (jnp.cos(jnp.deg2rad(c[i])) for i in (3, 4, 5))
+    volume_squared = 1.0 - alpha**2 - beta**2 - gamma**2 + 2.0 * alpha * beta * gamma
+    # Written out instead of inverting the direct metric: exact zeros stay zero, and it maps and differentiates fast.
+    aa = (1.0 - alpha**2) / a**2
+    bb = (1.0 - beta**2) / b**2
+    cc = (1.0 - gamma**2) / e**2
+    ab = (alpha * beta - gamma) / (a * b)
+    ac = (alpha * gamma - beta) / (a * e)
+    bc = (beta * gamma - alpha) / (b * e)
+    return jnp.stack([jnp.stack([aa, ab, ac]), jnp.stack([ab, bb, bc]), jnp.stack([ac, bc, cc])]) / volume_squared
+
+
+def structure_factor(
+    structure: Structure, miller: NDArray[np.int64], wavelength: float | None
+) -> NDArray[np.complex128]:
+    """Return F for reflections as given.
+
+    Args:
+        structure: The crystal.
+        miller: Shape (reflections, 3).
+        wavelength: In angstrom, for f' and f''; None leaves them out.
+
+    Returns:
+        Shape (reflections,), in electrons: sum of occupancy (f0 + f' + i f'') DW exp(2 pi i h.x).
+
+    Source: Giacovazzo (2011), Fundamentals of Crystallography, section 3.3.
+    """
+    from nescio.xrd.structure import _operations
+
+    cell = gemmi.UnitCell(*structure.cell)
+    stol_squared = 0.25 / np.asarray(cell.calculate_d_array(np.asarray(miller, np.int32))) ** 2
+    positions, site_of, operation_of = structure.unit_cell()
+    rotations, _ = _operations(structure.group)
+    reciprocal = np.array(cell.reciprocal().parameters[:3])
+    total = np.zeros(len(miller), np.complex128)
+    for index, site in enumerate(structure.sites):
+        amplitude = atomic_scattering_factor(site.element, site.charge, stol_squared).astype(np.complex128)
+        if wavelength is not None:
+            f_prime, f_double_prime = anomalous_factors(site.element, wavelength)
+            amplitude += f_prime + 1j * f_double_prime
+        mine = site_of == index
+        phases = np.exp(2j * np.pi * (miller @ positions[mine].T))
+        if site.u_aniso is None:
+            summed = phases.sum(axis=1) * np.exp(-8.0 * np.pi**2 * site.u_iso * stol_squared)
+        else:
+            # The displacement tensor turns with the atom: for an image under R it is met by the index R^T h.
+            turned = np.einsum("hi,oij->hoj", miller, rotations[operation_of[mine]]) * reciprocal
+            summed = (phases * np.exp(-2.0 * np.pi**2 * _quadratic(turned, site))).sum(axis=1)
+        total += site.occupancy * amplitude * summed
+    return total
+
+
+def _quadratic(vectors: NDArray[np.float64], site: Site) -> NDArray[np.float64]:
+    u11, u22, u33, u12, u13, u23 = site.u_aniso or (0.0,) * 6
+    tensor = np.array([[u11, u12, u13], [u12, u22, u23], [u13, u23, u33]])
+    return np.asarray(np.einsum("...i,ij,...j->...", vectors, tensor, vectors))
+
+
+def compute_reflections(
+    structure: Structure, wavelength: float, d_min: float, *, anomalous: bool = True
+) -> Reflections:
+    """List the reflections of a powder.
+
+    Args:
+        structure: The crystal.
+        wavelength: In angstrom; f' and f'' are taken there.
+        d_min: Smallest lattice spacing in angstrom.
+        anomalous: Whether to add f' and f''.
+
+    Returns:
+        All reflections not extinct, those of equal spacing that no symmetry relates kept apart.
+    """
+    group, cell = structure.group, gemmi.UnitCell(*structure.cell)
+    miller = np.asarray(gemmi.make_miller_array(cell, group, d_min), np.int64).reshape(-1, 3)
+    d = np.asarray(cell.calculate_d_array(miller.astype(np.int32)), np.float64)
+    order = np.argsort(-d, kind="stable")
+    miller, d = miller[order], d[order]
+
+    used = wavelength if anomalous else None
+    f_squared = np.abs(structure_factor(structure, miller, used)) ** 2
+    if anomalous and not group.is_centrosymmetric():
+        f_squared = 0.5 * (f_squared + np.abs(structure_factor(structure, -miller, used)) ** 2)
+    present = f_squared > _ABSENT * f_squared.max(initial=0.0)
+    miller, d, f_squared = miller[present], d[present], f_squared[present]
+
+    equivalents, counts = _equivalents(miller, group)
+    return Reflections(structure, miller, d, 2 * counts, f_squared, equivalents, counts)
+
+
+def _equivalents(
+    miller: NDArray[np.int64], group: gemmi.SpaceGroup
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the equivalents of each reflection up to sign (reflections, most, 3), and how many there are."""
+    rotations = np.array([op.rot for op in group.operations().sym_ops], np.int64) // gemmi.Op.DEN
+    images = np.einsum("hi,oij->hoj", miller, rotations)
+    # Of h and -h the one whose first index that is not zero is positive stands for both.
+    leading = np.sign(images[..., 0] * 4 + np.sign(images[..., 1]) * 2 + np.sign(images[..., 2]))
+    first = np.where(images[..., 0] != 0, np.sign(images[..., 0]), leading)
+    images = images * first[..., None]
+    lists = [np.unique(row, axis=0) for row in images]
+    counts = np.array([len(row) for row in lists], np.int64)
+    table = np.zeros((len(lists), int(counts.max(initial=1)), 3), np.int64)
+    for i, row in enumerate(lists):
+        table[i, : len(row)] = row
+    return table, counts

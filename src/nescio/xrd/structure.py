@@ -1,0 +1,394 @@
+"""Crystal structures: read from CIF or written out, validated, brought to their true symmetry."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.errors import FileError, StructureError
+
+__all__ = ["Site", "Structure", "make_structure", "read_structure", "structure_from_document"]
+
+_LARGEST_FILE = 50_000_000
+# Images of a site nearer than this (angstrom) are one atom on a special position; 0.3333 for 1/3 is caught by it.
+_SAME_ATOM = 0.05
+_U_PER_B = 1.0 / (8.0 * math.pi**2)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site of the asymmetric unit."""
+
+    element: str
+    position: tuple[float, float, float]
+    """Fractional coordinates."""
+    occupancy: float = 1.0
+    charge: int = 0
+    u_iso: float = 0.0
+    """Isotropic mean-square displacement in angstrom^2."""
+    u_aniso: tuple[float, float, float, float, float, float] | None = None
+    """U11, U22, U33, U12, U13, U23 in angstrom^2, as in a CIF; where given, it counts instead of `u_iso`."""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A crystal structure in one setting of its space group."""
+
+    name: str
+    cell: tuple[float, float, float, float, float, float]
+    """a, b, c in angstrom; alpha, beta, gamma in degree."""
+    space_group: str
+    """Extended Hermann-Mauguin symbol."""
+    sites: tuple[Site, ...]
+    source: str = ""
+    resymmetrised: bool = False
+    """Whether the symmetry was found from the positions, because the file gave none."""
+
+    @property
+    def group(self) -> gemmi.SpaceGroup:
+        """The space group in this setting."""
+        return gemmi.SpaceGroup(self.space_group)
+
+    @property
+    def space_group_number(self) -> int:
+        """Number in the International Tables."""
+        return int(self.group.number)
+
+    @property
+    def crystal_system(self) -> str:
+        """Name as :func:`nescio.xrd.lattice.lattice_freedom` takes it."""
+        group = self.group
+        if group.crystal_system_str() == "trigonal" and group.ext == "R":
+            return "rhombohedral"
+        return str(group.crystal_system_str())
+
+    @property
+    def unique_axis(self) -> str:
+        """The unique axis of a monoclinic cell, "b" for all others."""
+        axis = self.group.monoclinic_unique_axis()
+        return axis if axis in ("a", "b", "c") else "b"
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Symbols of all elements, sorted."""
+        return tuple(sorted({site.element for site in self.sites}))
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the structure as JSON-compatible values."""
+        return asdict(self)
+
+    def unit_cell(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """Expand the asymmetric unit by symmetry.
+
+        Returns:
+            Fractional positions (atoms, 3), for each the index of its site, and the index of the symmetry operation
+            that made it. A site on a special position is moved exactly onto it and counted once.
+        """
+        rotations, translations = _operations(self.group)
+        orthogonal = np.array(gemmi.UnitCell(*self.cell).orth.mat.tolist())
+        positions: list[NDArray[np.float64]] = []
+        sites: list[int] = []
+        operations: list[int] = []
+        for index, site in enumerate(self.sites):
+            x = np.asarray(site.position)
+            images = rotations @ x + translations
+            offsets = images - x
+            shifts = np.round(offsets)
+            stable = np.linalg.norm((offsets - shifts) @ orthogonal.T, axis=1) < _SAME_ATOM
+            x = (images - shifts)[stable].mean(axis=0)
+            images = (rotations @ x + translations) % 1.0
+            kept: list[int] = []
+            for i, image in enumerate(images):
+                if kept:
+                    difference = images[kept] - image
+                    difference -= np.round(difference)
+                    if (np.linalg.norm(difference @ orthogonal.T, axis=1) < _SAME_ATOM).any():
+                        continue
+                kept.append(i)
+            positions.extend(images[kept])
+            sites.extend([index] * len(kept))
+            operations.extend(kept)
+        return np.array(positions), np.array(sites), np.array(operations)
+
+
+def _operations(group: gemmi.SpaceGroup) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rotations (operations, 3, 3) and translations (operations, 3) of a space group, centring included."""
+    operations = list(group.operations())
+    rotations = np.array([op.rot for op in operations], float) / gemmi.Op.DEN
+    translations = np.array([op.tran for op in operations], float) / gemmi.Op.DEN
+    return rotations, translations
+
+
+def make_structure(
+    name: str,
+    cell: Sequence[float],
+    space_group: str | int,
+    sites: Sequence[Mapping[str, Any]],
+    *,
+    source: str = "",
+) -> Structure:
+    """Build a structure from its parts.
+
+    Args:
+        name: What to call it.
+        cell: a, b, c in angstrom; alpha, beta, gamma in degree.
+        space_group: Hermann-Mauguin symbol ("P6_3/mmc" or "P63/mmc") or number; of a group with several settings the
+            standard one is meant unless the symbol says otherwise.
+        sites: Mappings with element, position, and optionally occupancy, charge, b_iso (angstrom^2).
+        source: Where it comes from, for messages.
+
+    Raises:
+        StructureError: Something is impossible; the message names it.
+    """
+    where = source or f"phase {name!r}"
+    group = _find_group(space_group, where)
+    made = tuple(
+        Site(
+            element=str(site["element"]),
+            position=(float(site["position"][0]), float(site["position"][1]), float(site["position"][2])),
+            occupancy=float(site.get("occupancy") or 1.0),
+            charge=int(site.get("charge") or 0),
+            u_iso=float(site.get("b_iso") or 0.0) * _U_PER_B,
+        )
+        for site in sites
+    )
+    lengths = tuple(float(x) for x in cell)
+    if len(lengths) != 6:
+        raise StructureError(f"{where}: a cell has six numbers, not {len(lengths)}")
+    return _validated(Structure(name, lengths, group.xhm(), made, source), where)  # type: ignore[arg-type]
+
+
+def structure_from_document(document: Mapping[str, Any]) -> Structure:
+    """Build a structure from what :meth:`Structure.to_document` returned.
+
+    Raises:
+        StructureError: The document does not describe a structure.
+    """
+    try:
+        sites = tuple(
+            Site(
+                **{
+                    **site,
+                    "position": tuple(site["position"]),
+                    "u_aniso": None if site["u_aniso"] is None else tuple(site["u_aniso"]),
+                }
+            )
+            for site in document["sites"]
+        )
+        structure = Structure(**{**document, "cell": tuple(document["cell"]), "sites": sites})
+        return _validated(structure, f"structure {structure.name!r}")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StructureError(f"structure document: {type(error).__name__}: {error}") from None
+
+
+def read_structure(
+    path: str | Path, *, name: str | None = None, resymmetrise: bool = True, tolerance: float = 1e-3
+) -> Structure:
+    """Read the first structure of a CIF.
+
+    Args:
+        path: The file.
+        name: What to call it; by default the file's stem.
+        resymmetrise: Find the symmetry of a file written in P 1, as databases often are; texture and strain
+            need it. The standard conventional cell is then taken.
+        tolerance: Distance in angstrom within which positions count as equivalent.
+
+    Raises:
+        FileError: The file is missing, empty, too large or no CIF.
+        StructureError: It holds no usable structure; the message says what is missing or impossible.
+    """
+    path = Path(path)
+    block, small = _read_block(path)
+    where = str(path)
+    if not small.cell.is_crystal():
+        raise StructureError(f"{where}: no unit cell (_cell_length_a ...) in block {block!r}")
+    group = small.spacegroup
+    if group is None:
+        given = small.spacegroup_hm or "none given"
+        raise StructureError(
+            f"{where}: space group not recognised ({given}); give _space_group_name_H-M_alt or its number"
+        )
+    sites = tuple(_site(site, where) for site in small.sites)
+    cell = tuple(small.cell.parameters)
+    structure = _validated(Structure(name or path.stem, cell, group.xhm(), sites, where), where)  # type: ignore[arg-type]
+    if resymmetrise and group.number == 1:
+        return _resymmetrised(structure, tolerance)
+    return structure
+
+
+def _read_block(path: Path) -> tuple[str, gemmi.SmallStructure]:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise FileError(f"{path}: larger than {_LARGEST_FILE // 1_000_000} MB, not a structure's CIF")
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise FileError(f"{path}: {reason}") from None
+    if not raw.strip():
+        raise FileError(f"{path}: empty file, a CIF was expected")
+    if b"\0" in raw:
+        raise FileError(f"{path}: not a text file, a CIF was expected")
+    try:
+        document = gemmi.cif.read_string(raw.decode("utf-8", errors="replace"))
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise FileError(f"{path}: not a valid CIF: {reason[:200]}") from None
+    smalls = []
+    for block in document:
+        try:
+            smalls.append((block.name, gemmi.make_small_structure_from_block(block)))
+        except (ValueError, RuntimeError, IndexError) as error:
+            reason = " ".join(str(error).split())
+            raise StructureError(f"{path}: block {block.name!r}: {reason[:200]}") from None
+    for name, small in smalls:
+        if len(small.sites) > 0:
+            return name, small
+    if not smalls:
+        raise FileError(f"{path}: no data_ block, a CIF was expected")
+    raise StructureError(f"{path}: no atom sites (_atom_site_fract_x ...) in block {smalls[0][0]!r}")
+
+
+def _site(site: gemmi.SmallStructure.Site, where: str) -> Site:
+    text = site.type_symbol or site.label
+    match = re.match(r"^([A-Za-z]{1,2})(?:(\d*\.?\d+)?([+-])(\d*\.?\d*)?)?", text)
+    element = site.element.name
+    if element == "X" and match:
+        for length in (2, 1):
+            candidate = gemmi.Element(match[1][:length].capitalize())
+            if candidate.atomic_number > 0:
+                element = candidate.name
+                break
+    if element == "X":
+        raise StructureError(f"{where}: site {site.label!r} is of unknown element {text!r}")
+    charge = site.charge
+    if match and match[3]:
+        magnitude = float(match[2] or (match[4] if match[4] not in (None, "", ".") else 1.0))
+        charge = round(magnitude) * (1 if match[3] == "+" else -1)
+    aniso = site.aniso
+    u_aniso = (aniso.u11, aniso.u22, aniso.u33, aniso.u12, aniso.u13, aniso.u23) if aniso.nonzero() else None
+    return Site(
+        element=element,
+        position=(site.fract.x, site.fract.y, site.fract.z),
+        occupancy=site.occ,
+        charge=charge,
+        u_iso=site.u_iso if math.isfinite(site.u_iso) else 0.0,
+        u_aniso=u_aniso,
+        label=site.label,
+    )
+
+
+def _find_group(space_group: str | int, where: str) -> gemmi.SpaceGroup:
+    if isinstance(space_group, int):
+        found = gemmi.find_spacegroup_by_number(space_group) if 1 <= space_group <= 230 else None
+    else:
+        found = gemmi.find_spacegroup_by_name(space_group.replace("_", "").strip())
+    if found is None:
+        raise StructureError(
+            f"{where}: space group {space_group!r} is unknown; give a Hermann-Mauguin symbol such as 'P6_3/mmc', "
+            "or a number from 1 to 230"
+        )
+    return found
+
+
+def _validated(structure: Structure, where: str) -> Structure:
+    cell = structure.cell
+    if not all(math.isfinite(x) for x in cell) or not all(0.5 <= x <= 1000.0 for x in cell[:3]):
+        raise StructureError(f"{where}: cell lengths must be within 0.5 to 1000 angstrom, not {cell[:3]}")
+    if not all(10.0 < x < 170.0 for x in cell[3:]):
+        raise StructureError(f"{where}: cell angles must be within 10 to 170 degree, not {cell[3:]}")
+    cosines = [math.cos(math.radians(x)) for x in cell[3:]]
+    if 1.0 - sum(c * c for c in cosines) + 2.0 * math.prod(cosines) <= 1e-6:
+        raise StructureError(f"{where}: cell angles {cell[3:]} enclose no volume")
+    if not structure.sites:
+        raise StructureError(f"{where}: no atom sites")
+    for site in structure.sites:
+        label = site.label or site.element
+        if gemmi.Element(site.element).atomic_number == 0:
+            raise StructureError(f"{where}: site {label!r} is of unknown element {site.element!r}")
+        if not all(math.isfinite(x) and abs(x) < 1e3 for x in site.position):
+            raise StructureError(f"{where}: site {label!r} has no usable coordinates {site.position}")
+        if not 0.0 < site.occupancy <= 1.0 + 1e-3:
+            raise StructureError(
+                f"{where}: occupancy of site {label!r} must be above 0 and at most 1, not {site.occupancy:g}"
+            )
+        if not 0.0 <= site.u_iso < 5.0:
+            raise StructureError(f"{where}: site {label!r} has an impossible displacement U = {site.u_iso:g}")
+        if site.u_aniso is not None and not all(math.isfinite(u) and abs(u) < 5.0 for u in site.u_aniso):
+            raise StructureError(f"{where}: site {label!r} has impossible anisotropic displacements")
+    group = structure.group
+    if not gemmi.UnitCell(*cell).is_compatible_with_spacegroup(group, eps=1e-2):
+        raise StructureError(
+            f"{where}: a cell of {', '.join(f'{x:g}' for x in cell)} does not fit space group {group.hm}"
+            f" ({group.crystal_system_str()})"
+        )
+    return structure
+
+
+def _resymmetrised(structure: Structure, tolerance: float) -> Structure:
+    """Return the structure in the standard setting of the space group that its positions have."""
+    import spglib
+
+    # Atoms that share a position (partial occupancy) are one species to the search.
+    orthogonal = np.array(gemmi.UnitCell(*structure.cell).orth.mat.tolist())
+    positions: list[NDArray[np.float64]] = []
+    members: list[list[Site]] = []
+    for site in structure.sites:
+        x = np.asarray(site.position)
+        for known, group in zip(positions, members, strict=True):
+            difference = x - known
+            if np.linalg.norm(orthogonal @ (difference - np.round(difference))) < tolerance:
+                group.append(site)
+                break
+        else:
+            positions.append(x)
+            members.append([site])
+    kinds = [
+        tuple(sorted((s.element, s.charge, round(s.occupancy, 3), round(s.u_iso, 5)) for s in group))
+        for group in members
+    ]
+    species = sorted(set(kinds))
+    numbers = [species.index(kind) for kind in kinds]
+    dataset = spglib.get_symmetry_dataset((orthogonal.T, positions, numbers), symprec=max(tolerance, 1e-3))
+    if dataset is None or dataset.number == 1:
+        return structure
+    group = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(dataset.hall))
+    if group is None:
+        return structure
+    lattice = np.asarray(dataset.std_lattice)
+    lengths = np.linalg.norm(lattice, axis=1)
+    angles = [
+        math.degrees(math.acos(float(np.clip(lattice[i] @ lattice[j] / (lengths[i] * lengths[j]), -1, 1))))
+        for i, j in ((1, 2), (0, 2), (0, 1))
+    ]
+    rotations, translations = _operations(group)
+    sites: list[Site] = []
+    taken = np.zeros(len(dataset.std_positions), bool)
+    standard = np.asarray(dataset.std_positions)
+    for i, x in enumerate(standard):
+        if taken[i]:
+            continue
+        images = rotations @ x + translations
+        difference = standard[None] - images[:, None]
+        difference -= np.round(difference)
+        near = (np.linalg.norm(difference @ lattice, axis=2) < 10.0 * max(tolerance, 1e-3)).any(axis=0)
+        taken |= near & (np.asarray(dataset.std_types) == dataset.std_types[i])
+        for element, charge, occupancy, u_iso in species[dataset.std_types[i]]:
+            sites.append(
+                Site(
+                    element, (float(x[0]), float(x[1]), float(x[2])), occupancy, charge, u_iso, label=element
+                )
+            )
+    cell = (*(float(v) for v in lengths), *angles)
+    return _validated(
+        Structure(structure.name, cell, group.xhm(), tuple(sites), structure.source, True),  # type: ignore[arg-type]
+        structure.source,
+    )
