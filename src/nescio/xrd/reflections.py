@@ -11,13 +11,15 @@ from jax import Array
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from nescio.errors import ConfigurationError
 from nescio.xrd.scattering import anomalous_factors, atomic_scattering_factor
-from nescio.xrd.structure import Site, Structure
+from nescio.xrd.structure import Site, Structure, symmetry_operations
 
 __all__ = ["Reflections", "compute_reflections", "reciprocal_metric", "structure_factor"]
 
 # Intensities below this share of the strongest are absent: rounding, not scattering.
 _ABSENT = 1e-10
+_MOST_LATTICE_POINTS = 2e7
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +56,15 @@ def reciprocal_metric(cell: ArrayLike) -> Array:
     a, b, e = c[0], c[1], c[2]
     alpha, beta, gamma = (jnp.cos(jnp.deg2rad(c[i])) for i in (3, 4, 5))
     volume_squared = 1.0 - alpha**2 - beta**2 - gamma**2 + 2.0 * alpha * beta * gamma
-    # Written out instead of inverting the direct metric: exact zeros stay zero, and it maps and differentiates fast.
+    # Written out instead of inverting the direct metric: it maps over many cells and differentiates fast.
     aa = (1.0 - alpha**2) / a**2
     bb = (1.0 - beta**2) / b**2
     cc = (1.0 - gamma**2) / e**2
     ab = (alpha * beta - gamma) / (a * b)
     ac = (alpha * gamma - beta) / (a * e)
     bc = (beta * gamma - alpha) / (b * e)
-    return jnp.stack([jnp.stack([aa, ab, ac]), jnp.stack([ab, bb, bc]), jnp.stack([ac, bc, cc])]) / volume_squared
+    rows = [jnp.stack([aa, ab, ac]), jnp.stack([ab, bb, bc]), jnp.stack([ac, bc, cc])]
+    return jnp.stack(rows) / volume_squared
 
 
 def structure_factor(
@@ -79,12 +82,10 @@ def structure_factor(
 
     Source: Giacovazzo (2011), Fundamentals of Crystallography, section 3.3.
     """
-    from nescio.xrd.structure import _operations
-
     cell = gemmi.UnitCell(*structure.cell)
     stol_squared = 0.25 / np.asarray(cell.calculate_d_array(np.asarray(miller, np.int32))) ** 2
     positions, site_of, operation_of = structure.unit_cell()
-    rotations, _ = _operations(structure.group)
+    rotations, _ = symmetry_operations(structure.group)
     reciprocal = np.array(cell.reciprocal().parameters[:3])
     total = np.zeros(len(miller), np.complex128)
     for index, site in enumerate(structure.sites):
@@ -123,7 +124,16 @@ def compute_reflections(
 
     Returns:
         All reflections not extinct, those of equal spacing that no symmetry relates kept apart.
+
+    Raises:
+        ConfigurationError: `d_min` is not a positive length, or so small that the list would be endless.
     """
+    volume = gemmi.UnitCell(*structure.cell).volume
+    if not d_min > 0.0 or 4.0 / 3.0 * np.pi * volume / d_min**3 > _MOST_LATTICE_POINTS:
+        raise ConfigurationError(
+            f"smallest lattice spacing must be positive, and leave a cell of {volume:.0f} angstrom^3 fewer "
+            f"than {_MOST_LATTICE_POINTS:.0e} lattice points, not {d_min:g} angstrom"
+        )
     group, cell = structure.group, gemmi.UnitCell(*structure.cell)
     miller = np.asarray(gemmi.make_miller_array(cell, group, d_min), np.int64).reshape(-1, 3)
     d = np.asarray(cell.calculate_d_array(miller.astype(np.int32)), np.float64)

@@ -6,9 +6,12 @@ import gemmi
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nescio.errors import StructureError
 from nescio.xrd.radiation import HC_EV_ANGSTROM
 
 __all__ = ["anomalous_factors", "atomic_scattering_factor"]
+
+_LARGEST_CHARGE = 8
 
 
 def atomic_scattering_factor(element: str, charge: int, stol_squared: ArrayLike) -> NDArray[np.float64]:
@@ -18,6 +21,9 @@ def atomic_scattering_factor(element: str, charge: int, stol_squared: ArrayLike)
         element: Symbol.
         charge: Charge of the ion; the nearest tabulated one of the same sign is taken, else the neutral atom.
         stol_squared: (sin theta / wavelength)^2 in 1/angstrom^2, any shape.
+
+    Raises:
+        StructureError: The element has no tabulated scattering factor.
 
     Source: International Tables for Crystallography C (1992), table 6.1.1.4, through gemmi.
     """
@@ -29,18 +35,21 @@ def atomic_scattering_factor(element: str, charge: int, stol_squared: ArrayLike)
 
 def _coefficients(element: str, charge: int) -> gemmi.IT92Coef:
     atom = gemmi.Element("H" if element == "D" else element)
-    step = 1 if charge > 0 else -1
+    sign = 1 if charge > 0 else -1
     # Tables end at common ions: O2- is found as O1-.
     ignored = gemmi.IT92_get_ignore_charge()
     gemmi.IT92_set_ignore_charge(False)
     try:
-        for ion in range(charge, 0, -step):
-            found = gemmi.IT92_get_exact(atom, ion)
+        for magnitude in range(min(abs(charge), _LARGEST_CHARGE), 0, -1):
+            found = gemmi.IT92_get_exact(atom, sign * magnitude)
             if found is not None:
                 return found
     finally:
         gemmi.IT92_set_ignore_charge(ignored)
-    return atom.it92
+    neutral = atom.it92
+    if neutral is None:
+        raise StructureError(f"element {element!r} has no tabulated X-ray scattering factor")
+    return neutral
 
 
 def anomalous_factors(element: str, wavelength: float) -> tuple[float, float]:

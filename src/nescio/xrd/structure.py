@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import gemmi
 import numpy as np
@@ -15,11 +16,22 @@ from numpy.typing import NDArray
 
 from nescio.errors import FileError, StructureError
 
-__all__ = ["Site", "Structure", "make_structure", "read_structure", "structure_from_document"]
+__all__ = [
+    "Site",
+    "Structure",
+    "make_structure",
+    "read_structure",
+    "structure_from_document",
+    "symmetry_operations",
+]
 
 _LARGEST_FILE = 50_000_000
-# Images of a site nearer than this (angstrom) are one atom on a special position; 0.3333 for 1/3 is caught by it.
+# Images of a site nearer than this (angstrom) are one atom on a special position: 1/3 may be given as 0.333.
 _SAME_ATOM = 0.05
+_Cell: TypeAlias = tuple[float, float, float, float, float, float]
+_MOST_SITES = 5000
+# Refined or rounded occupancies of one position may add up to a little more than one.
+_OVERFULL = 0.05
 _U_PER_B = 1.0 / (8.0 * math.pi**2)
 
 
@@ -44,7 +56,7 @@ class Structure:
     """A crystal structure in one setting of its space group."""
 
     name: str
-    cell: tuple[float, float, float, float, float, float]
+    cell: _Cell
     """a, b, c in angstrom; alpha, beta, gamma in degree."""
     space_group: str
     """Extended Hermann-Mauguin symbol."""
@@ -82,6 +94,20 @@ class Structure:
         """Symbols of all elements, sorted."""
         return tuple(sorted({site.element for site in self.sites}))
 
+    @property
+    def formula(self) -> str:
+        """Content of the unit cell over its greatest common divisor, such as "TiO2" or "Al9Co2"."""
+        _, site_of, _ = self.unit_cell()
+        counts: dict[str, float] = {}
+        for site, number in zip(self.sites, np.bincount(site_of, minlength=len(self.sites)), strict=True):
+            counts[site.element] = counts.get(site.element, 0.0) + float(number) * site.occupancy
+        whole = all(abs(n - round(n)) < 1e-3 for n in counts.values())
+        divisor = math.gcd(*(round(n) for n in counts.values())) if whole else max(counts.values())
+        # Metals stand before what they are bound to.
+        order = sorted(counts, key=lambda e: (not gemmi.Element(e).is_metal, e))
+        shares = {e: counts[e] / divisor for e in order}
+        return "".join(e + ("" if abs(n - 1.0) < 1e-3 else f"{n:.3g}") for e, n in shares.items())
+
     def to_document(self) -> dict[str, Any]:
         """Return the structure as JSON-compatible values."""
         return asdict(self)
@@ -90,10 +116,10 @@ class Structure:
         """Expand the asymmetric unit by symmetry.
 
         Returns:
-            Fractional positions (atoms, 3), for each the index of its site, and the index of the symmetry operation
-            that made it. A site on a special position is moved exactly onto it and counted once.
+            Fractional positions (atoms, 3), for each the index of its site, and the index of the symmetry
+            operation that made it. A site on a special position is moved exactly onto it and counted once.
         """
-        rotations, translations = _operations(self.group)
+        rotations, translations = symmetry_operations(self.group)
         orthogonal = np.array(gemmi.UnitCell(*self.cell).orth.mat.tolist())
         positions: list[NDArray[np.float64]] = []
         sites: list[int] = []
@@ -120,8 +146,8 @@ class Structure:
         return np.array(positions), np.array(sites), np.array(operations)
 
 
-def _operations(group: gemmi.SpaceGroup) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rotations (operations, 3, 3) and translations (operations, 3) of a space group, centring included."""
+def symmetry_operations(group: gemmi.SpaceGroup) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rotations (operations, 3, 3) and translations (operations, 3) of a group, centring included."""
     operations = list(group.operations())
     rotations = np.array([op.rot for op in operations], float) / gemmi.Op.DEN
     translations = np.array([op.tran for op in operations], float) / gemmi.Op.DEN
@@ -141,8 +167,8 @@ def make_structure(
     Args:
         name: What to call it.
         cell: a, b, c in angstrom; alpha, beta, gamma in degree.
-        space_group: Hermann-Mauguin symbol ("P6_3/mmc" or "P63/mmc") or number; of a group with several settings the
-            standard one is meant unless the symbol says otherwise.
+        space_group: Hermann-Mauguin symbol ("P6_3/mmc" or "P63/mmc") or number; of a group with several
+            settings the standard one is meant unless the symbol says otherwise ("F d -3 m:1").
         sites: Mappings with element, position, and optionally occupancy, charge, b_iso (angstrom^2).
         source: Where it comes from, for messages.
 
@@ -150,21 +176,44 @@ def make_structure(
         StructureError: Something is impossible; the message names it.
     """
     where = source or f"phase {name!r}"
-    group = _find_group(space_group, where)
-    made = tuple(
-        Site(
-            element=str(site["element"]),
-            position=(float(site["position"][0]), float(site["position"][1]), float(site["position"][2])),
-            occupancy=float(site.get("occupancy") or 1.0),
-            charge=int(site.get("charge") or 0),
-            u_iso=float(site.get("b_iso") or 0.0) * _U_PER_B,
+    try:
+        numbers = tuple(float(x) for x in cell)
+    except (TypeError, ValueError, OverflowError):
+        raise StructureError(f"{where}: a cell is six numbers, not {cell!r}") from None
+    if len(numbers) != 6:
+        raise StructureError(f"{where}: a cell is six numbers, not {len(numbers)}")
+    group = _find_group(space_group, numbers, where)
+    try:
+        made = tuple(_written_site(site, f"{where}: site {i}") for i, site in enumerate(sites, 1))
+    except TypeError:
+        raise StructureError(f"{where}: sites must be a list, not {sites!r}") from None
+    return _validated(Structure(name, numbers, group.xhm(), made, source), where)
+
+
+def _written_site(site: object, where: str) -> Site:
+    if not isinstance(site, Mapping):
+        raise StructureError(f"{where}: must be a table with element and position, not {site!r}")
+    if unknown := set(site) - {"element", "position", "occupancy", "charge", "b_iso"}:
+        raise StructureError(
+            f"{where}: unknown key {min(unknown)!r}; keys are element, position, occupancy, charge, b_iso"
         )
-        for site in sites
-    )
-    lengths = tuple(float(x) for x in cell)
-    if len(lengths) != 6:
-        raise StructureError(f"{where}: a cell has six numbers, not {len(lengths)}")
-    return _validated(Structure(name, lengths, group.xhm(), made, source), where)  # type: ignore[arg-type]
+    if missing := {"element", "position"} - set(site):
+        raise StructureError(f"{where}: has no {min(missing)}")
+    # A key given as None counts as not given.
+    given = {key: value for key, value in site.items() if value is not None}
+    try:
+        x, y, z = (float(v) for v in given["position"])
+        return Site(
+            element=str(given["element"]),
+            position=(x, y, z),
+            occupancy=float(given.get("occupancy", 1.0)),
+            charge=int(given.get("charge", 0)),
+            u_iso=float(given.get("b_iso", 0.0)) * _U_PER_B,
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise StructureError(
+            f"{where}: needs an element, three fractional coordinates and numbers else, not {dict(site)!r}"
+        ) from None
 
 
 def structure_from_document(document: Mapping[str, Any]) -> Structure:
@@ -199,7 +248,8 @@ def read_structure(
         path: The file.
         name: What to call it; by default the file's stem.
         resymmetrise: Find the symmetry of a file written in P 1, as databases often are; texture and strain
-            need it. The standard conventional cell is then taken.
+            need it. The standard conventional cell is then taken, and anisotropic displacements give way to
+            the equivalent isotropic ones.
         tolerance: Distance in angstrom within which positions count as equivalent.
 
     Raises:
@@ -211,15 +261,16 @@ def read_structure(
     where = str(path)
     if not small.cell.is_crystal():
         raise StructureError(f"{where}: no unit cell (_cell_length_a ...) in block {block!r}")
-    group = small.spacegroup
+    group = cast("gemmi.SpaceGroup | None", small.spacegroup)
     if group is None:
         given = small.spacegroup_hm or "none given"
         raise StructureError(
             f"{where}: space group not recognised ({given}); give _space_group_name_H-M_alt or its number"
         )
     sites = tuple(_site(site, where) for site in small.sites)
-    cell = tuple(small.cell.parameters)
-    structure = _validated(Structure(name or path.stem, cell, group.xhm(), sites, where), where)  # type: ignore[arg-type]
+    a, b, c, alpha, beta, gamma = small.cell.parameters
+    cell = (a, b, c, alpha, beta, gamma)
+    structure = _validated(Structure(name or path.stem, cell, group.xhm(), sites, where), where)
     if resymmetrise and group.number == 1:
         return _resymmetrised(structure, tolerance)
     return structure
@@ -242,19 +293,18 @@ def _read_block(path: Path) -> tuple[str, gemmi.SmallStructure]:
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise FileError(f"{path}: not a valid CIF: {reason[:200]}") from None
-    smalls = []
+    if len(document) == 0:
+        raise FileError(f"{path}: no data_ block, a CIF was expected")
+    failure = f"no atom sites (_atom_site_fract_x ...) in block {document[0].name!r}"
     for block in document:
         try:
-            smalls.append((block.name, gemmi.make_small_structure_from_block(block)))
+            small = gemmi.make_small_structure_from_block(block)
         except (ValueError, RuntimeError, IndexError) as error:
-            reason = " ".join(str(error).split())
-            raise StructureError(f"{path}: block {block.name!r}: {reason[:200]}") from None
-    for name, small in smalls:
+            failure = f"block {block.name!r}: " + " ".join(str(error).split())[:200]
+            continue
         if len(small.sites) > 0:
-            return name, small
-    if not smalls:
-        raise FileError(f"{path}: no data_ block, a CIF was expected")
-    raise StructureError(f"{path}: no atom sites (_atom_site_fract_x ...) in block {smalls[0][0]!r}")
+            return block.name, small
+    raise StructureError(f"{path}: {failure}")
 
 
 def _site(site: gemmi.SmallStructure.Site, where: str) -> Site:
@@ -286,15 +336,19 @@ def _site(site: gemmi.SmallStructure.Site, where: str) -> Site:
     )
 
 
-def _find_group(space_group: str | int, where: str) -> gemmi.SpaceGroup:
-    if isinstance(space_group, int):
-        found = gemmi.find_spacegroup_by_number(space_group) if 1 <= space_group <= 230 else None
+def _find_group(space_group: str | int, cell: _Cell, where: str) -> gemmi.SpaceGroup:
+    text = str(space_group).replace("_", "").strip()
+    if text.isascii() and text.isdigit():
+        found = (
+            gemmi.find_spacegroup_by_number(int(text)) if len(text) <= 3 and 1 <= int(text) <= 230 else None
+        )
     else:
-        found = gemmi.find_spacegroup_by_name(space_group.replace("_", "").strip())
+        # The angles tell rhombohedral from hexagonal axes where the symbol does not.
+        found = gemmi.find_spacegroup_by_name(text, cell[3], cell[5])
     if found is None:
         raise StructureError(
-            f"{where}: space group {space_group!r} is unknown; give a Hermann-Mauguin symbol such as 'P6_3/mmc', "
-            "or a number from 1 to 230"
+            f"{where}: space group {text[:40]!r} is unknown; give a Hermann-Mauguin symbol such as "
+            "'P6_3/mmc', or a number from 1 to 230"
         )
     return found
 
@@ -308,12 +362,18 @@ def _validated(structure: Structure, where: str) -> Structure:
     cosines = [math.cos(math.radians(x)) for x in cell[3:]]
     if 1.0 - sum(c * c for c in cosines) + 2.0 * math.prod(cosines) <= 1e-6:
         raise StructureError(f"{where}: cell angles {cell[3:]} enclose no volume")
-    if not structure.sites:
-        raise StructureError(f"{where}: no atom sites")
+    if not 0 < len(structure.sites) <= _MOST_SITES:
+        raise StructureError(f"{where}: needs 1 to {_MOST_SITES} atom sites, not {len(structure.sites)}")
     for site in structure.sites:
         label = site.label or site.element
         if gemmi.Element(site.element).atomic_number == 0:
             raise StructureError(f"{where}: site {label!r} is of unknown element {site.element!r}")
+        if site.element != "D" and gemmi.Element(site.element).it92 is None:
+            raise StructureError(
+                f"{where}: element {site.element!r} has no tabulated X-ray scattering factor"
+            )
+        if abs(site.charge) > 9:
+            raise StructureError(f"{where}: site {label!r} has an impossible charge {site.charge:+d}")
         if not all(math.isfinite(x) and abs(x) < 1e3 for x in site.position):
             raise StructureError(f"{where}: site {label!r} has no usable coordinates {site.position}")
         if not 0.0 < site.occupancy <= 1.0 + 1e-3:
@@ -330,7 +390,44 @@ def _validated(structure: Structure, where: str) -> Structure:
             f"{where}: a cell of {', '.join(f'{x:g}' for x in cell)} does not fit space group {group.hm}"
             f" ({group.crystal_system_str()})"
         )
+    for group_of_sites in _sharing_positions(structure.sites, cell, _SAME_ATOM):
+        total = sum(site.occupancy for site in group_of_sites)
+        if total > 1.0 + _OVERFULL:
+            labels = ", ".join(site.label or site.element for site in group_of_sites[:4])
+            raise StructureError(
+                f"{where}: sites {labels} share a position with a total occupancy of {total:g}"
+            )
     return structure
+
+
+def _sharing_positions(sites: Sequence[Site], cell: _Cell, distance: float) -> list[list[Site]]:
+    """Group sites that lie within a distance (angstrom) of each other, lattice translations included."""
+    orthogonal = np.array(gemmi.UnitCell(*cell).orth.mat.tolist())
+    heads = np.empty((len(sites), 3))
+    groups: list[list[Site]] = []
+    for site in sites:
+        difference = np.asarray(site.position) - heads[: len(groups)]
+        difference -= np.round(difference)
+        near = np.flatnonzero(np.linalg.norm(difference @ orthogonal.T, axis=1) < distance)
+        if near.size:
+            groups[near[0]].append(site)
+        else:
+            heads[len(groups)] = site.position
+            groups.append([site])
+    return groups
+
+
+def _equivalent_isotropic(site: Site, cell: gemmi.UnitCell) -> float:
+    """Return the mean-square displacement averaged over all directions, in angstrom^2.
+
+    Source: Trueblood et al. (1996), Acta Cryst. A52, 770-781, equation 2.1.
+    """
+    if site.u_aniso is None:
+        return site.u_iso
+    u11, u22, u33, u12, u13, u23 = site.u_aniso
+    tensor = np.array([[u11, u12, u13], [u12, u22, u23], [u13, u23, u33]])
+    axes = np.array(cell.orth.mat.tolist()) * np.array(cell.reciprocal().parameters[:3])
+    return float(np.trace(axes @ tensor @ axes.T) / 3.0)
 
 
 def _resymmetrised(structure: Structure, tolerance: float) -> Structure:
@@ -338,38 +435,42 @@ def _resymmetrised(structure: Structure, tolerance: float) -> Structure:
     import spglib
 
     # Atoms that share a position (partial occupancy) are one species to the search.
-    orthogonal = np.array(gemmi.UnitCell(*structure.cell).orth.mat.tolist())
-    positions: list[NDArray[np.float64]] = []
-    members: list[list[Site]] = []
-    for site in structure.sites:
-        x = np.asarray(site.position)
-        for known, group in zip(positions, members, strict=True):
-            difference = x - known
-            if np.linalg.norm(orthogonal @ (difference - np.round(difference))) < tolerance:
-                group.append(site)
-                break
-        else:
-            positions.append(x)
-            members.append([site])
+    written = gemmi.UnitCell(*structure.cell)
+    orthogonal = np.array(written.orth.mat.tolist())
+    members = _sharing_positions(structure.sites, structure.cell, tolerance)
+    positions = [list(group[0].position) for group in members]
     kinds = [
-        tuple(sorted((s.element, s.charge, round(s.occupancy, 3), round(s.u_iso, 5)) for s in group))
+        tuple(
+            sorted(
+                (s.element, s.charge, round(s.occupancy, 3), round(_equivalent_isotropic(s, written), 5))
+                for s in group
+            )
+        )
         for group in members
     ]
     species = sorted(set(kinds))
     numbers = [species.index(kind) for kind in kinds]
-    dataset = spglib.get_symmetry_dataset((orthogonal.T, positions, numbers), symprec=max(tolerance, 1e-3))
+    with warnings.catch_warnings():
+        # spglib 2.7 announces a change in how it reports errors; both ways are met here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        cell_of_atoms = (orthogonal.T.tolist(), positions, numbers)
+        # Raised from spglib 2.8 on; before, the answer was None.
+        errors = (ValueError, getattr(spglib, "SpglibError", ValueError))
+        try:
+            dataset = spglib.get_symmetry_dataset(cell_of_atoms, symprec=tolerance)
+        except errors:
+            dataset = None
+    # Without an answer (atoms nearer than the tolerance, say) the structure stays usable as it was written.
     if dataset is None or dataset.number == 1:
         return structure
-    group = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(dataset.hall))
-    if group is None:
-        return structure
+    found = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(dataset.hall))
     lattice = np.asarray(dataset.std_lattice)
     lengths = np.linalg.norm(lattice, axis=1)
     angles = [
         math.degrees(math.acos(float(np.clip(lattice[i] @ lattice[j] / (lengths[i] * lengths[j]), -1, 1))))
         for i, j in ((1, 2), (0, 2), (0, 1))
     ]
-    rotations, translations = _operations(group)
+    rotations, translations = symmetry_operations(found)
     sites: list[Site] = []
     taken = np.zeros(len(dataset.std_positions), bool)
     standard = np.asarray(dataset.std_positions)
@@ -379,7 +480,7 @@ def _resymmetrised(structure: Structure, tolerance: float) -> Structure:
         images = rotations @ x + translations
         difference = standard[None] - images[:, None]
         difference -= np.round(difference)
-        near = (np.linalg.norm(difference @ lattice, axis=2) < 10.0 * max(tolerance, 1e-3)).any(axis=0)
+        near = (np.linalg.norm(difference @ lattice, axis=2) < 10.0 * tolerance).any(axis=0)
         taken |= near & (np.asarray(dataset.std_types) == dataset.std_types[i])
         for element, charge, occupancy, u_iso in species[dataset.std_types[i]]:
             sites.append(
@@ -387,8 +488,9 @@ def _resymmetrised(structure: Structure, tolerance: float) -> Structure:
                     element, (float(x[0]), float(x[1]), float(x[2])), occupancy, charge, u_iso, label=element
                 )
             )
-    cell = (*(float(v) for v in lengths), *angles)
+    a, b, c = (float(v) for v in lengths)
+    cell = (a, b, c, angles[0], angles[1], angles[2])
     return _validated(
-        Structure(structure.name, cell, group.xhm(), tuple(sites), structure.source, True),  # type: ignore[arg-type]
+        Structure(structure.name, cell, found.xhm(), tuple(sites), structure.source, True),
         structure.source,
     )
