@@ -20,7 +20,7 @@ from nescio.xrd.texture import cosine_squared, march_dollase
 __all__ = ["Crystal", "Diffractometer", "PatternParameters", "peak_list", "powder_pattern"]
 
 # Up to this many peaks (reflections times lines) the plain sum is the faster one; see benchmarks/simulate.py.
-_FEW_PEAKS = 16
+_FEW_PEAKS = 64
 # Reflections whose sine of theta is beyond this are taken as out of reach: the Lorentz factor diverges at 1.
 _LARGEST_SINE = 0.9995
 # Cells of the comb that the narrowest peak should span.
