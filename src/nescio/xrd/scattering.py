@@ -36,7 +36,7 @@ def atomic_scattering_factor(element: str, charge: int, stol_squared: ArrayLike)
 def _coefficients(element: str, charge: int) -> gemmi.IT92Coef:
     atom = gemmi.Element("H" if element == "D" else element)
     sign = 1 if charge > 0 else -1
-    # Tables end at common ions: O2- is found as O1-.
+    # Tables end at common ions: Ti5+ is found as Ti4+.
     ignored = gemmi.IT92_get_ignore_charge()
     gemmi.IT92_set_ignore_charge(False)
     try:

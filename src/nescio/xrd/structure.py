@@ -227,16 +227,22 @@ def structure_from_document(document: Mapping[str, Any]) -> Structure:
             Site(
                 **{
                     **site,
-                    "position": tuple(site["position"]),
-                    "u_aniso": None if site["u_aniso"] is None else tuple(site["u_aniso"]),
+                    "position": _floats(site["position"], 3),
+                    "u_aniso": None if site["u_aniso"] is None else _floats(site["u_aniso"], 6),
                 }
             )
             for site in document["sites"]
         )
-        structure = Structure(**{**document, "cell": tuple(document["cell"]), "sites": sites})
+        structure = Structure(**{**document, "cell": _floats(document["cell"], 6), "sites": sites})
         return _validated(structure, f"structure {structure.name!r}")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StructureError(f"structure document: {type(error).__name__}: {error}") from None
+
+
+def _floats(values: Any, length: int) -> tuple[float, ...]:
+    if isinstance(values, str) or len(values) != length:
+        raise ValueError(f"{values!r} is not {length} numbers")
+    return tuple(float(value) for value in values)
 
 
 def read_structure(
@@ -309,7 +315,7 @@ def _read_block(path: Path) -> tuple[str, gemmi.SmallStructure]:
 
 def _site(site: gemmi.SmallStructure.Site, where: str) -> Site:
     text = site.type_symbol or site.label
-    match = re.match(r"^([A-Za-z]{1,2})(?:(\d*\.?\d+)?([+-])(\d*\.?\d*)?)?", text)
+    match = re.match(r"^([A-Za-z]{1,2})(?:(\d{0,9}\.?\d{1,9})?([+-])(\d{0,9}\.?\d{0,9})?)?", text)
     element = site.element.name
     if element == "X" and match:
         for length in (2, 1):
@@ -442,7 +448,7 @@ def _resymmetrised(structure: Structure, tolerance: float) -> Structure:
     kinds = [
         tuple(
             sorted(
-                (s.element, s.charge, round(s.occupancy, 3), round(_equivalent_isotropic(s, written), 5))
+                (s.element, s.charge, round(s.occupancy, 4), round(_equivalent_isotropic(s, written), 5))
                 for s in group
             )
         )
