@@ -1,9 +1,14 @@
-"""Where the real measurements are that some tests compare with."""
+"""What all tests share: fixed random draws, and where the real measurements are that some compare with."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The first call of a property may compile; and a failure must be the same one on every machine.
+settings.register_profile("nescio", deadline=None, derandomize=True)
+settings.load_profile("nescio")
 
 
 @pytest.fixture(scope="session")
