@@ -1,0 +1,93 @@
+"""All networks of an agent, trained side by side on the same draws."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from nescio.learn.classifier import Classifier
+from nescio.learn.outliers import make_outliers
+from nescio.learn.settings import LearnSettings
+from nescio.learn.vae import VAE
+from nescio.techniques import Batch
+
+__all__ = ["Learner"]
+
+
+class Learner(eqx.Module):
+    """Map, detector ensemble and classifier ensemble.
+
+    One draw from the prior feeds all of them in one compiled step, since simulating costs as much as a network. The
+    members of an ensemble are stacked along a leading axis and trained together.
+    """
+
+    map: VAE
+    detectors: VAE
+    """Stacked members."""
+    classifiers: Classifier
+    """Stacked members."""
+    settings: LearnSettings = eqx.field(static=True)
+    classes: int = eqx.field(static=True)
+
+    def __init__(self, points: int, conditions: int, classes: int, settings: LearnSettings) -> None:
+        """Draw initial weights from the seed in the settings."""
+        map_key, detector_key, classifier_key = jax.random.split(
+            jax.random.fold_in(jax.random.key(settings.training.seed), 0), 3
+        )
+        self.map = VAE(points, conditions, classes, settings.map, map_key)
+        self.detectors = eqx.filter_vmap(lambda k: VAE(points, conditions, classes, settings.detector, k))(
+            jax.random.split(detector_key, settings.detector.members)
+        )
+        self.classifiers = eqx.filter_vmap(
+            lambda k: Classifier(points, conditions, classes, settings.classifier, k)
+        )(jax.random.split(classifier_key, settings.classifier.members))
+        self.settings = settings
+        self.classes = classes
+
+    def losses(self, batch: Batch, key: Array | None) -> dict[str, Array]:
+        """Return the mean loss of each part.
+
+        Args:
+            batch: Known signals.
+            key: Random key of latent draws and outliers; without one (validation) the outliers come from a fixed key and
+                latent means are taken.
+        """
+        outlier_key, map_key, detector_key = jax.random.split(jax.random.key(0) if key is None else key, 3)
+        members = self.settings.detector.members
+        keys = None if key is None else jax.random.split(detector_key, members)
+        detector = eqx.filter_vmap(
+            lambda vae, k: vae.loss(*batch, k).mean(),
+            in_axes=(eqx.if_array(0), None if keys is None else 0),
+        )(self.detectors, keys)
+
+        outliers, conditions, weights = make_outliers(batch, self.settings.outliers, outlier_key)
+        signals = jnp.concatenate([batch.signals, outliers])
+        told = jnp.concatenate([batch.conditions, conditions])
+        labels = jnp.concatenate([batch.labels, jnp.full(outliers.shape[0], self.classes)])
+        weight = jnp.concatenate([jnp.ones(len(batch.labels)), self.settings.outliers.weight * weights])
+        logits = self.logits(signals, told)
+        log_class = jax.nn.log_softmax(logits, axis=-1)
+        chosen = jnp.take_along_axis(
+            log_class, jnp.broadcast_to(labels[None, :, None], (*logits.shape[:2], 1)), axis=2
+        )[..., 0]
+        return {
+            "map": self.map.loss(*batch, None if key is None else map_key).mean(),
+            "detector": detector.sum(),
+            "classifier": -jnp.sum(weight * chosen) / jnp.sum(weight),
+        }
+
+    def logits(self, signals: Array, conditions: Array) -> Array:
+        """Return the logits of every classifier, shape (members, n, classes + 1); the last says none of these."""
+        result: Array = eqx.filter_vmap(
+            lambda member: member(signals, conditions), in_axes=(eqx.if_array(0),)
+        )(self.classifiers)
+        return result
+
+    def reconstruct(self, signals: Array, conditions: Array) -> Array:
+        """Return the detectors' mean reconstruction, shape (n, points)."""
+        members: Array = eqx.filter_vmap(
+            lambda member: member.reconstruct(signals, conditions), in_axes=(eqx.if_array(0),)
+        )(self.detectors)
+        return members.mean(axis=0)

@@ -1,0 +1,114 @@
+"""Arrays and JSON on disk: never pickled, written so that a crash leaves the old or the new file, never half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.errors import AgentError
+
+__all__ = ["named_arrays", "read_arrays", "read_json", "restore_arrays", "write_arrays", "write_json"]
+
+_Tree = TypeVar("_Tree")
+_LARGEST_JSON = 200_000_000
+
+
+def named_arrays(tree: Any, prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a tree under names that say where in it they stand."""
+    leaves = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))[0]
+    return {prefix + jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def restore_arrays(like: _Tree, arrays: Mapping[str, NDArray[Any]], prefix: str, source: Path) -> _Tree:
+    """Return a tree like `like` with its arrays replaced by stored ones.
+
+    Raises:
+        AgentError: One is missing, or has another shape or type.
+    """
+    dynamic, static = eqx.partition(like, eqx.is_array)
+    leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
+    restored = []
+    for path, leaf in leaves:
+        name = prefix + jax.tree_util.keystr(path)
+        if name not in arrays:
+            raise AgentError(f"{source}: array {name!r} is missing")
+        found = arrays[name]
+        if found.shape != leaf.shape or found.dtype != leaf.dtype:
+            raise AgentError(
+                f"{source}: array {name!r} is {found.dtype}{list(found.shape)}, "
+                f"where {leaf.dtype}{list(leaf.shape)} is needed"
+            )
+        restored.append(jnp.asarray(found))
+    tree: _Tree = eqx.combine(jax.tree_util.tree_unflatten(structure, restored), static)
+    return tree
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays in safetensors format, atomically."""
+    from safetensors.numpy import save
+
+    _replace(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read a safetensors file.
+
+    Raises:
+        AgentError: It is missing or damaged, or holds numbers that are not finite.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(path.read_bytes())
+    except FileNotFoundError:
+        raise AgentError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise AgentError(f"{path}: not a readable safetensors file ({error})") from None
+    for name, array in arrays.items():
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            raise AgentError(f"{path}: array {name!r} holds numbers that are not finite")
+    return arrays
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON file, atomically."""
+    _replace(path, json.dumps(document, indent=1, allow_nan=False).encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        AgentError: It is missing or no JSON object.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise AgentError(f"{path}: too large for what it should be")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AgentError(f"{path}: no such file") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise AgentError(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(document, dict):
+        raise AgentError(f"{path}: holds no JSON object")
+    return document
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,114 @@
+"""The variational autoencoder, optionally told something about the sample beside the signal."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from nescio.learn.settings import VAESettings
+
+__all__ = ["VAE"]
+
+
+class _Dense(eqx.Module):
+    weight: Array
+    bias: Array
+
+    def __init__(self, inputs: int, outputs: int, key: Array) -> None:
+        # Glorot and Bengio (2010): uniform, with the variance that keeps signals' scale in both directions.
+        limit = (6.0 / (inputs + outputs)) ** 0.5
+        self.weight = jax.random.uniform(key, (inputs, outputs), jnp.float32, -limit, limit)
+        self.bias = jnp.zeros(outputs, jnp.float32)
+
+    def __call__(self, x: Array) -> Array:
+        return x @ self.weight + self.bias
+
+
+class VAE(eqx.Module):
+    """Encoder and decoder of dense layers with a Gaussian latent space.
+
+    With conditions it is the conditional VAE of the seed: they are appended to the signal before the encoder and to the
+    latent vector before the decoder.
+
+    Source: Kingma and Welling (2014), arXiv:1312.6114; Sohn, Lee and Yan (2015), NeurIPS 28; architecture and loss
+    as in Banko et al. (2021), npj Comput. Mater. 7, 104, Methods.
+    """
+
+    encoder: tuple[_Dense, ...]
+    decoder: tuple[_Dense, ...]
+    guide: _Dense
+    """Linear reading of the class from the latent position; trained only with guidance."""
+    settings: VAESettings = eqx.field(static=True)
+
+    def __init__(self, points: int, conditions: int, classes: int, settings: VAESettings, key: Array) -> None:
+        """Draw initial weights.
+
+        Args:
+            points: Length of a signal.
+            conditions: Number of conditions, may be 0.
+            classes: Number of classes.
+            settings: Widths and weights.
+            key: Random key.
+        """
+        inward = [points + conditions, *settings.hidden, 2 * settings.latent]
+        outward = [settings.latent + conditions, *reversed(settings.hidden), points]
+        keys = iter(jax.random.split(key, len(inward) + len(outward)))
+        self.encoder = tuple(_Dense(a, b, next(keys)) for a, b in zip(inward[:-1], inward[1:], strict=True))
+        self.decoder = tuple(_Dense(a, b, next(keys)) for a, b in zip(outward[:-1], outward[1:], strict=True))
+        self.guide = _Dense(settings.latent, classes, next(keys))
+        self.settings = settings
+
+    def encode(self, signals: Array, conditions: Array) -> tuple[Array, Array]:
+        """Return mean and logarithm of the variance of the latent position.
+
+        Args:
+            signals: Shape (n, points), 0 to 1.
+            conditions: Shape (n, conditions).
+
+        Returns:
+            Two arrays of shape (n, latent).
+        """
+        x = jnp.concatenate([signals, conditions], axis=1)
+        for layer in self.encoder[:-1]:
+            x = jax.nn.relu(layer(x))
+        x = self.encoder[-1](x)
+        return x[:, : self.settings.latent], x[:, self.settings.latent :]
+
+    def decode(self, latent: Array, conditions: Array) -> Array:
+        """Return the logits of the reconstruction, shape (n, points), for latent positions (n, latent)."""
+        x = jnp.concatenate([latent, conditions], axis=1)
+        for layer in self.decoder[:-1]:
+            x = jax.nn.relu(layer(x))
+        return self.decoder[-1](x)
+
+    def reconstruct(self, signals: Array, conditions: Array) -> Array:
+        """Return what is left of signals (n, points) after passing through the latent mean."""
+        return jax.nn.sigmoid(self.decode(self.encode(signals, conditions)[0], conditions))
+
+    def loss(self, signals: Array, labels: Array, conditions: Array, key: Array | None) -> Array:
+        """Return the loss of each signal, shape (n,).
+
+        Binary cross entropy summed over the points (the seed's mean weighted by the number of points), plus `beta`
+        times the KL divergence from the standard normal, plus `guidance` times the cross entropy of the class.
+
+        Args:
+            signals: Shape (n, points), 0 to 1.
+            labels: Shape (n,).
+            conditions: Shape (n, conditions).
+            key: Random key of the latent draw; without one the mean is taken.
+        """
+        mean, log_variance = self.encode(signals, conditions)
+        latent = mean
+        if key is not None:
+            latent = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape, mean.dtype)
+        logits = self.decode(latent, conditions)
+        cross_entropy = jnp.sum(jax.nn.softplus(logits) - signals * logits, axis=1)
+        divergence = 0.5 * jnp.sum(mean**2 + jnp.exp(log_variance) - 1.0 - log_variance, axis=1)
+        total = cross_entropy + self.settings.beta * divergence
+        if self.settings.guidance > 0.0:
+            log_class = jax.nn.log_softmax(self.guide(latent))
+            chosen = jnp.take_along_axis(log_class, labels[:, None], axis=1)[:, 0]
+            total = total - self.settings.guidance * chosen
+        return total
