@@ -19,12 +19,16 @@ def cache_directory() -> Path:
 def enable_compilation_cache() -> None:
     """Keep compiled programs on disk, so that a second run of any command compiles nothing.
 
-    The command line calls this; a library user who wants the same calls it once, before the first computation.
+    The command line calls this; a library user who wants the same calls it before the first computation.
     """
     import jax
 
     folder = cache_directory() / "jax"
     folder.mkdir(parents=True, exist_ok=True)
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    settings = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)  # type: ignore[no-untyped-call]

@@ -18,7 +18,7 @@ class StructureError(NescioError):
 
 
 class MeasurementError(NescioError):
-    """Measured data cannot be used: no overlap with the prior's range, missing wavelength, non-finite axis."""
+    """Measured data cannot be used: no overlap with the prior's range, no wavelength, non-finite axis."""
 
 
 class AgentError(NescioError):

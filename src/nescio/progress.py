@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 __all__ = ["Advance", "track"]
 
-Advance = Callable[[float, str], None]
-"""Called with the amount of work done since the last call and a short message (may be empty)."""
+
+class Advance(Protocol):
+    """Told of the amount of work done since the last call, and a short message."""
+
+    def __call__(self, amount: float, message: str = "") -> None:
+        """Move the bar by `amount`; replace the text right of it when `message` is not empty."""
+
+
+def _unwatched(amount: float, message: str = "") -> None:
+    """Advance a bar that nobody sees."""
 
 
 @contextmanager
@@ -26,7 +35,7 @@ def track(description: str, total: float, *, enabled: bool | None = None) -> Ite
     """
     show = sys.stderr.isatty() if enabled is None else enabled
     if not show:
-        yield lambda amount, message="": None
+        yield _unwatched
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn

@@ -1,7 +1,7 @@
 """What a measuring technique must provide, and how an installed one is found.
 
-The hall (:mod:`nescio.learn`, :mod:`nescio.view`) speaks to techniques only through these protocols, so that a
-further technique is one new package that registers a :class:`Technique` under the entry point group
+The hall (:mod:`nescio.learn`, :mod:`nescio.view`) speaks to techniques only through these protocols, so that
+a further technique is one new package that registers a :class:`Technique` under the entry point group
 ``nescio.techniques``.
 """
 
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     labels: jax.Array
     """Shape (n,), integer index into the prior's ``labels``."""
     conditions: jax.Array
-    """Shape (n, conditions): what is known of the sample beside the signal (composition); may have no columns."""
+    """Shape (n, conditions): what is known beside the signal (composition); may have no columns."""
 
 
 @runtime_checkable
@@ -50,10 +50,10 @@ class Prior(Protocol):
 
     @property
     def condition_names(self) -> tuple[str, ...]:
-        """What the columns of `Batch.conditions` are (element symbols); empty where nothing is conditioned on."""
+        """What the columns of `Batch.conditions` are (element symbols); may be empty."""
 
     def sample(self, key: jax.Array, n: int) -> Batch:
-        """Draw `n` labelled signals; pure, compiles under `jax.jit` with `n` static; classes in equal shares."""
+        """Draw `n` labelled signals, classes in equal shares; pure, compiles under `jax.jit` (`n` static)."""
 
     def to_document(self) -> dict[str, Any]:
         """Return all that is needed to build the same prior again, as JSON-compatible values."""
