@@ -1,1 +1,52 @@
-"""learn."""
+"""Learning a prior and judging measurements by it; knows nothing of any technique."""
+
+from nescio.learn.agent import Agent, Calibration, draw, learn
+from nescio.learn.calibration import (
+    conformal_p_values,
+    expected_calibration_error,
+    fit_temperature,
+    flagged_fraction,
+    tempered_probabilities,
+)
+from nescio.learn.learner import Learner
+from nescio.learn.novelty import NoveltyScale
+from nescio.learn.sampling import PriorSampler, Sampler, StoredSampler
+from nescio.learn.settings import (
+    CalibrationSettings,
+    ClassifierSettings,
+    LearnSettings,
+    OutlierSettings,
+    TrainingSettings,
+    VAESettings,
+)
+from nescio.learn.store import load_agent, save_agent
+from nescio.learn.train import Training, fit
+from nescio.learn.vae import VAE
+
+__all__ = [
+    "VAE",
+    "Agent",
+    "Calibration",
+    "CalibrationSettings",
+    "ClassifierSettings",
+    "LearnSettings",
+    "Learner",
+    "NoveltyScale",
+    "OutlierSettings",
+    "PriorSampler",
+    "Sampler",
+    "StoredSampler",
+    "Training",
+    "TrainingSettings",
+    "VAESettings",
+    "conformal_p_values",
+    "draw",
+    "expected_calibration_error",
+    "fit",
+    "fit_temperature",
+    "flagged_fraction",
+    "learn",
+    "load_agent",
+    "save_agent",
+    "tempered_probabilities",
+]

@@ -75,9 +75,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
         p = tempered_probabilities(z, float(np.exp(log_temperature)))
         return float(-np.mean(np.log(np.maximum(p[np.arange(y.size), y], 1e-300))))
 
-    found = minimize_scalar(
-        negative_log_likelihood, bounds=(np.log(0.05), np.log(20.0)), method="bounded"
-    )
+    found = minimize_scalar(negative_log_likelihood, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
     return float(np.exp(found.x))
 
 

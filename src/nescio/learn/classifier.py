@@ -72,7 +72,8 @@ class Classifier(eqx.Module):
         x = jax.nn.relu(_neighbours(x, _SECOND_STRIDE) @ self.second + self.second_bias)
         x = jnp.concatenate([x.reshape(x.shape[0], -1), conditions], axis=1)
         x = jax.nn.relu(x @ self.dense + self.dense_bias)
-        return x @ self.head + self.head_bias
+        logits: Array = x @ self.head + self.head_bias
+        return logits
 
 
 def _he(key: Array, inputs: int, outputs: int) -> Array:

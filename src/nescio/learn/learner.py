@@ -51,8 +51,8 @@ class Learner(eqx.Module):
 
         Args:
             batch: Known signals.
-            key: Random key of latent draws and outliers; without one (validation) the outliers come from a fixed key and
-                latent means are taken.
+            key: Random key of latent draws and outliers; without one (validation) the outliers come from a fixed key
+                and latent means are taken.
         """
         outlier_key, map_key, detector_key = jax.random.split(jax.random.key(0) if key is None else key, 3)
         members = self.settings.detector.members

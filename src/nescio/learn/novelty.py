@@ -10,14 +10,18 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NoveltyScale", "reconstruction_scores", "refusal_score"]
+__all__ = ["VIEWS", "NoveltyScale", "reconstruction_scores", "refusal_score"]
+
+VIEWS = ("reconstruction", "refusal")
+"""What looks at a signal: the detectors' reconstruction error, and the classifiers' "none of these"."""
 
 
 def reconstruction_scores(signals: Array, reconstruction: Array, covered: Array) -> tuple[Array, Array]:
     """Return the mean squared difference and the logarithm of the mean absolute one, over the covered points.
 
     Args:
-        signals, reconstruction: Shape (n, points).
+        signals: Shape (n, points).
+        reconstruction: Shape (n, points).
         covered: Shape (n, points), 1 where measured, else 0.
 
     Returns:
@@ -64,9 +68,13 @@ class NoveltyScale:
         spread = np.quantile(values, 0.99, axis=0) - median
         return cls(median, np.maximum(spread, 1e-9))
 
-    def combine(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """Return the novelty, shape (n,), of scores (n, views): the strangest of the views.
+    def scaled(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """Return scores (n, views) on the common scale.
 
-        0 is an ordinary known signal; 1 is as strange, to one of the views, as one known signal in a hundred.
+        0 is an ordinary known signal; 1 is as strange, to that view, as one known signal in a hundred.
         """
-        return np.asarray(((np.asarray(scores, np.float64) - self.median) / self.spread).max(axis=1))
+        return np.asarray((np.asarray(scores, np.float64) - self.median) / self.spread)
+
+    def combine(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """Return the novelty, shape (n,), of scores (n, views): what the strangest of the views says."""
+        return np.asarray(self.scaled(scores).max(axis=1))

@@ -90,7 +90,7 @@ class TrainingSettings(_Settings):
 class CalibrationSettings(_Settings):
     """Held-out draws that turn scores into probabilities."""
 
-    draws: Annotated[int, Field(ge=200, le=1_000_000)] = 5000
+    draws: Annotated[int, Field(ge=200, le=1_000_000)] = 20_000
     """For p-values; the smallest p-value that can be said is one over this."""
     scale_draws: Annotated[int, Field(ge=200, le=1_000_000)] = 2000
     """For the scale of the novelty scores and the temperature of the probabilities."""
@@ -102,7 +102,7 @@ class CalibrationSettings(_Settings):
 class LearnSettings(_Settings):
     """All of an agent's learning."""
 
-    map: VAESettings = VAESettings()
+    map: VAESettings = VAESettings(guidance=100.0)
     """The map a person looks at."""
     detector: VAESettings = VAESettings(latent=8)
     """What reconstructs, and is surprised."""

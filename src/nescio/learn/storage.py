@@ -29,12 +29,12 @@ def named_arrays(tree: Any, prefix: str) -> dict[str, NDArray[Any]]:
 
 
 def restore_arrays(like: _Tree, arrays: Mapping[str, NDArray[Any]], prefix: str, source: Path) -> _Tree:
-    """Return a tree like `like` with its arrays replaced by stored ones.
+    """Return a tree like `like`, of arrays or of their shapes, with its arrays replaced by stored ones.
 
     Raises:
         AgentError: One is missing, or has another shape or type.
     """
-    dynamic, static = eqx.partition(like, eqx.is_array)
+    dynamic, static = eqx.partition(like, lambda leaf: isinstance(leaf, jax.Array | jax.ShapeDtypeStruct))
     leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
     restored = []
     for path, leaf in leaves:

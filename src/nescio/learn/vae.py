@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -29,8 +31,8 @@ class _Dense(eqx.Module):
 class VAE(eqx.Module):
     """Encoder and decoder of dense layers with a Gaussian latent space.
 
-    With conditions it is the conditional VAE of the seed: they are appended to the signal before the encoder and to the
-    latent vector before the decoder.
+    With conditions it is the conditional VAE of the seed: they are appended to the signal before the encoder and to
+    the latent vector before the decoder.
 
     Source: Kingma and Welling (2014), arXiv:1312.6114; Sohn, Lee and Yan (2015), NeurIPS 28; architecture and loss
     as in Banko et al. (2021), npj Comput. Mater. 7, 104, Methods.
@@ -55,8 +57,8 @@ class VAE(eqx.Module):
         inward = [points + conditions, *settings.hidden, 2 * settings.latent]
         outward = [settings.latent + conditions, *reversed(settings.hidden), points]
         keys = iter(jax.random.split(key, len(inward) + len(outward)))
-        self.encoder = tuple(_Dense(a, b, next(keys)) for a, b in zip(inward[:-1], inward[1:], strict=True))
-        self.decoder = tuple(_Dense(a, b, next(keys)) for a, b in zip(outward[:-1], outward[1:], strict=True))
+        self.encoder = tuple(_Dense(a, b, next(keys)) for a, b in pairwise(inward))
+        self.decoder = tuple(_Dense(a, b, next(keys)) for a, b in pairwise(outward))
         self.guide = _Dense(settings.latent, classes, next(keys))
         self.settings = settings
 

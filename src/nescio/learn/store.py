@@ -1,0 +1,155 @@
+"""An agent on disk: a folder of two files, of which nothing is run when it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from nescio.configuration import validated
+from nescio.errors import AgentError, NescioError
+from nescio.learn.agent import Agent, Calibration
+from nescio.learn.learner import Learner
+from nescio.learn.neighbours import Neighbours
+from nescio.learn.novelty import VIEWS, NoveltyScale
+from nescio.learn.settings import LearnSettings
+from nescio.learn.storage import (
+    named_arrays,
+    read_arrays,
+    read_json,
+    restore_arrays,
+    write_arrays,
+    write_json,
+)
+from nescio.techniques import Technique, find_technique
+
+__all__ = ["load_agent", "save_agent"]
+
+_FORMAT = 1
+_ARRAYS, _DOCUMENT = "weights.safetensors", "agent.json"
+_PACKAGES = ("nescio", "jax", "equinox", "optax", "numpy")
+
+
+def save_agent(agent: Agent, folder: str | Path) -> None:
+    """Write an agent: weights and calibration as safetensors, prior, axis, settings and versions as JSON.
+
+    Args:
+        agent: What to keep.
+        folder: Made if it does not exist; an agent that is there already is replaced.
+    """
+    folder = Path(folder)
+    arrays = {
+        **named_arrays(agent.learner, "learner"),
+        "calibration.novelty": agent.calibration.novelty,
+        "calibration.median": agent.calibration.scale.median,
+        "calibration.spread": agent.calibration.scale.spread,
+        "map.latent": agent.neighbours.latent,
+        "map.labels": agent.neighbours.labels,
+    }
+    write_arrays(folder / _ARRAYS, arrays)
+    axis = agent.prior.axis
+    write_json(
+        folder / _DOCUMENT,
+        {
+            "format": _FORMAT,
+            "technique": agent.prior.technique,
+            "labels": list(agent.prior.labels),
+            "axis": {
+                "name": str(axis.name),
+                "units": str(axis.attrs.get("units", "")),
+                "start": float(axis.values[0]),
+                "stop": float(axis.values[-1]),
+                "points": int(axis.size),
+            },
+            "prior": agent.prior.to_document(),
+            "settings": agent.settings.model_dump(mode="json"),
+            "temperature": agent.calibration.temperature,
+            "known_error": agent.calibration.error,
+            "history": list(agent.history),
+            "sha256": _digest(folder / _ARRAYS),
+            "versions": {name: version(name) for name in _PACKAGES},
+        },
+    )
+
+
+def load_agent(folder: str | Path, *, technique: Technique | None = None) -> Agent:
+    """Read an agent that :func:`save_agent` wrote; on the same machine it gives the same numbers to the last bit.
+
+    Args:
+        folder: Where it is.
+        technique: What builds the prior; by default the installed technique that the agent names.
+
+    Raises:
+        AgentError: Something is missing, damaged, altered, or of another format.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise AgentError(f"{folder}: no such agent; an agent is a folder with {_DOCUMENT} and {_ARRAYS}")
+    path = folder / _DOCUMENT
+    document = read_json(path)
+    if (found := document.get("format")) != _FORMAT:
+        raise AgentError(
+            f"{path}: format {found!r} of an agent, where this version of Nescio reads {_FORMAT}"
+        )
+    arrays = read_arrays(folder / _ARRAYS)
+    if _digest(folder / _ARRAYS) != document.get("sha256"):
+        raise AgentError(f"{folder}: {_ARRAYS} is not the one that {_DOCUMENT} was written with")
+    try:
+        return _assemble(document, arrays, folder, technique)
+    except AgentError:
+        raise
+    except NescioError as error:
+        raise AgentError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise AgentError(f"{path}: damaged ({type(error).__name__}: {error})") from None
+
+
+def _assemble(
+    document: dict[str, Any], arrays: dict[str, Any], folder: Path, technique: Technique | None
+) -> Agent:
+    technique = technique or find_technique(str(document["technique"]))
+    prior = technique.prior_from_document(document["prior"])
+    settings = validated(LearnSettings, document["settings"], "settings")
+    axis = document["axis"]
+    expected = (
+        str(prior.axis.name),
+        prior.axis.size,
+        float(prior.axis.values[0]),
+        float(prior.axis.values[-1]),
+    )
+    if (axis["name"], axis["points"], axis["start"], axis["stop"]) != expected:
+        raise AgentError(f"{folder}: the axis that was learned is not the one that the prior describes")
+    if tuple(document["labels"]) != prior.labels:
+        raise AgentError(f"{folder}: the labels that were learned are not those that the prior describes")
+    blank = eqx.filter_eval_shape(
+        Learner, prior.axis.size, len(prior.condition_names), len(prior.labels), settings
+    )
+    learner = restore_arrays(blank, arrays, "learner", folder / _ARRAYS)
+    scale = NoveltyScale(arrays["calibration.median"], arrays["calibration.spread"])
+    latent, labels = arrays["map.latent"], arrays["map.labels"]
+    if (
+        scale.median.shape != (len(VIEWS),)
+        or scale.spread.shape != (len(VIEWS),)
+        or (scale.spread <= 0).any()
+    ):
+        raise AgentError(f"{folder}: the calibration's scale is damaged")
+    novelty = arrays["calibration.novelty"]
+    if novelty.ndim != 1 or novelty.size == 0 or (np.diff(novelty) < 0).any():
+        raise AgentError(f"{folder}: the calibration's scores are damaged")
+    if latent.ndim != 2 or latent.shape[1] != settings.map.latent or labels.shape != latent.shape[:1]:
+        raise AgentError(f"{folder}: the positions on the map are damaged")
+    return Agent(
+        prior,
+        learner,
+        Calibration(float(document["temperature"]), scale, novelty, float(document["known_error"])),
+        Neighbours(latent, labels, len(prior.labels), settings.calibration.neighbours),
+        tuple({str(k): float(v) for k, v in entry.items()} for entry in document["history"]),
+    )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
