@@ -1,0 +1,50 @@
+"""The command `nescio` and its verbs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nescio import __version__
+from nescio.cli.assess import assess
+from nescio.cli.demo import demo
+from nescio.cli.learn import learn
+from nescio.cli.outcome import guarded
+from nescio.cli.reproduce import reproduce
+
+__all__ = ["application", "main"]
+
+application = typer.Typer(
+    name="nescio",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 all done; 1 done, but some files could not be read; 2 an error; 130 interrupted.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nescio {__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Agents for materials characterisation that know what they do not know."""
+
+
+for _verb in (learn, assess, reproduce, demo):
+    application.command()(guarded(_verb))
+
+
+def main() -> None:
+    """Run the command line."""
+    application()

@@ -1,0 +1,81 @@
+"""The verb `assess`: from measurements to findings."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nescio import __version__
+from nescio.cli.measurements import expand, read_and_prepare
+from nescio.cli.outcome import INCOMPLETE, report_error
+
+__all__ = ["assess"]
+
+
+def assess(
+    agent: Annotated[Path, typer.Argument(metavar="AGENT", help="Folder that `nescio learn` made.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Measurements, or folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the findings.")],
+    report: Annotated[bool, typer.Option("--report", help="Write report.html as well.")] = False,
+    alpha: Annotated[
+        float, typer.Option(help="Share of known measurements that may be called novel by mistake.")
+    ] = 0.01,
+    wavelength: Annotated[
+        str | None, typer.Option(help="Of the measurements, where the files do not say: angstrom, or CuKa.")
+    ] = None,
+    axis: Annotated[
+        str | None, typer.Option(help="What the files' axis is: two_theta, q (1/angstrom) or q_nm (1/nm).")
+    ] = None,
+    background: Annotated[
+        str | None, typer.Option(help="How to subtract it: polynomial, snip, arpls or none.")
+    ] = None,
+) -> None:
+    """Say of every measurement what it is, how sure that is, and whether it is something new.
+
+    Writes findings.nc (everything) and findings.csv (a row a measurement).
+    A file that cannot be read is reported in one line and the rest is
+    assessed; the exit code is then 1.
+
+    Example: nescio assess agent wafer/ -o findings --report
+    """
+    from nescio.learn import load_agent
+    from nescio.techniques import find_technique
+    from nescio.view import print_summary, write_findings
+
+    loaded = load_agent(agent)
+    technique = find_technique(loaded.prior.technique)
+    prepared, errors = read_and_prepare(
+        expand(files, technique.file_patterns()),
+        technique,
+        loaded.prior,
+        reading=_given(axis=axis, wavelength=wavelength),
+        preparing=_given(background=background),
+    )
+    findings = loaded.assess(prepared, alpha=alpha)
+    write_findings(findings, output)
+    if report:
+        from nescio.view import assessment_report
+
+        provenance = {
+            "agent": str(agent),
+            "technique": loaded.prior.technique,
+            "known": ", ".join(loaded.labels),
+            "alpha": f"{alpha:g}",
+            "command": shlex.join(["nescio", *sys.argv[1:]]),
+            "version": f"nescio {__version__}",
+        }
+        assessment_report(findings, loaded.reference(), path=output / "report.html", provenance=provenance)
+    print_summary(findings)
+    for error in errors:
+        report_error(error)
+    if errors:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _given(**options: str | None) -> dict[str, str]:
+    """Return the options that were given; the technique knows its own defaults."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,104 @@
+"""The verb `learn`: from a prior to an agent."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nescio.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from nescio.learn import Agent, LearnSettings
+
+__all__ = ["learn"]
+
+_FRESH = 1000
+
+
+def learn(
+    prior: Annotated[Path, typer.Argument(metavar="PRIOR.toml", help="What is known: phases, ranges, axis.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="AGENT", help="Folder for the agent.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an agent that exists.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random draws.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the learn table; repeatable."),
+    ] = None,
+) -> None:
+    """Learn a prior from physics alone, and calibrate what was learned.
+
+    Ctrl-C keeps the state of the training; the same command with --resume
+    goes on from there, to the same result.
+
+    Example: nescio learn phases.toml -o agent --set training.steps=2000
+    """
+    from nescio.learn import learn as learn_prior
+    from nescio.learn import save_agent
+    from nescio.techniques import find_technique
+
+    if not overwrite and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ConfigurationError(f"{output}: exists already; add --overwrite to replace it")
+    technique, settings = _read(prior, seed, setting or ())
+    loaded = find_technique(technique).load_prior(prior)
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    start = time.perf_counter()
+    agent = learn_prior(loaded, settings, checkpoint=checkpoint, resume=resume)
+    seconds = time.perf_counter() - start
+    save_agent(agent, output)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    _print_result(agent, output, seconds)
+
+
+def _read(path: Path, seed: int | None, overrides: list[str] | tuple[str, ...]) -> tuple[str, LearnSettings]:
+    """Return the name of the technique and the settings of learning."""
+    from nescio.configuration import read_toml, validated
+    from nescio.learn import LearnSettings
+    from nescio.techniques import available_techniques
+
+    document = read_toml(path)
+    technique = document.get("technique")
+    if not isinstance(technique, str):
+        known = ", ".join(f'"{name}"' for name in available_techniques())
+        raise ConfigurationError(f"{path}: needs a key technique, one of {known}")
+    table = document.get("learn", {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: learn must be a table, [learn]")
+    for override in overrides:
+        _override(table, override)
+    if seed is not None:
+        _override(table, f"training.seed={seed}")
+    return technique, validated(LearnSettings, table, f"{path} [learn]")
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    """Set the key that KEY=VALUE names, its value read as TOML."""
+    name, separator, text = override.partition("=")
+    *path, last = (part.strip() for part in name.split("."))
+    if not separator or not last or not all(path):
+        raise ConfigurationError(f"--set {override}: needs the form KEY=VALUE, such as training.steps=2000")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"--set {override}: {part!r} is not a table")
+    table[last] = value
+
+
+def _print_result(agent: Agent, folder: Path, seconds: float) -> None:
+    """Say what was learned, and how it does on signals it never saw."""
+    fresh = agent.reference(_FRESH)
+    right = float((fresh["label"] == fresh["truth"]).mean())
+    flagged = float((fresh["p_value"] <= 0.01).mean())
+    typer.echo(f"{folder}: learned {', '.join(agent.labels)} in {seconds:.0f} s")
+    typer.echo(
+        f"of {_FRESH} fresh known signals {right:.1%} are named right, {flagged:.1%} flagged at alpha 0.01"
+    )

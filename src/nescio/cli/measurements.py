@@ -1,0 +1,105 @@
+"""From files on a command line to one prepared dataset, whatever the technique."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nescio.errors import FileError, NescioError
+from nescio.progress import track
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from nescio.techniques import Prior, Technique
+
+__all__ = ["combine", "expand", "read_and_prepare"]
+
+
+def expand(paths: Sequence[Path], patterns: Sequence[str]) -> list[Path]:
+    """Return the files that are meant: folders become the files in them that match, sorted; each file once.
+
+    Raises:
+        FileError: A folder holds no file that can be read.
+    """
+    files: dict[Path, Path] = {}
+    for path in paths:
+        found = [path]
+        if path.is_dir():
+            found = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
+            if not found:
+                raise FileError(f"{path}: no file in this folder matches {', '.join(patterns)}")
+        for file in found:
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def read_and_prepare(
+    files: Sequence[Path],
+    technique: Technique,
+    prior: Prior,
+    *,
+    reading: Mapping[str, Any],
+    preparing: Mapping[str, Any],
+) -> tuple[xr.Dataset, list[NescioError]]:
+    """Read and prepare files one by one.
+
+    Args:
+        files: What to read.
+        technique: What reads and prepares them.
+        prior: Whose grid they are brought onto.
+        reading: Options of the technique's `read`.
+        preparing: Options of the technique's `prepare`.
+
+    Returns:
+        All measurements that could be prepared, and the errors of the files that could not be.
+
+    Raises:
+        NescioError: No file at all could be used; the error of the first.
+    """
+    prepared: list[tuple[Path, xr.Dataset]] = []
+    errors: list[NescioError] = []
+    with track("reading", len(files)) as advance:
+        for file in files:
+            try:
+                measured = technique.read(file, **reading)
+                prepared.append((file, technique.prepare(measured, prior, **preparing)))
+            except NescioError as error:
+                errors.append(error if file.name in str(error) else type(error)(f"{file}: {error}"))
+            advance(1, file.name)
+    if not prepared:
+        if len(errors) > 1:
+            raise FileError(f"none of the {len(errors)} files can be used; the first: {errors[0]}")
+        raise errors[0]
+    return combine(prepared), errors
+
+
+def combine(prepared: Sequence[tuple[Path, xr.Dataset]]) -> xr.Dataset:
+    """Join prepared datasets along `measurement`.
+
+    What only some of them have (positions, compositions) is not-a-number for the others; names that occur in
+    several files are told apart by the files' paths.
+    """
+    import xarray as xr
+
+    occurrences = Counter(str(name) for _, one in prepared for name in one["measurement"].values)
+    parts = []
+    for file, one in prepared:
+        names = [str(name) for name in one["measurement"].values]
+        if any(occurrences[name] > 1 for name in names):
+            names = [f"{file}#{number}" for number in range(len(names))] if len(names) > 1 else [str(file)]
+        # Coordinates travel as variables, since only variables may be absent from some of the parts.
+        extra = [str(name) for name in one.coords if name not in one.indexes and name != "measurement"]
+        parts.append(one.reset_coords(extra).assign_coords(measurement=names))
+    coordinates = {str(name) for _, one in prepared for name in one.coords} - set(parts[0].indexes)
+    joined = xr.concat(
+        parts, dim="measurement", data_vars="all", coords="minimal", compat="override", join="outer",
+        combine_attrs="drop_conflicts",
+    )  # fmt: skip
+    if "composition" in joined:
+        fractions = joined["composition"]
+        some = fractions.notnull().any("element")
+        joined["composition"] = fractions.where(~(some & fractions.isnull()), 0.0)
+    return joined.set_coords(sorted(coordinates & set(joined.data_vars)))

@@ -1,0 +1,51 @@
+"""How a verb ends: an error is one line on standard error, and the exit code says what happened."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from nescio.compute import enable_compilation_cache
+from nescio.errors import InterruptedTrainingError, NescioError
+
+__all__ = ["FAILED", "INCOMPLETE", "INTERRUPTED", "guarded", "report_error"]
+
+INCOMPLETE = 1
+FAILED = 2
+INTERRUPTED = 130
+
+_Arguments = ParamSpec("_Arguments")
+
+
+def report_error(error: object) -> None:
+    """Print an error as one line on standard error."""
+    typer.echo("error: " + " ".join(str(error).split()), err=True)
+
+
+def guarded(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+    """Run a verb with the compilation cache, and turn what goes wrong into a line and an exit code."""
+
+    @functools.wraps(verb)
+    def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        try:
+            enable_compilation_cache()
+            verb(*args, **kwargs)
+        except InterruptedTrainingError as error:
+            report_error(error)
+            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt:
+            report_error("interrupted; nothing was kept")
+            raise typer.Exit(INTERRUPTED) from None
+        except NescioError as error:
+            report_error(error)
+            raise typer.Exit(FAILED) from None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            report_error(f"{error.filename}: {error.strerror}" if error.filename else error)
+            raise typer.Exit(FAILED) from None
+
+    return run

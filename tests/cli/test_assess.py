@@ -1,0 +1,123 @@
+"""`nescio assess`: all files that can be read are assessed together, the others are named."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from nescio.cli.measurements import combine
+
+
+@pytest.fixture
+def wafer(tmp_path: Path) -> Path:
+    folder = tmp_path / "wafer"
+    folder.mkdir()
+    for name, value in {"b.xy": 2.0, "a.xy": 1.0, "c.csv": 9.0}.items():
+        (folder / name).write_text(str(value), encoding="utf-8")
+    (folder / "notes.txt").write_text("not a measurement", encoding="utf-8")
+    return folder
+
+
+def test_a_folder_stands_for_the_files_that_can_be_read(stage: Any, wafer: Path) -> None:
+    code, _, err = stage.run("assess", "agent", wafer, wafer / "a.xy", "-o", "out", "--alpha", 0.05)
+    assert (code, err) == (0, "")
+    findings = stage.findings[0]
+    assert list(findings["measurement"].values) == ["a", "b", "c"]
+    assert findings["intensity"].values[:, 0].tolist() == [1.0, 2.0, 9.0]
+    assert set(findings["p_value"].values) == {0.05}
+    assert np.isnan(findings["x_mm"].values[:2]).all()
+    assert findings["x_mm"].values[2] == 9.0
+    assert not stage.reports
+
+
+def test_a_bad_file_among_many_is_reported_and_the_rest_assessed(stage: Any, wafer: Path) -> None:
+    (wafer / "bad.xy").write_text("", encoding="utf-8")
+    (wafer / "negative.xy").write_text("-1", encoding="utf-8")
+    code, _, err = stage.run("assess", "agent", wafer, wafer / "absent.xy", "-o", "out")
+    assert code == 1
+    assert err.splitlines() == [
+        f"error: {wafer / 'bad.xy'}: line 1: not a number",
+        f"error: {wafer / 'negative.xy'}: the pattern is negative",
+        f"error: {wafer / 'absent.xy'}: no such file",
+    ]
+    assert stage.findings[0].sizes["measurement"] == 3
+
+
+def test_no_usable_file_is_an_error(stage: Any, wafer: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for paths, message in (
+        ([wafer / "absent.xy"], "absent.xy: no such file"),
+        ([wafer / "absent.xy", wafer / "notes.txt"], "none of the 2 files can be used; the first: "),
+        ([tmp_path / "empty"], "no file in this folder matches *.xy, *.csv"),
+    ):
+        code, _, err = stage.run("assess", "agent", *paths, "-o", "out")
+        assert code == 2
+        assert message in err
+        assert err.count("\n") == 1
+    assert not stage.findings
+
+
+def test_only_options_that_were_given_reach_the_technique(stage: Any, wafer: Path) -> None:
+    stage.run("assess", "agent", wafer / "a.xy", "-o", "out")
+    stage.run(
+        "assess", "agent", wafer / "a.xy", "-o", "out", "--wavelength", "CuKa", "--axis", "q", "--background", "snip"
+    )  # fmt: skip
+    assert stage.technique.options == [
+        {"read": {}},
+        {"prepare": {}},
+        {"read": {"wavelength": "CuKa", "axis": "q"}},
+        {"prepare": {"background": "snip"}},
+    ]
+
+
+def test_the_report_says_where_its_figures_come_from(stage: Any, wafer: Path) -> None:
+    stage.run("assess", "agent", wafer, "-o", "out", "--report")
+    (options,) = stage.reports
+    assert options["path"] == Path("out/report.html")
+    assert options["provenance"]["agent"] == "agent"
+    assert options["provenance"]["alpha"] == "0.01"
+
+
+def test_an_impossible_alpha_is_refused(stage: Any, wafer: Path) -> None:
+    code, _, err = stage.run("assess", "agent", wafer, "-o", "out", "--alpha", 1.5)
+    assert code == 2
+    assert "alpha must lie between 0 and 1, not 1.5" in err
+
+
+def _part(names: list[str], **composition: float) -> xr.Dataset:
+    part = xr.Dataset(
+        {"intensity": (("measurement", "q"), np.ones((len(names), 3)))},
+        {"measurement": names, "q": [1.0, 2.0, 3.0]},
+    )
+    if not composition:
+        return part
+    fractions = np.tile(list(composition.values()), (len(names), 1))
+    return part.assign_coords(
+        composition=(("measurement", "element"), fractions), element=list(composition)
+    )  # fmt: skip
+
+
+def test_equal_names_are_told_apart_by_their_files() -> None:
+    joined = combine(
+        [
+            (Path("a/p.xy"), _part(["p"])),
+            (Path("b/p.xy"), _part(["p"])),
+            (Path("c.npz"), _part(["c#0", "c#1"])),
+        ]
+    )
+    assert list(joined["measurement"].values) == ["a/p.xy", "b/p.xy", "c#0", "c#1"]
+
+
+def test_compositions_of_different_elements_share_one_table() -> None:
+    joined = combine(
+        [
+            (Path("a"), _part(["a"], Co=0.25, Ni=0.75)),
+            (Path("b"), _part(["b"], Ni=0.5, Zr=0.5)),
+            (Path("c"), _part(["c"])),
+        ]
+    )
+    table = joined["composition"].transpose("measurement", "element").sel(element=["Co", "Ni", "Zr"]).values
+    np.testing.assert_array_equal(table, [[0.25, 0.75, 0.0], [0.0, 0.5, 0.5], [np.nan] * 3])
+    assert "composition" in joined.coords

@@ -1,0 +1,57 @@
+"""What holds for all verbs: help with an example, versions, errors of the operating system."""
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import nescio
+
+
+@pytest.mark.parametrize("verb", ["learn", "assess", "reproduce", "demo"])
+def test_help_shows_an_example(stage: Any, verb: str) -> None:
+    code, out, _ = stage.run(verb, "--help")
+    assert code == 0
+    assert f"Example: nescio {verb}" in out
+
+
+def test_version_and_exit_codes_are_told(stage: Any) -> None:
+    assert stage.run("--version")[:2] == (0, f"nescio {nescio.__version__}\n")
+    assert "Exit codes" in stage.run("--help")[1]
+
+
+def test_an_unknown_verb_or_publication_is_a_usage_error(stage: Any) -> None:
+    assert stage.run("lern")[0] == 2
+    code, _, err = stage.run("reproduce", "banko2020")
+    assert code == 2
+    assert "banko2021" in err
+
+
+def test_a_file_that_cannot_be_written_is_one_line(stage: Any, tmp_path: Path) -> None:
+    (tmp_path / "prior.toml").write_text('technique = "fake"\n', encoding="utf-8")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    code, _, err = stage.run("learn", tmp_path / "prior.toml", "-o", tmp_path / "file" / "agent")
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_reproduce_prints_and_writes_the_numbers(
+    stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    numbers = {"knn_accuracy": 0.9953, "mixture_peak_fractions": {"fcc-bcc": 0.51}, "peak_memory_mb": 900}
+    module = ModuleType("nescio.xrd.reproduction")
+    module.reproduce_banko2021 = lambda **options: asked.append(options) or numbers  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nescio.xrd.reproduction", module)
+    file = tmp_path / "new" / "numbers.json"
+    code, out, _ = stage.run("reproduce", "banko2021", "--hard", "--seed", 3, "--json", file)
+    assert code == 0
+    assert asked == [{"hard": True, "folder": None, "seed": 3}]
+    assert json.loads(file.read_text(encoding="utf-8")) == numbers
+    assert "knn accuracy" in out
+    assert "0.9953" in out
+    assert "fcc-bcc 0.51" in out
