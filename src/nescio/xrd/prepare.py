@@ -1,0 +1,225 @@
+"""Bringing measured patterns onto the grid and scale of a prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from nescio.errors import ConfigurationError, MeasurementError
+from nescio.xrd.background import BackgroundMethod, subtract_background
+from nescio.xrd.quality import problem_of
+
+__all__ = ["prepare", "q_from_two_theta", "rebin", "two_theta_from_q"]
+
+_Array = npt.NDArray[np.float64]
+
+# Wavelengths this near are one line: K-alpha 1 and the mean of both K-alpha lines differ by 0.0008.
+_SAME_LINE = 1e-3
+# A grid point is covered where more than this share of its bin was measured.
+_COVERED_SHARE = 0.5
+
+
+def q_from_two_theta(two_theta: npt.ArrayLike, wavelength: float) -> _Array:
+    """Return q = 4 pi sin(theta) / wavelength in 1/angstrom; two-theta in degree, wavelength in angstrom."""
+    return np.asarray(4.0 * np.pi / wavelength * np.sin(np.radians(np.asarray(two_theta, np.float64)) / 2.0))
+
+
+def two_theta_from_q(q: npt.ArrayLike, wavelength: float) -> _Array:
+    """Return two-theta in degree; NaN beyond q = 4 pi / wavelength, which no angle reaches."""
+    sine = np.asarray(q, np.float64) * wavelength / (4.0 * np.pi)
+    return np.asarray(2.0 * np.degrees(np.arcsin(np.where(np.abs(sine) <= 1.0, sine, np.nan))))
+
+
+def rebin(intensity: npt.ArrayLike, points: npt.ArrayLike, grid: npt.ArrayLike) -> tuple[_Array, _Array]:
+    """Resample patterns, never beyond where they were measured.
+
+    Where the points are finer than the grid, the mean over each bin of the grid is taken, which conserves the
+    area under the pattern; where they are coarser, they are interpolated linearly.
+
+    Args:
+        intensity: Shape (n, points); NaN where nothing was measured.
+        points: Shape (points,), increasing; at least two.
+        grid: Shape (grid,), increasing, in the units of `points`; at least two.
+
+    Returns:
+        Intensity of shape (n, grid), 0 where not covered, and the share of each bin that was measured, shape
+        (n, grid), 0 or 1 where interpolated.
+    """
+    values = np.asarray(intensity, np.float64)
+    old, new = np.asarray(points, np.float64), np.asarray(grid, np.float64)
+    old_edges, new_edges = _edges(old), _edges(new)
+    widths, bins = np.diff(old_edges), np.diff(new_edges)
+    valid = np.isfinite(values)
+    finer = np.interp(new, old, widths) < bins
+    left = np.clip(np.searchsorted(old, new, side="right") - 1, 0, old.size - 2)
+    within = (new >= old[0]) & (new <= old[-1])
+    right_part = np.clip((new - old[left]) / (old[left + 1] - old[left]), 0.0, 1.0)
+
+    filled = np.where(valid, values, 0.0)
+    result, share = np.empty((values.shape[0], new.size)), np.empty((values.shape[0], new.size))
+    for row in range(values.shape[0]):
+        area = np.diff(np.interp(new_edges, old_edges, _cumulative(filled[row] * widths)))
+        measured = np.diff(np.interp(new_edges, old_edges, _cumulative(valid[row] * widths)))
+        mean = np.divide(area, measured, out=np.zeros_like(area), where=measured > 0)
+        linear = (1.0 - right_part) * filled[row, left] + right_part * filled[row, left + 1]
+        # A neighbour without weight need not have been measured.
+        known = (
+            within & (valid[row, left] | (right_part == 1.0)) & (valid[row, left + 1] | (right_part == 0.0))
+        )
+        share[row] = np.where(finer, np.clip(measured / bins, 0.0, 1.0), known)
+        result[row] = np.where(finer, mean, np.where(known, linear, 0.0))
+    return result, share
+
+
+def prepare(
+    measured: xr.Dataset,
+    *,
+    axis: xr.DataArray,
+    wavelength: float,
+    background: BackgroundMethod = "arpls",
+    background_options: Mapping[str, Any] | None = None,
+    smooth: int | None = None,
+) -> xr.Dataset:
+    """Bring measured patterns onto a prior's grid: the prepared form of :mod:`nescio.signals`.
+
+    The axis is converted (angles of another wavelength, q); patterns are rebinned (:func:`rebin`), smoothed if
+    asked, freed of background (:func:`nescio.xrd.subtract_background`), cut at zero and divided by their
+    maximum. Exact zeros at either end are padding, unless the pattern holds zeros between its ends too. A lone hot
+    pixel is not removed: it sets the maximum, unless `smooth` tempers it. Intensities are taken point for point:
+    no polarisation or bin-width factor is applied when angles become q.
+
+    Args:
+        measured: Measured patterns (:mod:`nescio.signals`).
+        axis: The prior's grid, ``two_theta`` in degree or ``q`` in 1/angstrom.
+        wavelength: The prior's, in angstrom. Angles measured with the same line (within 0.1 %) stay as they are.
+        background: Method of :func:`nescio.xrd.subtract_background`.
+        background_options: Its options.
+        smooth: Odd number of grid points of a Savitzky-Golay filter of degree 2; None for none.
+
+    Returns:
+        Dataset on the grid with ``intensity`` 0 to 1, ``covered``, ``background`` (as measured), ``scale``
+        (measured intensity above background that became 1), ``problem``, and what else the measurements had.
+
+    Raises:
+        MeasurementError: Angles without a wavelength, or none of the range was measured by any pattern.
+        ConfigurationError: An option is not what it should be.
+    """
+    window = _checked_window(smooth, axis.size)
+    name = str(axis.name)
+    source = str(measured.attrs.get("source", "measurement"))
+    own = "two_theta" if "two_theta" in measured["intensity"].dims else "q"
+    values = _without_padding(
+        measured["intensity"].transpose("measurement", own).to_numpy().astype(np.float64)
+    )
+    grid = axis.to_numpy().astype(np.float64)
+    points = _converted(measured[own].to_numpy(), own, name, measured.attrs, wavelength, source)
+    reachable = np.isfinite(points)
+    if reachable.sum() < 2 or points[reachable][0] > grid[-1] or points[reachable][-1] < grid[0]:
+        raise MeasurementError(
+            f"{source}: was measured over {np.nanmin(points):.4g} to {np.nanmax(points):.4g} in {name}, the prior"
+            f" covers {grid[0]:.4g} to {grid[-1]:.4g}: nothing in common"
+        )
+    points, values = points[reachable], values[:, reachable]
+    resampled, share = rebin(values, points, grid)
+    covered = share > _COVERED_SHARE
+    if window:
+        resampled = _smoothed(resampled, covered, window)
+    known = np.where(covered, resampled, np.nan)
+    corrected, under = subtract_background(known, grid, background, **dict(background_options or {}))
+    positive = np.where(covered, np.maximum(corrected, 0.0), 0.0)
+    scale = positive.max(axis=1)
+    scale = np.where(scale > np.finfo(np.float64).tiny * 1e10, scale, 1.0)
+    problems = [
+        problem_of(values[row], known[row], corrected[row], covered[row]) for row in range(values.shape[0])
+    ]
+
+    dimensions = ("measurement", name)
+    prepared = measured.drop_dims(own)
+    prepared = prepared.assign_coords({name: (name, grid, dict(axis.attrs))})
+    prepared["intensity"] = (dimensions, positive / scale[:, None], {"long_name": "scaled intensity"})
+    prepared["covered"] = (dimensions, covered)
+    prepared["background"] = (dimensions, np.where(covered, under, 0.0), {"long_name": "background"})
+    prepared["scale"] = ("measurement", scale)
+    prepared["problem"] = ("measurement", np.asarray(problems, np.str_))
+    if "uncertainty" in measured:
+        sigma = measured["uncertainty"].transpose("measurement", own).to_numpy().astype(np.float64)
+        prepared["uncertainty"] = (
+            dimensions,
+            _uncertainty(sigma[:, reachable], points, grid) / scale[:, None],
+        )
+    prepared.attrs.update(wavelength_angstrom=wavelength, background_method=background)
+    return prepared
+
+
+def _checked_window(smooth: int | None, points: int) -> int | None:
+    if smooth is None:
+        return None
+    if (
+        not isinstance(smooth, int)
+        or isinstance(smooth, bool)
+        or not 3 <= smooth <= points
+        or smooth % 2 == 0
+    ):
+        raise ConfigurationError(f"smooth = {smooth!r} must be an odd number of grid points, 3 to {points}")
+    return smooth
+
+
+def _converted(
+    points: _Array, own: str, wanted: str, attributes: Mapping[Any, Any], wavelength: float, source: str
+) -> _Array:
+    """Return measured points as the prior's axis, NaN where they have no place on it."""
+    measured_wavelength = attributes.get("wavelength_angstrom")
+    if own == "q":
+        return points if wanted == "q" else two_theta_from_q(points, wavelength)
+    if measured_wavelength is None:
+        raise MeasurementError(
+            f"{source}: two-theta without a wavelength; give it (--wavelength CuKa, or in angstrom)"
+        )
+    if wanted == "q":
+        return q_from_two_theta(points, measured_wavelength)
+    if abs(measured_wavelength / wavelength - 1.0) <= _SAME_LINE:
+        return points
+    return two_theta_from_q(q_from_two_theta(points, measured_wavelength), wavelength)
+
+
+def _without_padding(values: _Array) -> _Array:
+    """Return patterns with NaN for exact zeros at either end, unless there are zeros in between too."""
+    nonzero = values != 0
+    first = nonzero.argmax(axis=1)
+    last = values.shape[1] - 1 - nonzero[:, ::-1].argmax(axis=1)
+    column = np.arange(values.shape[1])
+    outside = (column < first[:, None]) | (column > last[:, None])
+    inner_zero = (~nonzero & ~outside).any(axis=1)
+    padded = outside & ~inner_zero[:, None] & nonzero.any(axis=1)[:, None]
+    return np.where(padded, np.nan, values)
+
+
+def _smoothed(values: _Array, covered: npt.NDArray[np.bool_], window: int) -> _Array:
+    from scipy.signal import savgol_filter
+
+    result = values.copy()
+    for row in range(values.shape[0]):
+        where = np.nonzero(covered[row])[0]
+        if where.size and where[-1] - where[0] + 1 >= window:
+            span = np.arange(where[0], where[-1] + 1)
+            result[row, span] = savgol_filter(np.interp(span, where, values[row, where]), window, 2)
+    return result
+
+
+def _uncertainty(sigma: _Array, points: _Array, grid: _Array) -> _Array:
+    """Return the uncertainty on the grid: independent points average down where several fall in one bin."""
+    fewer = np.minimum(np.diff(_edges(points)) / np.interp(points, grid, np.diff(_edges(grid))), 1.0)
+    return np.asarray(np.sqrt(rebin(sigma**2 * fewer, points, grid)[0]))
+
+
+def _edges(points: _Array) -> _Array:
+    middle = (points[1:] + points[:-1]) / 2.0
+    return np.concatenate([[2 * points[0] - middle[0]], middle, [2 * points[-1] - middle[-1]]])
+
+
+def _cumulative(areas: _Array) -> _Array:
+    return np.concatenate([[0.0], np.cumsum(areas)])

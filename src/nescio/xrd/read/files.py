@@ -1,0 +1,137 @@
+"""Reading files of any known kind, one or many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import xarray as xr
+
+from nescio.errors import FileError, NescioError
+from nescio.xrd.radiation import parse_radiation
+from nescio.xrd.read.measured import MAX_BYTES, checked_axis_option
+from nescio.xrd.read.nexus import read_nexus
+from nescio.xrd.read.npz import read_npz
+from nescio.xrd.read.text import read_text
+from nescio.xrd.read.xrdml import read_xrdml
+
+__all__ = ["FILE_PATTERNS", "read_many", "read_patterns"]
+
+
+class _Reader(Protocol):
+    def __call__(
+        self, path: Path, content: bytes, *, axis: str | None, wavelength: float | None
+    ) -> xr.Dataset: ...
+
+
+_BY_SUFFIX: dict[str, _Reader] = {
+    **dict.fromkeys((".xy", ".xye", ".dat", ".txt", ".csv"), read_text),
+    ".xrdml": read_xrdml,
+    ".npz": read_npz,
+    **dict.fromkeys((".nxs", ".nx", ".h5", ".hdf5", ".hdf"), read_nexus),
+}
+
+FILE_PATTERNS: tuple[str, ...] = tuple(f"*{suffix}" for suffix in _BY_SUFFIX)
+"""Glob patterns of the files that can be read."""
+
+
+def read_patterns(
+    path: str | Path, *, axis: str | None = None, wavelength: str | float | None = None
+) -> xr.Dataset:
+    """Read the patterns of one file into the measured form of :mod:`nescio.signals`.
+
+    The kind of file follows from its content where that is telling (XRDML, NumPy archive, HDF5), else from its
+    extension (xy, xye, dat, txt, csv). Files of up to `MAX_BYTES` are read.
+
+    Args:
+        path: The file.
+        axis: "two_theta", "q" or "q_nm" (1/nm), over what the file says.
+        wavelength: In angstrom or as in :func:`nescio.xrd.parse_radiation`, over what the file says; of a beam
+            with several lines that of the strongest.
+
+    Raises:
+        FileError: The file is missing, empty, too large, of unknown kind or malformed.
+        ConfigurationError: `axis` or `wavelength` are not what they should be.
+    """
+    path = Path(path)
+    axis = checked_axis_option(axis)
+    angstrom = None if wavelength is None else parse_radiation(wavelength).wavelength
+    content = _content(path)
+    return _reader(path, content)(path, content, axis=axis, wavelength=angstrom)
+
+
+def read_many(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    axis: str | None = None,
+    wavelength: str | float | None = None,
+) -> tuple[list[xr.Dataset], list[NescioError]]:
+    """Read many files; a bad one is reported and the others are kept.
+
+    Args:
+        paths: Files, and folders whose files of known kinds are taken in order of their names.
+        axis: As in :func:`read_patterns`.
+        wavelength: As in :func:`read_patterns`.
+
+    Returns:
+        One dataset for each file that could be read, and an error for each that could not.
+
+    Raises:
+        FileError: There is no file to read at all.
+        ConfigurationError: `axis` or `wavelength` are not what they should be.
+    """
+    checked_axis_option(axis)
+    if wavelength is not None:
+        parse_radiation(wavelength)
+    given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    files = [file for path in given for file in (_files_in(path) if path.is_dir() else [path])]
+    if not files:
+        where = ", ".join(map(str, given[:3])) or "nothing was given"
+        raise FileError(
+            f"no patterns to read ({where}); files of these kinds are known: {', '.join(FILE_PATTERNS)}"
+        )
+    datasets: list[xr.Dataset] = []
+    errors: list[NescioError] = []
+    for file in files:
+        try:
+            datasets.append(read_patterns(file, axis=axis, wavelength=wavelength))
+        except NescioError as error:
+            errors.append(error)
+    return datasets, errors
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _BY_SUFFIX and file.is_file())
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            raise FileError(f"{path}: there is no such file")
+        if not path.is_file():
+            raise FileError(f"{path}: is not a file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise FileError(f"{path}: {size} bytes are more than the {MAX_BYTES} that are read")
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path!s}: cannot be read ({error})") from error
+    if not content.strip(b"\x00 \t\r\n"):
+        raise FileError(f"{path}: is empty")
+    return content
+
+
+def _reader(path: Path, content: bytes) -> _Reader:
+    if content.startswith(b"PK\x03\x04"):
+        return read_npz
+    if content.startswith(b"\x89HDF\r\n\x1a\n"):
+        return read_nexus
+    if b"<xrdMeasurements" in content[:10_000]:
+        return read_xrdml
+    try:
+        return _BY_SUFFIX[path.suffix.lower()]
+    except KeyError:
+        raise FileError(
+            f"{path}: files of kind {path.suffix[:20]!r} are unknown; known are {', '.join(FILE_PATTERNS)}"
+        ) from None

@@ -1,0 +1,225 @@
+"""What all readers share: limits, the kinds of axis, and the dataset they return (:mod:`nescio.signals`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from nescio.errors import ConfigurationError, FileError
+
+__all__ = [
+    "AXES",
+    "MAX_BYTES",
+    "MAX_POINTS",
+    "MAX_VALUES",
+    "axis_kind",
+    "checked_axis_option",
+    "measured_dataset",
+    "wavelength_angstrom",
+]
+
+MAX_BYTES = 512 * 2**20
+"""Larger files, and larger unpacked contents of a file, are refused."""
+MAX_POINTS = 1_000_000
+"""Points of one pattern."""
+MAX_VALUES = 50_000_000
+"""Points of all patterns of one file together."""
+
+AXES = ("two_theta", "q", "q_nm")
+"""Kinds of axis: diffraction angle in degree, momentum transfer in 1/angstrom, and in 1/nm."""
+
+_LARGEST_INTENSITY = 1e30
+_LARGEST_Q = 60.0  # 1/angstrom: beyond what any laboratory or synchrotron beam reaches
+
+_ANGLE_NAMES = ("2theta", "two_theta", "twotheta", "2-theta", "2θ", "tth", "2th", "ttheta", "two theta")
+_INVERSE_NANOMETRE = ("1/nm", "nm^-1", "nm-1", "nm^{-1}", "nm⁻¹", "nm**-1", "q_nm", "nanometer^-1")
+
+
+def checked_axis_option(axis: str | None) -> str | None:
+    """Return the kind of axis a user asked for.
+
+    Raises:
+        ConfigurationError: It is not one of `AXES`.
+    """
+    if axis is not None and axis not in AXES:
+        raise ConfigurationError(f"axis {axis!r} is unknown; give one of {', '.join(AXES)}")
+    return axis
+
+
+def axis_kind(name: str, units: str = "") -> str | None:
+    """Return the kind of axis that a name or column title and units tell, or None where they do not.
+
+    Titles such as "2theta", "Q (1/nm)", "q_A^-1" or "two_theta" with units "deg" are understood.
+    """
+    title = f"{name} {units}".strip().lower().replace(" ^", "^")
+    if any(angle in title for angle in _ANGLE_NAMES):
+        return "two_theta"
+    words = title.replace("(", " ").replace("[", " ").replace("_", " ").replace("/", " ").split()
+    if words and words[0] in ("q", "|q|", "momentum", "s"):
+        # The letter s stands for 1/d in some programs and for q in others; only q is taken.
+        if words[0] == "s":
+            return None
+        return "q_nm" if any(unit in title for unit in _INVERSE_NANOMETRE) else "q"
+    return None
+
+
+def wavelength_angstrom(value: Any, place: str) -> float:
+    """Return the wavelength in angstrom of the strongest line of what a user or a file says.
+
+    Raises:
+        FileError: It is no wavelength; the message starts with `place`.
+    """
+    from nescio.xrd.radiation import parse_radiation
+
+    try:
+        return parse_radiation(value).wavelength
+    except ConfigurationError as error:
+        raise FileError(f"{place}: {error}") from error
+
+
+def measured_dataset(
+    path: Path,
+    kind: str,
+    axis: npt.ArrayLike,
+    intensity: npt.ArrayLike,
+    *,
+    wavelength: float | None,
+    names: Sequence[str] | None = None,
+    uncertainty: npt.ArrayLike | None = None,
+    position_mm: npt.NDArray[np.float64] | None = None,
+    composition: npt.NDArray[np.float64] | None = None,
+    elements: Sequence[str] = (),
+    attributes: dict[str, Any] | None = None,
+    place: Callable[[int], str] = lambda index: f"point {index + 1}",
+) -> xr.Dataset:
+    """Check what a file held and put it into the measured form of :mod:`nescio.signals`.
+
+    Args:
+        path: The file, for messages and as ``source``.
+        kind: One of `AXES`, in which `axis` is given.
+        axis: Shape (points,), increasing or decreasing throughout.
+        intensity: Shape (n, points) or (points,); NaN where nothing was measured.
+        wavelength: In angstrom, or None where it is not known.
+        names: Of the n measurements; by default the stem of the file, numbered where there are several.
+        uncertainty: One standard deviation, of the shape of `intensity`.
+        position_mm: Shape (n, 2), x and y on the sample.
+        composition: Shape (n, elements), fractions or percent.
+        elements: Symbols of the columns of `composition`.
+        attributes: Further attributes of the dataset.
+        place: Where in the file the point of an index stands.
+
+    Raises:
+        FileError: The axis is not finite, not monotonic or not physical, or shapes or values do not fit.
+    """
+    points = np.asarray(axis, np.float64)
+    values = np.atleast_2d(np.asarray(intensity, np.float64))
+    if points.ndim != 1 or values.ndim != 2 or values.shape[1] != points.size:
+        raise FileError(
+            f"{path}: intensity of shape {values.shape} does not fit an axis of shape {points.shape}"
+        )
+    if points.size < 2 or values.shape[0] < 1:
+        raise FileError(f"{path}: a pattern needs at least 2 points, {points.size} found")
+    if points.size > MAX_POINTS or values.size > MAX_VALUES:
+        raise FileError(f"{path}: more than {MAX_POINTS} points a pattern or {MAX_VALUES} in all")
+    sigma = None if uncertainty is None else np.atleast_2d(np.asarray(uncertainty, np.float64))
+    if sigma is not None and sigma.shape != values.shape:
+        raise FileError(f"{path}: uncertainty of shape {sigma.shape} does not fit intensity {values.shape}")
+    points, order = _checked_axis(path, kind, points, place)
+    values = values[:, order]
+    too_large = ~(np.abs(values) <= _LARGEST_INTENSITY) & ~np.isnan(values)
+    if too_large.any():
+        row, column = (int(index[0]) for index in np.nonzero(too_large))
+        raise FileError(
+            f"{path}: intensity {values[row, column]:g} of pattern {row + 1} at {points[column]:g} is not below 1e30"
+        )
+    name = "two_theta" if kind == "two_theta" else "q"
+    names = list(names) if names is not None else _numbered(path, values.shape[0])
+    if len(names) != values.shape[0] or len(set(names)) != len(names):
+        raise FileError(f"{path}: {values.shape[0]} patterns need as many names, each only once")
+    dataset = xr.Dataset(
+        {"intensity": (("measurement", name), values, {"long_name": "intensity"})},
+        coords={"measurement": np.asarray(names, np.str_), name: (name, points, _axis_attributes(name))},
+        attrs={"source": str(path), **(attributes or {})},
+    )
+    if sigma is not None:
+        sigma = sigma[:, order]
+        if not np.all((sigma >= 0) & (sigma <= _LARGEST_INTENSITY) | np.isnan(sigma)):
+            raise FileError(f"{path}: an uncertainty is negative or infinite")
+        dataset["uncertainty"] = (("measurement", name), sigma)
+    if wavelength is not None:
+        dataset.attrs["wavelength_angstrom"] = wavelength
+    _add_sample(path, dataset, position_mm, composition, elements)
+    return dataset
+
+
+def _axis_attributes(name: str) -> dict[str, str]:
+    if name == "two_theta":
+        return {"units": "degree", "long_name": "two-theta"}
+    return {"units": "1/angstrom", "long_name": "momentum transfer q"}
+
+
+def _numbered(path: Path, n: int) -> list[str]:
+    return [path.stem] if n == 1 else [f"{path.stem}#{number}" for number in range(1, n + 1)]
+
+
+def _checked_axis(
+    path: Path, kind: str, points: npt.NDArray[np.float64], place: Callable[[int], str]
+) -> tuple[npt.NDArray[np.float64], slice]:
+    """Return the axis, increasing and in the units of `nescio.signals`, and how the data are to be ordered."""
+    if not np.isfinite(points).all():
+        where = int(np.nonzero(~np.isfinite(points))[0][0])
+        raise FileError(f"{path}: {place(where)}: the axis is {points[where]}, not a finite number")
+    if kind == "q_nm":
+        points = points / 10.0
+    largest, unit = (180.0, "degree") if kind == "two_theta" else (_LARGEST_Q, "1/angstrom")
+    outside = (points < 0) | (points > largest)
+    if outside.any():
+        where = int(np.nonzero(outside)[0][0])
+        other = "; is it in 1/nm (axis q_nm), or two_theta?" if kind == "q" and points[where] > 0 else ""
+        raise FileError(
+            f"{path}: {place(where)}: the axis is {points[where]:g}, not within 0 to {largest:g} {unit}{other}"
+        )
+    steps = np.diff(points)
+    falling = bool((steps < 0).all())
+    wrong = steps >= 0 if falling else steps <= 0
+    if wrong.any():
+        where = int(np.nonzero(wrong)[0][0]) + 1
+        what = "repeats" if points[where] == points[where - 1] else "falls below"
+        raise FileError(
+            f"{path}: {place(where)}: the axis at {points[where]:g} {what} the point before it; it must rise throughout"
+        )
+    order = slice(None, None, -1) if falling else slice(None)
+    return points[order], order
+
+
+def _add_sample(
+    path: Path,
+    dataset: xr.Dataset,
+    position_mm: npt.NDArray[np.float64] | None,
+    composition: npt.NDArray[np.float64] | None,
+    elements: Sequence[str],
+) -> None:
+    n = dataset.sizes["measurement"]
+    if position_mm is not None:
+        if position_mm.shape != (n, 2) or not np.isfinite(position_mm).all():
+            raise FileError(f"{path}: positions must be {n} pairs of finite numbers, x and y in mm")
+        dataset["x_mm"] = ("measurement", position_mm[:, 0], {"units": "mm"})
+        dataset["y_mm"] = ("measurement", position_mm[:, 1], {"units": "mm"})
+    if composition is not None:
+        if composition.shape != (n, len(elements)) or len(set(elements)) != len(elements) or not elements:
+            raise FileError(
+                f"{path}: a composition needs a row for each of {n} patterns and a column an element"
+            )
+        finite = np.isfinite(composition).all() and np.abs(composition).max() < 1e6
+        total = composition.sum(axis=1, keepdims=True) if finite else np.zeros(1)
+        if not finite or (composition < 0).any() or (total <= 0).any():
+            raise FileError(
+                f"{path}: fractions of a composition must be finite, not negative, and not all zero"
+            )
+        dataset["composition"] = (("measurement", "element"), composition / total)
+        dataset.coords["element"] = ("element", np.asarray(list(elements), np.str_))

@@ -1,0 +1,130 @@
+"""Patterns from arrays with well-known names, whatever container they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from nescio.errors import FileError
+from nescio.xrd.read.measured import measured_dataset, wavelength_angstrom
+
+__all__ = ["dataset_from_named"]
+
+_AXIS_NAMES = {"two_theta": "two_theta", "2theta": "two_theta", "tth": "two_theta", "q": "q", "q_nm": "q_nm"}
+_INTENSITY_NAMES = ("intensity", "xrd", "patterns", "counts", "raw")
+_UNCERTAINTY_NAMES = ("uncertainty", "sigma", "error", "errors")
+
+
+def dataset_from_named(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    units: Mapping[str, str],
+    *,
+    axis: str | None,
+    wavelength: float | None,
+) -> xr.Dataset:
+    """Build a dataset from named arrays.
+
+    ====================================================  =================================================
+    ``two_theta`` (degree), ``q`` (1/A), ``q_nm`` (1/nm)    the axis, shape (points,)
+    ``intensity``, ``xrd``, ``patterns``, ``counts``        shape (n, points) or (points,)
+    ``uncertainty``, ``sigma``                              one standard deviation; optional
+    ``xy_mm``                                               shape (n, 2), position; optional
+    ``comp`` or ``composition``, with ``elements``          shape (n, elements) and symbols; optional
+    ``scan``                                                whole numbers to name the patterns by; optional
+    ``wavelength``                                          in angstrom; optional
+    ====================================================  =================================================
+
+    Args:
+        path: The file, for messages.
+        arrays: Arrays by name.
+        units: Units by name, where the container tells them.
+        axis: Kind of the axis, over what the name of the array says.
+        wavelength: In angstrom, over what the file says.
+
+    Raises:
+        FileError: Axis or intensities are missing, or an array is not what its name says.
+    """
+    axis_name = next((name for name in _AXIS_NAMES if name in arrays), None)
+    if axis_name is None:
+        raise FileError(
+            f"{path}: no axis; one array must be named two_theta, q or q_nm, not {_listed(arrays)}"
+        )
+    points = _numeric(path, arrays, axis_name)
+    name = next((n for n in _INTENSITY_NAMES if n in arrays and arrays[n].shape[-1:] == points.shape), None)
+    if name is None:
+        raise FileError(
+            f"{path}: no array named {', '.join(_INTENSITY_NAMES)} has {points.shape} points as {axis_name} has"
+        )
+    intensity = np.atleast_2d(_numeric(path, arrays, name))
+    sigma_name = next((n for n in _UNCERTAINTY_NAMES if n in arrays), None)
+    composition_name = "comp" if "comp" in arrays else "composition"
+    composition, elements = None, []
+    if composition_name in arrays and "elements" in arrays:
+        composition = np.atleast_2d(_numeric(path, arrays, composition_name))
+        elements = [_text(element) for element in arrays["elements"].ravel()]
+    kind, points = _kind(
+        axis or _AXIS_NAMES[axis_name], points, units.get(axis_name, ""), asked=axis is not None
+    )
+    return measured_dataset(
+        path,
+        kind,
+        points,
+        intensity,
+        wavelength=_wavelength(path, arrays, units) if wavelength is None else wavelength,
+        names=_names(path, arrays, intensity.shape[0]),
+        uncertainty=_numeric(path, arrays, sigma_name) if sigma_name else None,
+        position_mm=np.atleast_2d(_numeric(path, arrays, "xy_mm")) if "xy_mm" in arrays else None,
+        composition=composition,
+        elements=elements,
+    )
+
+
+def _kind(
+    kind: str, points: npt.NDArray[np.float64], units: str, *, asked: bool
+) -> tuple[str, npt.NDArray[np.float64]]:
+    """Let the units correct what the name of the axis says, unless the user has said what it is."""
+    units = units.strip().lower()
+    if kind == "two_theta" and units in ("rad", "radian", "radians"):
+        return kind, np.degrees(points)
+    if kind == "q" and not asked and "nm" in units:
+        return "q_nm", points
+    return kind, points
+
+
+def _names(path: Path, arrays: Mapping[str, np.ndarray], n: int) -> list[str] | None:
+    scan = arrays.get("scan")
+    if scan is None or n == 1 or scan.dtype.kind not in "iu" or np.unique(scan).size != n or scan.size != n:
+        return None
+    return [f"{path.stem}#{number}" for number in scan.ravel().tolist()]
+
+
+def _wavelength(path: Path, arrays: Mapping[str, np.ndarray], units: Mapping[str, str]) -> float | None:
+    for name in ("wavelength", "wavelength_angstrom"):
+        if name in arrays and arrays[name].size == 1:
+            value = arrays[name].ravel()[0]
+            # A bare number is checked as such: a laboratory line given in nanometre is told so.
+            text = value.item() if arrays[name].dtype.kind in "iuf" else _text(value)
+            unit = units.get(name, "").strip()
+            return wavelength_angstrom(f"{text} {unit}" if unit else text, f"{path}: {name}")
+    return None
+
+
+def _numeric(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> npt.NDArray[np.float64]:
+    array = arrays[name]
+    if array.dtype.kind not in "iuf" or not array.size:
+        raise FileError(f"{path}: {name} must hold numbers, not {array.dtype} of shape {array.shape}")
+    with np.errstate(all="ignore"):
+        return array.astype(np.float64)
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _listed(arrays: Mapping[str, np.ndarray]) -> str:
+    return ", ".join(sorted(arrays))[:80] or "none at all"

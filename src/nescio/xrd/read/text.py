@@ -1,0 +1,221 @@
+"""Patterns as columns of text: xy, xye, dat, txt and csv files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from nescio.errors import FileError
+from nescio.xrd.read.measured import MAX_POINTS, MAX_VALUES, axis_kind, measured_dataset, wavelength_angstrom
+
+__all__ = ["decoded", "read_text"]
+
+_COMMENT = ("#", "!", ";", "'", "//", "%", "*")
+_WAVELENGTH = re.compile(
+    r"(?:wave\s*length|lambda)\w*\s*(?:\(([^)]*)\)|\[([^\]]*)\])?\s*[=:,\s]\s*(.+)", re.I
+)
+_QUANTITY = re.compile(
+    r"[A-Za-z][\w-]*|[-+]?\d*[.,]?\d+(?:e[+-]?\d+)?\s*(?:angstroms?|[ÅåA]|nm|pm|k?eV|m)?\b", re.I
+)
+_SIGMA = re.compile(r"sigma|error|e\.?s\.?d|uncert|std|sig\b|σ", re.I)
+_INTENSITY = re.compile(r"^(intensity|counts|iobs|i_?obs|yobs|observed|i|y|cps)\b", re.I)
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:e[+-]?\d+)?", re.I)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows of numbers and the lines they stood on."""
+
+    rows: np.ndarray
+    """Shape (points, columns)."""
+    lines: list[int]
+    header: list[str]
+    """Comments and titles before the first row, without comment signs."""
+    titles: list[str] | None
+    """One title a column, where the last line before the numbers holds as many."""
+
+
+def decoded(path: Path, content: bytes) -> str:
+    """Return the text of a file in UTF-8, UTF-16 (with byte order mark) or else Latin-1.
+
+    Raises:
+        FileError: It is not text.
+    """
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            text = content.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise FileError(
+                f"{path}: begins like UTF-16 text but is damaged at byte {error.start}"
+            ) from error
+    else:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("latin-1")
+    if "\x00" in text:
+        raise FileError(f"{path}: is not text (a zero byte at character {text.index(chr(0)) + 1})")
+    return text
+
+
+def read_text(path: Path, content: bytes, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
+    """Read columns of text: the axis, then one intensity and perhaps its uncertainty, or many patterns.
+
+    Separators may be white space, tabs, semicolons or commas; a decimal comma is understood where no comma
+    separates. Lines that start with ``# ! ; ' // % *`` are comments, and titles may stand before the numbers;
+    both may tell the axis ("2theta", "q (1/nm)") and the wavelength ("wavelength = 1.5406"). Where nothing
+    tells the axis it is two-theta in degree, as is the convention of these formats. Columns without titles:
+    a third one is the uncertainty, except in ``.xy`` files, where it is left alone (a fit, a background).
+
+    Raises:
+        FileError: The text is not such a table; the message names the line.
+    """
+    table = _table(path, decoded(path, content))
+    first_title = table.titles[0] if table.titles else ""
+    kind = axis or axis_kind(first_title) or _kind_in(table.header) or "two_theta"
+    intensity, names, sigma = _columns(path, table)
+    if wavelength is None:
+        wavelength = _wavelength_in(path, table.header)
+    return measured_dataset(
+        path,
+        kind,
+        table.rows[:, 0],
+        intensity,
+        wavelength=wavelength,
+        names=names,
+        uncertainty=sigma,
+        place=lambda index: f"line {table.lines[index]}",
+    )
+
+
+def _table(path: Path, text: str) -> _Table:
+    header: list[str] = []
+    last_title = ""
+    separator: str | None = None
+    decimal_comma = False
+    rows: list[list[float]] = []
+    lines: list[int] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        comment = stripped.startswith(_COMMENT)
+        if not stripped or (comment and rows):
+            continue
+        if comment:
+            last_title = stripped.lstrip("#!;'/%* \t")
+            header.append(last_title)
+            continue
+        if not rows:
+            separator, decimal_comma = _convention(stripped)
+        values = _numbers(stripped, separator, decimal_comma)
+        if not rows and (values is None or len(values) < 2):
+            last_title = stripped
+            header.append(stripped)
+            continue
+        if values is None:
+            raise FileError(f"{path}: line {number}: {stripped[:40]!r} is not a row of numbers")
+        if rows and len(values) != len(rows[0]):
+            raise FileError(
+                f"{path}: line {number}: {len(values)} numbers where the rows before it have {len(rows[0])}"
+            )
+        rows.append(values)
+        lines.append(number)
+        if len(rows) > MAX_POINTS or len(rows) * len(values) > MAX_VALUES:
+            raise FileError(f"{path}: line {number}: more than {MAX_POINTS} rows or {MAX_VALUES} numbers")
+    if not rows:
+        raise FileError(f"{path}: holds no rows of at least two numbers (axis, intensity)")
+    titles = [title.strip().strip("\"'") for title in _split(last_title, separator)]
+    return _Table(np.array(rows), lines, header, titles if len(titles) == len(rows[0]) else None)
+
+
+def _convention(line: str) -> tuple[str | None, bool]:
+    """Return the separator (None: white space) and whether the comma is the decimal sign."""
+    for separator in (";", "\t"):
+        if separator in line.rstrip(separator):
+            tokens = [token.strip() for token in line.split(separator)]
+            return separator, any(_DECIMAL_COMMA.fullmatch(token) for token in tokens)
+    if "," not in line:
+        return None, False
+    tokens = line.split()
+    # "10,02 200" and "10,02 200,5" hold decimal commas; "10.02,200" and "10.02, 200" separate by commas.
+    if (
+        len(tokens) > 1
+        and "." not in line
+        and all("," not in t or _DECIMAL_COMMA.fullmatch(t) for t in tokens)
+    ):
+        return None, True
+    return ",", False
+
+
+def _split(line: str, separator: str | None) -> list[str]:
+    return line.split() if separator is None else line.rstrip(separator + " ").split(separator)
+
+
+def _numbers(line: str, separator: str | None, decimal_comma: bool) -> list[float] | None:
+    """Return the numbers of a row, or None where it is not one."""
+    numbers = []
+    for token in _split(line, separator):
+        token = token.strip().strip('"')
+        if decimal_comma and "," in token:
+            if "." in token:
+                return None
+            token = token.replace(",", ".")
+        # Python would also read underscores as part of a number.
+        if "_" in token:
+            return None
+        try:
+            numbers.append(float(token))
+        except ValueError:
+            return None
+    return numbers
+
+
+def _columns(path: Path, table: _Table) -> tuple[np.ndarray, list[str] | None, np.ndarray | None]:
+    """Return intensity (n, points), names, and uncertainty (n, points) or None."""
+    count = table.rows.shape[1]
+    titles = table.titles
+    # Titles separated by white space are trusted only where they say what they are: "scan of sample" are none.
+    if titles and not (axis_kind(titles[0]) or any(_INTENSITY.match(title) for title in titles[1:])):
+        titles = None
+    if titles is None:
+        if count > 3:
+            raise FileError(
+                f"{path}: line {table.lines[0]}: {count} columns without titles; name them in a line before the numbers"
+            )
+        third_is_sigma = count == 3 and path.suffix.lower() != ".xy"
+        return table.rows[:, 1][None], None, table.rows[:, 2][None] if third_is_sigma else None
+    observed = [i for i in range(1, count) if _INTENSITY.match(titles[i])]
+    sigmas = [i for i in range(1, count) if _SIGMA.search(titles[i])]
+    chosen = observed[:1] or [i for i in range(1, count) if i not in sigmas]
+    if not chosen:
+        raise FileError(f"{path}: no column holds an intensity; the titles are {', '.join(titles)[:80]}")
+    if len(chosen) == 1:
+        sigma = table.rows[:, sigmas[0]][None] if len(sigmas) == 1 else None
+        return table.rows[:, chosen[0]][None], None, sigma
+    names = [titles[i] for i in chosen]
+    if len(set(names)) != len(names) or not all(names):
+        raise FileError(f"{path}: the titles of the columns must differ, and none may be empty")
+    return table.rows[:, chosen].T, names, None
+
+
+def _kind_in(header: list[str]) -> str | None:
+    """Return the kind of axis that the titles and comments tell, the last line first."""
+    for line in reversed(header):
+        kind = axis_kind(line)
+        if kind is not None:
+            return kind
+    return None
+
+
+def _wavelength_in(path: Path, header: list[str]) -> float | None:
+    for line in header:
+        match = _WAVELENGTH.match(line)
+        quantity = _QUANTITY.match(match[3].strip()) if match else None
+        if match and quantity:
+            text = quantity[0].strip().replace(",", ".")
+            unit = (match[1] or match[2] or "").strip()
+            return wavelength_angstrom(f"{text} {unit}".strip(), f"{path}: {line[:60]!r}")
+    return None
