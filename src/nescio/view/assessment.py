@@ -1,0 +1,289 @@
+"""The report of an assessment: what was found, where, how strange, and how far the agent can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from nescio.signals import KNOWN, NOVEL, UNREADABLE
+from nescio.view.calibration import p_value_uniformity, reliability_diagram
+from nescio.view.errors import (
+    by_group,
+    error_against_fraction,
+    error_violins,
+    score_histogram,
+)
+from nescio.view.latent import (
+    error_over_latent_map,
+    latent_map,
+    latent_map_by_strongest,
+    signals_on_map,
+)
+from nescio.view.maps import composition_map, wafer_map
+from nescio.view.patterns import measured_against_reconstructed, most_novel
+from nescio.view.reading import (
+    VERDICTS,
+    axis_label,
+    class_names,
+    names_of,
+    readable,
+    signal_axis,
+    text_of,
+    values_of,
+)
+from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
+
+__all__ = ["assessment_report"]
+
+ROWS = 3000
+"""Measurements in the report's table; beyond this the strangest, so that a browser still sorts it at once."""
+
+_READING = {
+    "Class": (
+        "the most probable of the classes the agent was taught. It names the nearest thing the agent knows, and means "
+        "little where the verdict is “novel”."
+    ),
+    "p-value": (
+        "of patterns that truly are of the known classes, this share looks at least as strange to the agent as the "
+        "measurement does. 0.5 is ordinary; 0.001 means that one known pattern in a thousand looks so odd. It is not "
+        "the probability that the measurement is of a known class."
+    ),
+    "Verdict": (
+        "“novel” where the p-value is at or below the chosen level: either this is something the agent was never "
+        "taught (another phase, a mixture, a glass, an artefact), or one of the few known patterns that look odd by "
+        "chance. “known” where nothing speaks against the named class. “unreadable” where the measurement could not "
+        "be assessed; the reason says why."
+    ),
+    "Reconstruction error": (
+        "mean squared difference between the signal, scaled to 0–1, and what the agent makes of it, over the range "
+        "that was measured."
+    ),
+    "Many measurements": "some known ones are flagged by chance: at a level of 1 %, about one in a hundred.",
+}
+
+
+def assessment_report(
+    findings: xr.Dataset,
+    reference: xr.Dataset | None,
+    *,
+    path: str | Path,
+    provenance: Mapping[str, object],
+    title: str = "What was measured, and what the agent knows of it",
+) -> Path:
+    """Write the standard report of an assessment, with every figure that the findings allow.
+
+    Args:
+        findings: Measured; wafer maps are drawn where there are ``x_mm`` and ``y_mm``, composition maps where there is
+            ``composition``, violins where there is ``group``, mixing curves where there are ``fraction`` and ``pair``.
+        reference: Held-out known draws with ``truth``, for comparison; without them those figures are left out.
+        path: The HTML file.
+        provenance: Agent, prior, versions, command and settings, in the words to show; values are shown as text.
+        title: Heading of the report.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileError: The file cannot be written.
+        MeasurementError: The findings lack what every assessment has.
+    """
+    sections = [
+        _summary(findings),
+        Section("How to read this", [Text(text, lead=lead) for lead, text in _READING.items()]),
+    ]
+    if readable(findings).any():
+        sections += [
+            _strangest(findings),
+            *_sample_maps(findings),
+            _latent_maps(findings, reference),
+            *_errors(findings),
+        ]
+    if reference is not None and reference.sizes.get("measurement", 0):
+        sections.append(_trust(findings, reference))
+    sections += [
+        _everything(findings),
+        Section("Provenance", [Details({k: str(v) for k, v in provenance.items()})]),
+    ]
+    return write_report(path, title, sections)
+
+
+def _summary(findings: xr.Dataset) -> Section:
+    verdicts, labels = text_of(findings, "verdict"), text_of(findings, "label")
+    present = [v for v in VERDICTS if v in (KNOWN, NOVEL) or (verdicts == v).any()]
+    cards = {"measurements": f"{len(verdicts):,}"}
+    cards |= {v: f"{np.sum(verdicts == v):,}" for v in present}
+    named = [c for c in class_names(findings) if (labels == c).any()]
+    rows: list[list[str | tuple[str, float]]] = []
+    for label in [*named, *(["(none)"] if not np.isin(labels, named).all() else [])]:
+        mine = labels == label if label in named else ~np.isin(labels, named)
+        counts = [int(np.sum(mine & (verdicts == v))) for v in present]
+        rows.append([label, *((f"{n:,}", float(n)) for n in counts)])
+    return Section(
+        "Summary",
+        [Cards(cards), Table(["most probable class", *present], rows, "Measurements by class and verdict")],
+    )
+
+
+def _strangest(findings: xr.Dataset) -> Section:
+    chosen = most_novel(findings, 6)
+    described = ", ".join(
+        f"{names_of(findings)[i]} ({text_of(findings, 'verdict')[i]}, p {values_of(findings, 'p_value')[i]:.2g})"
+        for i in chosen
+    )
+    return Section(
+        "Strangest measurements",
+        [
+            Picture(
+                measured_against_reconstructed(findings, chosen),
+                "The measurements with the smallest p-values, against what the agent makes of them. Features in the "
+                "measurement that the reconstruction lacks, or the reverse, are why they look strange.",
+                f"Signals and reconstructions of the strangest measurements: {described}",
+            )
+        ],
+    )
+
+
+def _sample_maps(findings: xr.Dataset) -> list[Section]:
+    """Return the wafer and the composition section, each where there are the coordinates for it."""
+    drawings: list[tuple[str, str, Callable[..., Figure]]] = []
+    if {"x_mm", "y_mm"} <= set(findings.variables) and np.isfinite(values_of(findings, "x_mm")).any():
+        drawings.append(("Map of the sample", "position on the sample", wafer_map))
+    if "composition" in findings and findings["composition"].shape[1] > 1:
+        composition = values_of(findings, "composition")
+        if np.isfinite(composition).all(axis=1).any():
+            drawings.append(("Map of composition", "composition", composition_map))
+    sections = []
+    for heading, where, draw in drawings:
+        quantities = {
+            "verdict": "Verdicts",
+            "label": "Most probable classes",
+            "p_value": "Novelty p-values",
+            "reconstruction_error": "Reconstruction errors",
+        }
+        sections.append(
+            Section(
+                heading,
+                [
+                    Picture(
+                        draw(findings, quantity),
+                        f"{words} by {where}.",
+                        f"{words} by {where}. {_counts(findings)}",
+                    )
+                    for quantity, words in quantities.items()
+                ],
+            )
+        )
+    return sections
+
+
+def _latent_maps(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
+    axis = axis_label(findings, signal_axis(findings))
+    blocks = [
+        Picture(
+            latent_map(findings, reference),
+            "Where the agent puts each measurement: what lies close together looks alike to it. Known draws are small.",
+            f"Map of latent space by most probable class. {_counts(findings)}",
+        ),
+        Picture(
+            latent_map_by_strongest(findings),
+            "The same map by where each signal is strongest.",
+            f"Map of latent space coloured by the position along {axis} of each signal's maximum.",
+        ),
+        Picture(
+            signals_on_map(findings),
+            "Signals at points of the map that lie far from one another.",
+            "Map of latent space with marked points, and the signals measured there.",
+        ),
+    ]
+    if reference is not None and reference.sizes.get("measurement", 0):
+        blocks.append(
+            Picture(
+                error_over_latent_map({"known draws": reference, "measured": findings}),
+                "Reconstruction error over the map, of known draws and of the measurements, on one colour scale.",
+                "Two maps of latent space coloured by reconstruction error: known draws, and measurements.",
+            )
+        )
+    return Section("Map of what looks alike", blocks)
+
+
+def _errors(findings: xr.Dataset) -> list[Section]:
+    blocks = []
+    if "group" in findings:
+        blocks.append(
+            Picture(
+                error_violins(by_group(findings)),
+                "Reconstruction errors of each kind of measurement: median (white), quartiles (bar), all (outline).",
+                "Violins of reconstruction error by kind of measurement.",
+            )
+        )
+    if {"fraction", "pair"} <= set(findings.variables):
+        blocks.append(
+            Picture(
+                error_against_fraction(findings),
+                "Reconstruction error against mixing ratio: median, and the band between the quartiles.",
+                "Curves of reconstruction error against mixing ratio, one for each pair of classes.",
+            )
+        )
+    return [Section("Reconstruction errors", blocks)] if blocks else []
+
+
+def _trust(findings: xr.Dataset, reference: xr.Dataset) -> Section:
+    blocks = [
+        Picture(
+            score_histogram(reference, findings),
+            "Novelty scores of known draws and of the measurements.",
+            "Histograms of the novelty score of known draws and of measurements.",
+        ),
+        Picture(
+            p_value_uniformity(reference),
+            "On known draws the p-values keep their promise where the line follows the diagonal.",
+            "Fraction of known draws flagged against the level.",
+        ),
+    ]
+    if "truth" in reference:
+        blocks.append(
+            Picture(
+                reliability_diagram(reference),
+                "On known draws, how often the named class is right, against how sure the agent was.",
+                "Reliability diagram of class probabilities.",
+            )
+        )
+    return Section("How far to trust the agent", blocks)
+
+
+def _everything(findings: xr.Dataset) -> Section:
+    n = findings.sizes["measurement"]
+    p = values_of(findings, "p_value")
+    rows: list[list[str | tuple[str, float]]] = []
+    order = np.argsort(np.nan_to_num(p, nan=np.inf), kind="stable")[:ROWS]
+    header = ["measurement", "verdict", "class", "probability", "p-value", "reconstruction error"]
+    sure = values_of(findings, "probability").max(axis=1) if "probability" in findings else np.full(n, np.nan)
+    error = values_of(findings, "reconstruction_error")
+    numbers = [(sure, ".3f"), (p, ".3g"), (error, ".3g")]
+    for name, title in (("x_mm", "x (mm)"), ("y_mm", "y (mm)")):
+        if name in findings:
+            header.append(title)
+            numbers.append((values_of(findings, name), ".4g"))
+    texts = [names_of(findings), text_of(findings, "verdict"), text_of(findings, "label")]
+    reasons = text_of(findings, "reason") if "reason" in findings else np.full(n, "", dtype=object)
+    for i in order:
+        words: list[str | tuple[str, float]] = [str(t[i]) for t in texts]
+        rows.append([*words, *(_number(float(v[i]), form) for v, form in numbers), str(reasons[i])])
+    note = "All measurements, strangest first."
+    if n > ROWS:
+        note = f"The {ROWS:,} strangest of {n:,} measurements; findings.csv and findings.nc hold all."
+    return Section("All findings", [Table([*header, "reason"], rows, note, interactive=True, kinds=1)])
+
+
+def _number(value: float, form: str) -> tuple[str, float]:
+    return (format(value, form), value) if np.isfinite(value) else ("–", float("nan"))
+
+
+def _counts(findings: xr.Dataset) -> str:
+    verdicts = text_of(findings, "verdict")
+    counts = ", ".join(f"{np.sum(verdicts == v):,} {v}" for v in (KNOWN, NOVEL, UNREADABLE))
+    return f"Of {len(verdicts):,} measurements: {counts}."

@@ -1,0 +1,151 @@
+"""What figures read out of findings (see `nescio.signals`): class names, axis labels, a plane through latent space."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from nescio.errors import MeasurementError
+from nescio.signals import KNOWN, NOVEL, UNREADABLE
+
+__all__ = ["LatentPlane", "axis_label", "class_names", "quantity_label", "signal_axis"]
+
+VERDICTS = (KNOWN, NOVEL, UNREADABLE)
+_QUANTITIES = {
+    "p_value": "novelty p-value",
+    "reconstruction_error": "reconstruction error (mean square)",
+    "novelty": "novelty score",
+    "label": "most probable class",
+    "verdict": "verdict",
+    "truth": "true class",
+}
+
+
+def need(findings: xr.Dataset, *names: str) -> None:
+    """Raise unless all variables are there.
+
+    Raises:
+        MeasurementError: One is missing.
+    """
+    for name in names:
+        if name not in findings:
+            raise MeasurementError(f"findings hold no {name!r}, which this figure needs")
+
+
+def values_of(findings: xr.Dataset, name: str) -> NDArray[np.float64]:
+    """Return a variable as floats.
+
+    Raises:
+        MeasurementError: It is missing or is not a number.
+    """
+    need(findings, name)
+    try:
+        return np.asarray(findings[name].values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise MeasurementError(f"{name!r} of the findings holds no numbers") from None
+
+
+def text_of(findings: xr.Dataset, name: str) -> NDArray[np.object_]:
+    """Return a variable as strings."""
+    need(findings, name)
+    return np.array([str(v) for v in np.atleast_1d(findings[name].values)], dtype=object)
+
+
+def names_of(findings: xr.Dataset) -> NDArray[np.object_]:
+    """Return the measurements' names; their numbers where they have none."""
+    if "measurement" in findings.coords:
+        return text_of(findings, "measurement")
+    return np.array([str(i) for i in range(findings.sizes["measurement"])], dtype=object)
+
+
+def class_names(*datasets: xr.Dataset) -> list[str]:
+    """Return the classes an agent knows, in its order.
+
+    They stand along the last dimension of ``probability`` (its coordinate, or any other coordinate on it), or in the
+    attribute ``labels``; failing both, the labels and true classes that occur, sorted.
+    """
+    for data in datasets:
+        for name in ("probability", "knn_probability"):
+            if name not in data:
+                continue
+            dimension = data[name].dims[-1]
+            for coordinate in data[name].coords.values():
+                if coordinate.dims == (dimension,):
+                    return [str(v) for v in coordinate.values]
+        if "labels" in data.attrs:
+            return [str(v) for v in np.atleast_1d(data.attrs["labels"])]
+    found = {
+        str(v)
+        for data in datasets
+        for n in ("label", "truth")
+        if n in data
+        for v in np.atleast_1d(data[n].values)
+    }
+    return sorted(found - {""})
+
+
+def signal_axis(findings: xr.Dataset) -> str:
+    """Return the name of the dimension that signals run along."""
+    need(findings, "intensity")
+    return str(findings["intensity"].dims[-1])
+
+
+def axis_label(findings: xr.Dataset, name: str) -> str:
+    """Return a coordinate's name with its units, for an axis."""
+    attributes = findings[name].attrs if name in findings.variables else {}
+    words = str(attributes.get("long_name", name.replace("_", " ")))
+    return f"{words} ({attributes['units']})" if attributes.get("units") else words
+
+
+def quantity_label(findings: xr.Dataset, quantity: str) -> str:
+    """Return what a quantity is called, with its units."""
+    return _QUANTITIES.get(quantity) or axis_label(findings, quantity)
+
+
+def readable(findings: xr.Dataset) -> NDArray[np.bool_]:
+    """Return which measurements have a finite position on the map, shape (measurement,)."""
+    return np.asarray(np.isfinite(values_of(findings, "latent")).all(axis=1))
+
+
+class LatentPlane(NamedTuple):
+    """The two directions of latent space that a map shows: its own two, or the first two principal ones."""
+
+    mean: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    labels: tuple[str, str]
+
+    @classmethod
+    def of(cls, *datasets: xr.Dataset) -> LatentPlane:
+        """Return the plane of datasets that share a map; the first with enough points decides it."""
+        size = values_of(datasets[0], "latent").shape[1]
+        if size <= 2:
+            names = (
+                "latent dimension 1",
+                "latent dimension 2" if size == 2 else "(one latent dimension only)",
+            )
+            return cls(np.zeros(size), np.eye(2, size), names)
+        points = np.concatenate([values_of(d, "latent")[readable(d)] for d in datasets])
+        first = values_of(datasets[0], "latent")[readable(datasets[0])]
+        points = first if len(first) > size else points
+        if len(points) < 2:
+            return cls(np.zeros(size), np.eye(2, size), ("latent dimension 1", "latent dimension 2"))
+        mean = points.mean(axis=0)
+        _, spread, directions = np.linalg.svd(points - mean, full_matrices=True)
+        share = np.zeros(size)
+        share[: len(spread)] = spread**2 / max(float(np.sum(spread**2)), np.finfo(float).tiny)
+        labels = tuple(
+            f"principal component {i + 1} of {size} latent dimensions ({share[i]:.0%} of variance)"
+            for i in range(2)
+        )
+        return cls(mean, directions[:2], (labels[0], labels[1]))
+
+    def place(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return positions on the plane, shape (n, 2), of latent positions of shape (n, latent)."""
+        return np.asarray((latent - self.mean) @ self.directions.T)
+
+    def lift(self, plane: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the latent positions, shape (n, latent), of points on the plane of shape (n, 2)."""
+        return np.asarray(plane @ self.directions + self.mean)

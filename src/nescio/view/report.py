@@ -1,0 +1,161 @@
+"""A report as one HTML file that asks nothing of the outside: no script, font or picture from anywhere else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TypeAlias
+
+from matplotlib.figure import Figure
+
+from nescio.view.style import figure_png
+from nescio.view.tables import write_atomically
+
+__all__ = ["Cards", "Details", "Picture", "Section", "Table", "Text", "write_report"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph, after a word or two in bold."""
+
+    text: str
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Numbers to see first: what each is, and the number as text."""
+
+    numbers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with a caption, and for those who cannot see it a description."""
+
+    figure: Figure
+    caption: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under a header; a cell is text, or (text, number to sort by)."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | tuple[str, float]]]
+    caption: str
+    interactive: bool = False
+    """Whether a click on a header sorts and a field filters; without scripts it is a plain table."""
+    kinds: int | None = None
+    """Column whose values can be picked from a list, and which colours the row."""
+
+
+@dataclass(frozen=True)
+class Details:
+    """What something is and its value, one under the other; long text keeps its lines."""
+
+    values: Mapping[str, str]
+
+
+Block: TypeAlias = Text | Cards | Picture | Table | Details
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> Path:
+    """Write one self-contained HTML file; all text is escaped.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    template = Template((files("nescio.view") / "report.html").read_text(encoding="utf-8"))
+    document = template.substitute(
+        title=_text(title),
+        contents="".join(f'<li><a href="#s{i}">{_text(s.title)}</a></li>' for i, s in enumerate(sections)),
+        body="\n".join(_section(i, section) for i, section in enumerate(sections)),
+    )
+    return write_atomically(Path(path), lambda file: file.write_text(document, encoding="utf-8"))
+
+
+def _section(number: int, section: Section) -> str:
+    blocks = "\n".join(_RENDER[type(block)](block) for block in section.blocks)
+    return f'<section id="s{number}"><h2>{_text(section.title)}</h2>\n{blocks}</section>'
+
+
+def _paragraph(block: Text) -> str:
+    lead = f"<strong>{_text(block.lead)}:</strong> " if block.lead else ""
+    return f"<p>{lead}{_text(block.text)}</p>"
+
+
+def _cards(block: Cards) -> str:
+    cards = "".join(
+        f'<div class="card"><dt>{_text(name)}</dt><dd>{_text(number)}</dd></div>'
+        for name, number in block.numbers.items()
+    )
+    return f'<dl class="cards">{cards}</dl>'
+
+
+def _picture(block: Picture) -> str:
+    width, height = (round(96 * float(v)) for v in block.figure.get_size_inches())
+    data = base64.b64encode(figure_png(block.figure)).decode("ascii")
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
+        f'alt="{_text(block.description)}"><figcaption>{_text(block.caption)}</figcaption></figure>'
+    )
+
+
+def _table(block: Table) -> str:
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in block.header)
+    rows = "".join(_row(row, block.kinds) for row in block.rows)
+    picked = "" if block.kinds is None else f' data-kinds="{block.kinds}"'
+    interactive = f' class="interactive"{picked}' if block.interactive else ""
+    return (
+        f'<div class="scroll"><table{interactive}><caption>{_text(block.caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _row(row: Sequence[str | tuple[str, float]], kinds: int | None) -> str:
+    cells = "".join(
+        f"<td>{_text(cell)}</td>"
+        if isinstance(cell, str)
+        else f'<td class="number" data-value="{cell[1]!r}">{_text(cell[0])}</td>'
+        for cell in row
+    )
+    kind = "" if kinds is None or not isinstance(row[kinds], str) else f' data-kind="{_text(row[kinds])}"'
+    return f"<tr{kind}>{cells}</tr>"
+
+
+def _details(block: Details) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{_text(name)}</th><td><pre>{_text(value)}</pre></td></tr>'
+        for name, value in block.values.items()
+    )
+    return f'<div class="scroll"><table class="details"><tbody>{rows}</tbody></table></div>'
+
+
+def _text(text: object) -> str:
+    """Return text as HTML, with a question mark for what no HTML file may hold."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in str(text))
+    return escape(shown, quote=True)
+
+
+_RENDER: Mapping[type, Callable[..., str]] = {
+    Text: _paragraph,
+    Cards: _cards,
+    Picture: _picture,
+    Table: _table,
+    Details: _details,
+}

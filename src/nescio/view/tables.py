@@ -1,0 +1,197 @@
+"""Findings as tables: a data frame, files (NetCDF and CSV), and a few lines on the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from nescio.errors import FileError
+from nescio.view.patterns import most_novel
+from nescio.view.reading import VERDICTS, class_names, names_of, need, text_of, values_of
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped]
+    from rich.console import Console
+
+__all__ = ["findings_table", "print_summary", "write_findings"]
+
+_SCALARS = {
+    "p_value": "p_value",
+    "novelty": "novelty",
+    "reconstruction_error": "reconstruction_error",
+    "x_mm": "x_mm",
+    "y_mm": "y_mm",
+}
+_TEXTS = ("label", "verdict")
+
+
+def findings_table(findings: xr.Dataset) -> pd.DataFrame:
+    """Return findings as a data frame, one row a measurement.
+
+    Columns, where the findings have them: ``name``, ``label``, ``verdict``, ``p_value``, ``novelty``,
+    ``reconstruction_error``, ``x_mm``, ``y_mm``, one ``probability[CLASS]`` and ``knn_probability[CLASS]`` a class,
+    one ``latent[NUMBER]`` a dimension, one ``composition[ELEMENT]`` an element, ``reason``.
+    """
+    import pandas as pd
+
+    need(findings, "label", "verdict")
+    columns: dict[str, Any] = {"name": names_of(findings)}
+    columns |= {name: text_of(findings, name) for name in _TEXTS}
+    columns |= {title: values_of(findings, name) for name, title in _SCALARS.items() if name in findings}
+    for name, parts in (
+        ("probability", class_names(findings)),
+        ("knn_probability", class_names(findings)),
+        ("latent", None),
+        ("composition", _elements(findings)),
+    ):
+        if name not in findings:
+            continue
+        values = values_of(findings, name)
+        for i, part in enumerate(parts or [str(k + 1) for k in range(values.shape[1])]):
+            columns[f"{name}[{part}]"] = values[:, i]
+    if "reason" in findings:
+        columns["reason"] = text_of(findings, "reason")
+    return pd.DataFrame(columns)
+
+
+def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path]:
+    """Write ``findings.nc`` (NetCDF4, everything) and ``findings.csv`` (:func:`findings_table`) into a folder.
+
+    A crash leaves the old files or the new, never half of one. Attributes that NetCDF cannot hold become JSON.
+
+    Returns:
+        The paths of the two files.
+
+    Raises:
+        FileError: The folder cannot be made or written to.
+    """
+    folder = Path(folder)
+    table, storable = findings_table(findings), _storable(findings)
+    encoding = {
+        str(name): {"zlib": True, "complevel": 4, "shuffle": True}
+        for name, variable in storable.variables.items()
+        if variable.ndim == 2 and variable.dtype.kind == "f" and variable.size
+    }
+    return (
+        write_atomically(
+            folder / "findings.nc",
+            lambda path: storable.to_netcdf(path, engine="h5netcdf", encoding=encoding),
+        ),
+        write_atomically(
+            folder / "findings.csv", lambda path: table.to_csv(path, index=False, encoding="utf-8")
+        ),
+    )
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` write a file beside `path`, then put it in its place.
+
+    Raises:
+        FileError: The folder cannot be made or written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        try:
+            write(Path(unfinished))
+            # mkstemp makes files that only their owner may read; give what the user's umask gives.
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(unfinished).chmod(0o666 & ~umask)
+            Path(unfinished).replace(path)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+    return path
+
+
+def print_summary(findings: xr.Dataset, console: Console | None = None, count: int = 5) -> None:
+    """Print how many measurements have which verdict and class, and the strangest ones.
+
+    Args:
+        findings: Of any number of measurements.
+        console: Where to; by default the standard output.
+        count: How many of the strangest.
+    """
+    from rich.console import Console, Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = findings_table(findings)
+    counts = Table(title=f"{len(table):,} measurements", title_justify="left")
+    counts.add_column("most probable class")
+    present = [v for v in VERDICTS if (table["verdict"] == v).any()]
+    for verdict in present:
+        counts.add_column(verdict, justify="right")
+    for label in [c for c in class_names(findings) if (table["label"] == c).any()]:
+        mine = table[table["label"] == label]
+        counts.add_row(_text(label), *(f"{(mine['verdict'] == v).sum():,}" for v in present))
+    named = table["label"].isin(class_names(findings))
+    if not named.all():
+        rest = table[~named]
+        counts.add_row(Text("(none)"), *(f"{(rest['verdict'] == v).sum():,}" for v in present))
+    if counts.row_count > 1:
+        counts.add_section()
+        counts.add_row("all", *(f"{(table['verdict'] == v).sum():,}" for v in present))
+    shown: list[Table] = [counts]
+    chosen = [i for i in most_novel(findings, count) if table["verdict"].iloc[i] == "novel"]
+    if chosen:
+        strangest = Table(title="strangest", title_justify="left")
+        for title in ("measurement", "p-value", "reason"):
+            strangest.add_column(title, justify="right" if title == "p-value" else "left")
+        for i in chosen:
+            row = table.iloc[i]
+            strangest.add_row(_text(row["name"]), f"{row['p_value']:.2g}", _text(row.get("reason", "")))
+        shown.append(strangest)
+    unreadable = table[table["verdict"] == "unreadable"]
+    if len(unreadable):
+        problems = Table(title="unreadable", title_justify="left")
+        problems.add_column("measurement")
+        problems.add_column("reason")
+        for _, row in unreadable.head(count).iterrows():
+            problems.add_row(_text(row["name"]), _text(row.get("reason", "")))
+        if len(unreadable) > count:
+            problems.add_row(f"and {len(unreadable) - count:,} more", "")
+        shown.append(problems)
+    (console or Console()).print(Group(*shown))
+
+
+def _text(value: object) -> Any:
+    """Return text for the terminal that is never read as markup and holds no control characters."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() else "?" for c in str(value)))
+
+
+def _elements(findings: xr.Dataset) -> list[str] | None:
+    return [str(e) for e in findings["element"].values] if "element" in findings.coords else None
+
+
+def _storable(findings: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with strings as strings and attributes that NetCDF can hold."""
+    stored = findings.copy()
+    for name, variable in findings.variables.items():
+        if variable.dtype.kind == "O":
+            text = np.array([str(v) for v in variable.values.ravel()], dtype=str).reshape(variable.shape)
+            stored[name] = (variable.dims, text, variable.attrs)
+        stored[name].attrs = {str(k): _attribute(v) for k, v in variable.attrs.items()}
+    stored.attrs = {str(k): _attribute(v) for k, v in findings.attrs.items()}
+    return stored
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, str | int | float | np.number | np.ndarray) and not isinstance(value, bool):
+        return value
+    if isinstance(value, list | tuple) and value and all(type(v) in (int, float) for v in value):
+        return np.asarray(value)
+    return json.dumps(value, default=str)
