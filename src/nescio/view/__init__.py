@@ -2,6 +2,7 @@
 
 from nescio.view.assessment import assessment_report
 from nescio.view.calibration import p_value_uniformity, reliability_diagram, training_history
+from nescio.view.composition import composition_map
 from nescio.view.errors import by_group, error_against_fraction, error_violins, score_histogram
 from nescio.view.latent import (
     decision_regions,
@@ -10,11 +11,11 @@ from nescio.view.latent import (
     latent_map_by_strongest,
     signals_on_map,
 )
-from nescio.view.maps import composition_map, wafer_map
 from nescio.view.patterns import measured_against_reconstructed, most_novel
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
 from nescio.view.style import figure_png
 from nescio.view.tables import findings_table, print_summary, write_findings
+from nescio.view.wafer import wafer_map
 
 __all__ = [
     "Cards",

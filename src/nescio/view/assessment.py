@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from nescio.signals import KNOWN, NOVEL, UNREADABLE
 from nescio.view.calibration import p_value_uniformity, reliability_diagram
+from nescio.view.composition import composition_map
 from nescio.view.errors import (
     by_group,
     error_against_fraction,
@@ -23,7 +24,6 @@ from nescio.view.latent import (
     latent_map_by_strongest,
     signals_on_map,
 )
-from nescio.view.maps import composition_map, wafer_map
 from nescio.view.patterns import measured_against_reconstructed, most_novel
 from nescio.view.reading import (
     VERDICTS,
@@ -36,6 +36,7 @@ from nescio.view.reading import (
     values_of,
 )
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
+from nescio.view.wafer import wafer_map
 
 __all__ = ["assessment_report"]
 

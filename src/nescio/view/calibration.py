@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from nescio.view.reading import class_names, need, text_of, values_of
-from nescio.view.style import MEASURED, class_styles, new_figure, plain, say_empty, styled
+from nescio.view.style import MEASURED, class_styles, log_scale, new_figure, plain, say_empty, styled
 
 __all__ = ["p_value_uniformity", "reliability_diagram", "training_history"]
 
@@ -117,7 +117,7 @@ def training_history(history: Sequence[Mapping[str, float]]) -> Figure:
             axes.plot(steps[best], losses[best], marker="*", ms=12, color=style.colour, mec="black")
             axes.set_title(f"{plain(name)}: lowest {losses[best]:.4g} at step {steps[best]:,.0f}", loc="left")
             if np.nanmin(losses) > 0 and np.nanmax(losses) > 3 * np.nanmin(losses):
-                axes.set_yscale("log")
+                log_scale(axes)
         axes.set_ylabel("held-out loss")
     panels[-1].set_xlabel("training step")
     if not names:

@@ -16,6 +16,7 @@ from nescio.view.style import (
     MODEL,
     class_styles,
     legend_beside,
+    log_scale,
     new_figure,
     plain,
     say_empty,
@@ -95,7 +96,7 @@ def error_against_fraction(
     figure = new_figure(3.8)
     axes = figure.subplots()
     handles = []
-    for pair, style in class_styles(pairs).items():
+    for pair, style in class_styles(p for p in pairs if p).items():
         mine = (pairs == pair) & np.isfinite(fraction) & np.isfinite(error) & (error > 0)
         if not mine.any():
             continue
@@ -115,7 +116,7 @@ def error_against_fraction(
             fontsize=8,
         )
         handles.append(line)
-    axes.set_yscale("log")
+    log_scale(axes)
     axes.margins(y=0.1)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("fraction of the second class in the pair")

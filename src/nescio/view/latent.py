@@ -27,12 +27,15 @@ from nescio.view.reading import (
 )
 from nescio.view.style import (
     MEASURED,
+    OTHER,
     RASTERISED_ABOVE,
     ClassStyle,
     class_handle,
     class_styles,
+    hollow,
     legend_beside,
     new_figure,
+    novel_handle,
     plain,
     say_empty,
     scalar_norm,
@@ -54,7 +57,7 @@ _GRID = 220
 def latent_map(findings: xr.Dataset, reference: xr.Dataset | None = None) -> Figure:
     """Draw where measurements lie on the map, each as its class; known draws behind them, small.
 
-    Measurements called novel carry a black cross.
+    Measurements called novel are outlines with a cross.
 
     Args:
         findings: Measured.
@@ -67,27 +70,20 @@ def latent_map(findings: xr.Dataset, reference: xr.Dataset | None = None) -> Fig
     axes = figure.subplots()
     if reference is not None:
         _scatter_classes(axes, plane, reference, _own_class(reference), styles, size=9, alpha=0.35)
-    points = _scatter_classes(
-        axes, plane, findings, text_of(findings, "label"), styles, size=34, alpha=1.0, edge=True
-    )
-    novel = points[text_of(findings, "verdict")[readable(findings)] == NOVEL]
-    axes.scatter(
-        novel[:, 0],
-        novel[:, 1],
-        marker="x",
-        s=22,
-        c="black",
-        lw=1.1,
-        rasterized=len(novel) > RASTERISED_ABOVE,
-    )
+    size = 1.2 * _point_size(findings.sizes["measurement"])
+    novel = (text_of(findings, "verdict") == NOVEL) & readable(findings)
+    usual = findings.isel(measurement=np.flatnonzero(~novel))
+    _scatter_classes(axes, plane, usual, text_of(usual, "label"), styles, size=size, alpha=1.0, edge=True)
+    nearest = [styles.get(label, OTHER) for label in text_of(findings, "label")[novel]]
+    hollow(axes, plane.place(values_of(findings, "latent")[novel]), nearest, size)
     handles = [class_handle(label, style) for label, style in styles.items()]
-    if len(novel):
-        handles.append(Line2D([], [], ls="", marker="x", color="black", label="verdict: novel"))
+    if novel.any():
+        handles.append(novel_handle())
     if reference is not None:
         handles.append(
             Line2D([], [], ls="", marker="o", color="#777777", alpha=0.5, ms=3.5, label="small: known draws")
         )
-    _finish(axes, plane, empty=not len(points) and reference is None)
+    _finish(axes, plane, empty=not readable(findings).any() and reference is None)
     legend_beside(axes, handles, "most probable class")
     return figure
 
@@ -213,12 +209,13 @@ def signals_on_map(findings: xr.Dataset, measurements: Sequence[int] | None = No
         signal = values_of(findings, "intensity")[i]
         if "covered" in findings:
             signal = np.where(findings["covered"].values[i], signal, np.nan)
-        base = -1.25 * step
+        base = -1.45 * step
         right.plot(grid, signal + base, color=MEASURED, lw=0.9)
-        right.text(grid[0], base + 0.95, f"{letter}  {plain(named[i], 34)}", va="top", fontsize=8)
+        right.text(grid[0], base + 1.05, f"{letter}  {plain(named[i], 34)}", va="bottom", fontsize=8)
     right.set_xlabel(axis_label(findings, axis))
     right.set_ylabel("intensity (scaled, shifted)")
     right.set_yticks([])
+    right.set_xlim(grid[0], grid[-1])
     _finish(left, plane, empty=not len(good))
     if not chosen:
         say_empty(right, "no signals")
@@ -298,14 +295,25 @@ def _scatter_classes(
 
 
 def _spread_out(points: NDArray[np.float64], good: NDArray[np.intp], count: int) -> list[int]:
-    """Return points chosen one by one, each farthest from those before (Gonzalez 1985), left to right."""
+    """Return one typical point of each part of the map, left to right.
+
+    Parts grow about points chosen one by one, each farthest from those before (Gonzalez 1985, Theor. Comput. Sci. 38,
+    293-306), then twice about the point nearest to each part's mean.
+    """
     if not len(good):
         return []
-    chosen = [int(good[np.argmin(points[good, 0])])]
+    places = points[good]
+    chosen = [int(np.argmin(places[:, 0]))]
     while len(chosen) < min(count, len(good)):
-        gaps = np.linalg.norm(points[good][:, None] - points[chosen][None], axis=2).min(axis=1)
-        chosen.append(int(good[np.argmax(gaps)]))
-    return sorted(set(chosen), key=lambda i: float(points[i, 0]))
+        gaps = np.linalg.norm(places[:, None] - places[chosen][None], axis=2).min(axis=1)
+        chosen.append(int(np.argmax(gaps)))
+    for _ in range(2):
+        part = np.linalg.norm(places[:, None] - places[chosen][None], axis=2).argmin(axis=1)
+        chosen = [
+            int(np.argmin(np.linalg.norm(places - places[part == k].mean(axis=0), axis=1)))
+            for k in np.unique(part)
+        ]
+    return sorted({int(good[i]) for i in chosen}, key=lambda i: float(points[i, 0]))
 
 
 def _point_size(n: int) -> float:

@@ -62,11 +62,22 @@ def names_of(findings: xr.Dataset) -> NDArray[np.object_]:
 
 
 def class_names(*datasets: xr.Dataset) -> list[str]:
-    """Return the classes an agent knows, in its order.
+    """Return the classes an agent knows, in its order, then any other that occurs as label or true class, sorted.
 
-    They stand along the last dimension of ``probability`` (its coordinate, or any other coordinate on it), or in the
-    attribute ``labels``; failing both, the labels and true classes that occur, sorted.
+    The known ones stand along the last dimension of ``probability`` (its coordinate, or any other coordinate on it), or
+    in the attribute ``labels``.
     """
+    occurring = {
+        str(v)
+        for data in datasets
+        for n in ("label", "truth")
+        if n in data
+        for v in np.atleast_1d(data[n].values)
+    }
+    return list(dict.fromkeys([*_known_classes(*datasets), *sorted(occurring - {""})]))
+
+
+def _known_classes(*datasets: xr.Dataset) -> list[str]:
     for data in datasets:
         for name in ("probability", "knn_probability"):
             if name not in data:
@@ -77,14 +88,7 @@ def class_names(*datasets: xr.Dataset) -> list[str]:
                     return [str(v) for v in coordinate.values]
         if "labels" in data.attrs:
             return [str(v) for v in np.atleast_1d(data.attrs["labels"])]
-    found = {
-        str(v)
-        for data in datasets
-        for n in ("label", "truth")
-        if n in data
-        for v in np.atleast_1d(data[n].values)
-    }
-    return sorted(found - {""})
+    return []
 
 
 def signal_axis(findings: xr.Dataset) -> str:
@@ -137,8 +141,7 @@ class LatentPlane(NamedTuple):
         share = np.zeros(size)
         share[: len(spread)] = spread**2 / max(float(np.sum(spread**2)), np.finfo(float).tiny)
         labels = tuple(
-            f"principal component {i + 1} of {size} latent dimensions ({share[i]:.0%} of variance)"
-            for i in range(2)
+            f"principal component {i + 1} of {size} ({100 * share[i]:.0f} % of variance)" for i in range(2)
         )
         return cls(mean, directions[:2], (labels[0], labels[1]))
 

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatterSciNotation
 from numpy.typing import NDArray
 
 __all__ = ["ClassStyle", "class_styles", "figure_png", "new_figure", "plain", "styled"]
@@ -59,6 +60,10 @@ class ClassStyle(NamedTuple):
 
     colour: str
     marker: str
+
+
+OTHER = ClassStyle("#999999", "o")
+"""Of a measurement without any class."""
 
 
 def styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
@@ -122,6 +127,32 @@ def class_handle(label: str, style: ClassStyle, size: float = 6) -> Line2D:
         ms=size,
         label=plain(label),
     )
+
+
+def hollow(axes: Axes, points: NDArray[np.float64], styles: Sequence[ClassStyle], size: float) -> None:
+    """Draw points as novel: the class is only an outline, with a cross through it.
+
+    Args:
+        axes: Where to.
+        points: Shape (n, 2).
+        styles: Class of each.
+        size: Marker area in square points.
+    """
+    for style in dict.fromkeys(styles):
+        x, y = points[[s == style for s in styles]].T
+        axes.scatter(x, y, s=size, marker=style.marker, facecolors="white", edgecolors=style.colour, lw=0.9)
+    axes.scatter(points[:, 0], points[:, 1], s=0.75 * size, marker="x", c="black", lw=1.0)
+
+
+def novel_handle() -> Line2D:
+    """Return the legend entry of what :func:`hollow` draws."""
+    return Line2D([], [], ls="", marker="x", color="black", label="outline, cross: novel")
+
+
+def log_scale(axes: Axes) -> None:
+    """Make a vertical axis logarithmic, its labels no closer than can be read."""
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
 
 
 def legend_beside(axes: Axes, handles: Sequence[Artist], title: str | None = None) -> None:

@@ -54,7 +54,8 @@ def findings_table(findings: xr.Dataset) -> pd.DataFrame:
         if name not in findings:
             continue
         values = values_of(findings, name)
-        for i, part in enumerate(parts or [str(k + 1) for k in range(values.shape[1])]):
+        numbers = [str(k + 1) for k in range(values.shape[1])]
+        for i, part in zip(range(values.shape[1]), [*(parts or ()), *numbers], strict=False):
             columns[f"{name}[{part}]"] = values[:, i]
     if "reason" in findings:
         columns["reason"] = text_of(findings, "reason")
