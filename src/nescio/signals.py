@@ -2,7 +2,26 @@
 
 Measured (what a reader returns), one dataset a file:
 
-====================  ===========================  =============================  ==================================================
+====================  =========================  ==========================================================
+name                  dimensions                 meaning
+====================  =========================  ==========================================================
+``intensity``         measurement, AXIS          as measured; float64; NaN only where padded
+``uncertainty``       measurement, AXIS          one standard deviation; optional
+AXIS (coordinate)     AXIS                       ``two_theta`` (units "degree") or ``q`` (units "1/angstrom")
+``measurement``       measurement                a name unique in the dataset (file stem, or stem#number)
+``x_mm``, ``y_mm``    measurement                position on the sample; optional
+``composition``       measurement, element       fractions that sum to 1; optional
+attribute ``wavelength_angstrom``                float; absent where the file does not say
+attribute ``source``                             path of the file as it was given
+====================  =========================  ==========================================================
+
+Prepared (what `Technique.prepare` returns): the same, on the prior's grid, with ``intensity`` scaled to 0-1, a boolean
+``covered`` (measurement, AXIS) that is False where nothing was measured, ``background`` as subtracted (as measured units),
+and ``problem`` (measurement): an empty string, or why that measurement cannot be assessed.
+
+Findings (what `Agent.assess` returns): the prepared dataset with, for every measurement,
+
+========================  =============================  ==================================================
 ``latent``                measurement, latent_dimension  position on the map
 ``knn_probability``       measurement, candidate         from neighbours on the map
 ``probability``           measurement, candidate         from the calibrated classifier ensemble
@@ -23,8 +42,52 @@ Numbers of an unreadable measurement are NaN. Findings on reference signals (`Ag
 
 from __future__ import annotations
 
-__all__ = ["KNOWN", "NOVEL", "UNREADABLE"]
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import ArrayLike
+
+__all__ = ["KNOWN", "NOVEL", "UNREADABLE", "simulated_measurements"]
 
 KNOWN = "known"
 NOVEL = "novel"
 UNREADABLE = "unreadable"
+
+
+def simulated_measurements(
+    axis: xr.DataArray,
+    signals: ArrayLike,
+    names: Sequence[str],
+    *,
+    composition: ArrayLike | None = None,
+    elements: Sequence[str] = (),
+) -> xr.Dataset:
+    """Return simulated signals in the prepared form, covered everywhere.
+
+    Args:
+        axis: Grid of the signals, shape (points,).
+        signals: Shape (n, points), 0 to 1.
+        names: Shape (n,), unique.
+        composition: Shape (n, elements), or none.
+        elements: What the columns of `composition` are.
+    """
+    import numpy as np
+    import xarray as xr
+
+    values = np.asarray(signals)
+    name = str(axis.name)
+    prepared = xr.Dataset(
+        {
+            "intensity": (("measurement", name), values),
+            "covered": (("measurement", name), np.ones(values.shape, bool)),
+            "problem": ("measurement", np.full(len(values), "", dtype="<U1")),
+        },
+        {"measurement": list(names), name: axis},
+    )
+    if composition is None or not elements:
+        return prepared
+    return prepared.assign_coords(
+        composition=(("measurement", "element"), np.asarray(composition)), element=list(elements)
+    )

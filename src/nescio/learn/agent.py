@@ -26,7 +26,7 @@ from nescio.learn.sampling import PriorSampler, Sampler
 from nescio.learn.settings import LearnSettings
 from nescio.learn.train import fit
 from nescio.progress import track
-from nescio.signals import KNOWN, NOVEL, UNREADABLE
+from nescio.signals import KNOWN, NOVEL, UNREADABLE, simulated_measurements
 from nescio.techniques import Batch, Prior
 
 __all__ = ["Agent", "Calibration", "draw", "learn"]
@@ -125,20 +125,13 @@ class Agent:
             jax.random.fold_in(jax.random.key(seed), _REFERENCE), self.settings.training.seed
         )
         signals, labels, conditions = draw(self.prior, key, n)
-        axis = self.prior.axis
-        name = str(axis.name)
-        prepared = xr.Dataset(
-            {
-                "intensity": (("measurement", name), signals),
-                "covered": (("measurement", name), np.ones(signals.shape, bool)),
-                "problem": ("measurement", np.full(n, "", dtype="<U1")),
-            },
-            {"measurement": [f"known#{i}" for i in range(n)], name: axis},
+        prepared = simulated_measurements(
+            self.prior.axis,
+            signals,
+            [f"known#{i}" for i in range(n)],
+            composition=conditions,
+            elements=self.prior.condition_names,
         )
-        if self.prior.condition_names:
-            prepared = prepared.assign_coords(
-                composition=(("measurement", "element"), conditions), element=list(self.prior.condition_names)
-            )
         findings = self.assess(prepared, progress=False)
         return findings.assign(truth=("measurement", np.array(self.labels)[labels]))
 

@@ -42,7 +42,7 @@ class ClassifierSettings(_Settings):
 
     patch: Annotated[int, Field(ge=1, le=256)] = 16
     """Stride of the first layer in points; its window is twice as wide."""
-    channels: tuple[_Width, _Width] = (24, 48)
+    channels: tuple[_Width, _Width] = (16, 32)
     dense: _Width = 128
     members: Annotated[int, Field(ge=1, le=32)] = 2
 
@@ -71,7 +71,7 @@ class OutlierSettings(_Settings):
 class TrainingSettings(_Settings):
     """The training loop."""
 
-    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 1500
     batch: Annotated[int, Field(ge=2, le=65536)] = 128
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-3
     classifier_learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3

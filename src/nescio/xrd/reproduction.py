@@ -1,0 +1,277 @@
+"""Reproduction of Banko et al., npj Computational Materials 7, 104 (2021), measured afresh."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from nescio.configuration import read_toml, validated
+from nescio.learn import Agent, LearnSettings, draw, flagged_fraction, learn
+from nescio.progress import track
+from nescio.signals import simulated_measurements
+from nescio.xrd.mixtures import mix
+from nescio.xrd.prior import Prior
+from nescio.xrd.settings import PriorSettings
+
+__all__ = ["banko2021_prior", "reproduce_banko2021", "sigma_prior"]
+
+# How many held-out patterns of each kind the figures rest on.
+_KNOWN, _NOVEL, _MIXED = 20_000, 3_000, 3_000
+_FRACTIONS = np.linspace(0.0, 1.0, 21)
+_PER_FRACTION = 200
+_AT_ONCE = 2_000
+_KEPT = 600
+_DRAWN_AT_ONCE = 200
+# Random keys, apart from those that training and calibration fold in.
+_NOVEL_KEY, _PAIR_KEY, _FRACTION_KEY = 101, 102, 103
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Findings without their signals, and some of them whole."""
+
+    numbers: xr.Dataset
+    whole: xr.Dataset
+
+
+def banko2021_prior(*, hard: bool = False) -> Prior:
+    """Return the seed's prior: three phases and the ranges of the reproduction.
+
+    Args:
+        hard: Double every range: texture down to r = 0.1, lattice strain within 2 % and 0.5 % per axis, crystallites of
+            2.5-80 nm, shift within 0.2 degree, noise up to 0.02.
+    """
+    document = _embedded("banko2021.toml")
+    if hard:
+        document["texture"]["march_coefficient"] = {"uniform": [0.1, 1.0]}
+        document["lattice"] = {
+            "strain": {"uniform": [-0.02, 0.02]},
+            "axis_strain": {"uniform": [-0.005, 0.005]},
+        }
+        document["broadening"]["crystallite_size_nm"] = {"log_uniform": [2.5, 80.0]}
+        document["instrument"]["zero_shift"] = {"uniform": [-0.2, 0.2]}
+        document["noise"]["gaussian"] = {"uniform": [0.0, 0.02]}
+    return Prior.from_settings(validated(PriorSettings, document, "banko2021"))
+
+
+def sigma_prior(*, hard: bool = False) -> Prior:
+    """Return the same ranges around the phase that the seed withholds, sigma (P4_2/mnm)."""
+    known = banko2021_prior(hard=hard).settings.model_dump(mode="json")
+    document = {**known, "phases": _embedded("sigma.toml")["phases"]}
+    return Prior.from_settings(validated(PriorSettings, document, "sigma"))
+
+
+def reproduce_banko2021(
+    *,
+    hard: bool = False,
+    folder: Path | None = None,
+    seed: int = 0,
+    settings: LearnSettings | None = None,
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Learn the seed's three phases and measure what it reported, on patterns drawn for nothing else.
+
+    Args:
+        hard: Double the ranges of every nuisance parameter.
+        folder: Write figures and a report there.
+        seed: Of training and of all draws.
+        settings: How to learn; the defaults, with `seed`, if not given.
+        progress: Show progress bars; by default where standard error is a terminal.
+
+    Returns:
+        Figures by name:
+
+        * ``knn_accuracy``: of neighbours on the two-dimensional map;
+        * ``error_ratio``: mean squared reconstruction error of the novel phase over that of known ones;
+        * ``auroc_novel``, ``auroc_mixture``: of the novelty score, novel phase and 30-70 % mixtures against pure;
+        * ``flagged_at_0.01``, ``flagged_at_0.05``: share of fresh known patterns with a p-value at most that;
+        * ``mixture_peak_fractions``: for each pair, the fraction at which the mean error is largest;
+        * ``seconds_to_agent``: from structures to a calibrated agent;
+        * ``patterns_per_second``: assessed, from prepared data to findings;
+        * ``peak_memory_mb``: of the process.
+    """
+    if settings is None:
+        settings = LearnSettings.model_validate({"training": {"seed": seed}})
+    start = time.perf_counter()
+    prior = banko2021_prior(hard=hard)
+    agent = learn(prior, settings, progress=progress)
+    seconds_to_agent = time.perf_counter() - start
+
+    pairs = list(combinations(range(len(prior.labels)), 2))
+    total = _KNOWN + _NOVEL + _MIXED + len(pairs) * len(_FRACTIONS) * _PER_FRACTION
+    with track("measuring", total, enabled=progress) as tell:
+        known = _known(agent, seed, tell)
+        novel = _novel(agent, seed, tell, hard=hard)
+        mixed = _mixed(agent, pairs, seed, tell)
+        curves = _against_fraction(agent, pairs, seed, tell)
+    figures = {
+        "knn_accuracy": _knn_accuracy(known.numbers),
+        "error_ratio": _mean_error(novel.numbers) / _mean_error(known.numbers),
+        "auroc_novel": _auroc(known.numbers, novel.numbers),
+        "auroc_mixture": _auroc(known.numbers, mixed.numbers),
+        "flagged_at_0.01": flagged_fraction(known.numbers["p_value"], 0.01),
+        "flagged_at_0.05": flagged_fraction(known.numbers["p_value"], 0.05),
+        "mixture_peak_fractions": _peaks(curves),
+        "seconds_to_agent": seconds_to_agent,
+        "patterns_per_second": _speed(agent, known.whole),
+        "peak_memory_mb": _peak_memory_mb(),
+    }
+    if folder is not None:
+        from nescio.xrd.reproduction_report import write_reproduction
+
+        write_reproduction(
+            folder, agent, figures, known=known.whole, novel=novel.whole, mixed=mixed.whole, curves=curves
+        )
+    return figures
+
+
+def _embedded(name: str) -> dict[str, Any]:
+    return read_toml(Path(str(files("nescio.xrd") / "data" / name)))
+
+
+def _assessed(agent: Agent, pieces: Iterator[xr.Dataset], tell: Any) -> _Sample:
+    """Assess pieces one by one, so that memory holds the signals of one piece only."""
+    numbers, whole = [], None
+    for piece in pieces:
+        findings = agent.assess(piece, progress=False)
+        if whole is None:
+            whole = findings.isel(measurement=slice(_KEPT))
+        numbers.append(findings.drop_dims(str(agent.prior.axis.name)))
+        tell(findings.sizes["measurement"], "")
+    if whole is None:
+        raise ValueError("nothing to assess")
+    return _Sample(xr.concat(numbers, "measurement"), whole)
+
+
+def _simulated(agent: Agent, signals: Any, kind: str, first: int = 0) -> xr.Dataset:
+    names = [f"{kind}#{first + i}" for i in range(len(signals))]
+    return simulated_measurements(agent.prior.axis, signals, names)
+
+
+def _known(agent: Agent, seed: int, tell: Any) -> _Sample:
+    numbers, whole = [], None
+    for number in range(_KNOWN // _AT_ONCE):
+        findings = agent.reference(_AT_ONCE, seed=1000 * seed + number + 1)
+        if whole is None:
+            whole = findings.isel(measurement=slice(3 * _KEPT))
+        numbers.append(findings.drop_dims(str(agent.prior.axis.name)))
+        tell(_AT_ONCE, "")
+    if whole is None:
+        raise ValueError("nothing to assess")
+    return _Sample(xr.concat(numbers, "measurement"), whole)
+
+
+def _novel(agent: Agent, seed: int, tell: Any, *, hard: bool) -> _Sample:
+    signals = draw(sigma_prior(hard=hard), _key(seed, _NOVEL_KEY), _NOVEL).signals
+    return _assessed(agent, iter([_simulated(agent, signals, "novel")]), tell)
+
+
+def _mixed(agent: Agent, pairs: list[tuple[int, int]], seed: int, tell: Any) -> _Sample:
+    """Mixtures of every pair, the share of the first uniform within 30-70 %."""
+    each = _MIXED // len(pairs)
+    pieces = []
+    for number, pair in enumerate(pairs):
+        key = jax.random.fold_in(_key(seed, _PAIR_KEY), number)
+        fraction = np.asarray(jax.random.uniform(jax.random.fold_in(key, 2), (each,), minval=0.3, maxval=0.7))
+        pieces.append(_mixture(agent, pair, fraction, key, number * each))
+    return _assessed(agent, iter([xr.concat(pieces, "measurement")]), tell)
+
+
+def _against_fraction(agent: Agent, pairs: list[tuple[int, int]], seed: int, tell: Any) -> xr.Dataset:
+    """Mixtures of every pair over the whole range of fractions; error and novelty only."""
+    parts = []
+    fraction = np.repeat(_FRACTIONS, _PER_FRACTION)
+    for number, pair in enumerate(pairs):
+        key = jax.random.fold_in(_key(seed, _FRACTION_KEY), number)
+        mixed = _mixture(agent, pair, fraction, key, number * fraction.size)
+        parts.append(_assessed(agent, iter([mixed]), tell).numbers)
+    return xr.concat(parts, "measurement")
+
+
+def _mixture(
+    agent: Agent, pair: tuple[int, int], fraction: NDArray[np.float64], key: jax.Array, first: int
+) -> xr.Dataset:
+    prior = agent.prior
+    if not isinstance(prior, Prior):
+        raise TypeError("a diffraction prior is needed")
+    sides = [
+        _phase_patterns(prior, jax.random.fold_in(key, side), phase, fraction.size)
+        for side, phase in enumerate(pair)
+    ]
+    signals = np.asarray(mix(*sides, fraction))
+    names = [prior.labels[phase] for phase in pair]
+    return _simulated(agent, signals, "mixed", first).assign_coords(
+        pair=("measurement", np.full(fraction.size, " + ".join(names))),
+        fraction=("measurement", np.asarray(fraction, np.float64)),
+    )
+
+
+def _phase_patterns(prior: Prior, key: jax.Array, phase: int, n: int) -> NDArray[np.float32]:
+    """Draw patterns of one phase with one compiled program, whatever their number."""
+    sample = jax.jit(prior.sample_phase, static_argnums=(1, 2))
+    pieces = [
+        np.asarray(sample(jax.random.fold_in(key, number), phase, _DRAWN_AT_ONCE))
+        for number in range(-(-n // _DRAWN_AT_ONCE))
+    ]
+    return np.concatenate(pieces)[:n]
+
+
+def _key(seed: int, stream: int) -> jax.Array:
+    return jax.random.fold_in(jax.random.key(seed), stream)
+
+
+def _knn_accuracy(known: xr.Dataset) -> float:
+    voted = known["candidate"].values[known["knn_probability"].values.argmax(axis=1)]
+    return float(np.mean(voted == known["truth"].values))
+
+
+def _mean_error(findings: xr.Dataset) -> float:
+    return float(findings["reconstruction_error"].mean())
+
+
+def _auroc(known: xr.Dataset, strange: xr.Dataset) -> float:
+    """Return the chance that a strange pattern scores higher than a known one (Mann-Whitney)."""
+    from sklearn.metrics import roc_auc_score
+
+    scores = np.concatenate([known["novelty"].values, strange["novelty"].values])
+    truth = np.repeat([0, 1], [known.sizes["measurement"], strange.sizes["measurement"]])
+    return float(roc_auc_score(truth, scores))
+
+
+def _peaks(curves: xr.Dataset) -> dict[str, float]:
+    error = curves["reconstruction_error"].values
+    pair, fraction = curves["pair"].values, curves["fraction"].values
+    peaks = {}
+    for name in dict.fromkeys(pair.tolist()):
+        means = [error[(pair == name) & (fraction == f)].mean() for f in _FRACTIONS]
+        peaks[str(name)] = float(_FRACTIONS[int(np.argmax(means))])
+    return peaks
+
+
+def _speed(agent: Agent, known: xr.Dataset) -> float:
+    """Return patterns assessed a second, the best of three after a first that may compile."""
+    prepared = known[["intensity", "covered"]]
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        agent.assess(prepared, progress=False)
+        seconds.append(time.perf_counter() - start)
+    return float(prepared.sizes["measurement"] / min(seconds[1:]))
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Kilobytes on Linux, bytes on macOS.
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
