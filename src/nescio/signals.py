@@ -2,25 +2,27 @@
 
 Measured (what a reader returns), one dataset a file:
 
-====================  =========================  ==========================================================
-name                  dimensions                 meaning
-====================  =========================  ==========================================================
-``intensity``         measurement, AXIS          as measured; float64; NaN only where padded
-``uncertainty``       measurement, AXIS          one standard deviation; optional
-AXIS (coordinate)     AXIS                       ``two_theta`` (units "degree") or ``q`` (units "1/angstrom")
-``measurement``       measurement                a name unique in the dataset (file stem, or stem#number)
-``x_mm``, ``y_mm``    measurement                position on the sample; optional
-``composition``       measurement, element       fractions that sum to 1; optional
-attribute ``wavelength_angstrom``                float; absent where the file does not say
-attribute ``source``                             path of the file as it was given
-====================  =========================  ==========================================================
+===================================  ====================  ===================================================
+name                                 dimensions            meaning
+===================================  ====================  ===================================================
+``intensity``                        measurement, AXIS     as measured; float64; NaN only where padded
+``uncertainty``                      measurement, AXIS     one standard deviation; optional
+AXIS (coordinate)                    AXIS                  ``two_theta`` ("degree") or ``q`` ("1/angstrom")
+``measurement``                      measurement           a name unique in the dataset (stem or stem#number)
+``x_mm``, ``y_mm``                   measurement           position on the sample; optional
+``composition``                      measurement, element  fractions that sum to 1; optional
+attribute ``wavelength_angstrom``                          float; absent where the file does not say
+attribute ``source``                                       path of the file as it was given
+===================================  ====================  ===================================================
 
-Prepared (what `Technique.prepare` returns): the same, on the prior's grid, with ``intensity`` scaled to 0-1, a boolean
-``covered`` (measurement, AXIS) that is False where nothing was measured, ``background`` as subtracted (as measured units),
-and ``problem`` (measurement): an empty string, or why that measurement cannot be assessed.
+Prepared (what `Technique.prepare` returns): the same, on the prior's grid, with ``intensity`` scaled to 0-1;
+boolean ``covered`` (measurement, AXIS), False where nothing was measured; ``background`` as subtracted, in
+measured units; and ``problem`` (measurement): an empty string, or why that measurement cannot be assessed.
 
 Findings (what `Agent.assess` returns): the prepared dataset with, for every measurement,
 
+========================  =============================  ==================================================
+name                      dimensions                     meaning
 ========================  =============================  ==================================================
 ``latent``                measurement, latent_dimension  position on the map
 ``knn_probability``       measurement, candidate         from neighbours on the map
