@@ -51,9 +51,9 @@ def _dataset(
             "covered": (("measurement", "two_theta"), covered),
             "background": (("measurement", "two_theta"), np.full_like(intensity, 12.0)),
             "problem": ("measurement", np.full(n, "", dtype=object)),
-            "latent": (("measurement", "latent"), positions),
-            "knn_probability": (("measurement", "label"), probability),
-            "probability": (("measurement", "label"), probability),
+            "latent": (("measurement", "latent_dimension"), positions),
+            "knn_probability": (("measurement", "candidate"), probability),
+            "probability": (("measurement", "candidate"), probability),
             "label": ("measurement", np.asarray(LABELS, dtype=object)[probability.argmax(axis=1)]),
             "reconstruction": (("measurement", "two_theta"), reconstruction),
             "reconstruction_error": ("measurement", error),
@@ -65,7 +65,7 @@ def _dataset(
         coords={
             "measurement": np.asarray(names, dtype=object),
             "two_theta": ("two_theta", two_theta, {"units": "degree", "long_name": "2θ"}),
-            "class_name": ("label", np.asarray(LABELS, dtype=object)),
+            "candidate": np.asarray(LABELS, dtype=object),
         },
     )
 

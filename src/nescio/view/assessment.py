@@ -196,7 +196,7 @@ def _latent_maps(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
         ),
         Picture(
             signals_on_map(findings),
-            "Signals at points of the map that lie far from one another.",
+            "Typical signals of different parts of the map.",
             "Map of latent space with marked points, and the signals measured there.",
         ),
     ]

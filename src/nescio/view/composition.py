@@ -117,6 +117,7 @@ def _binary(
         axes.scatter(x, y, c=plain_point.colour, marker=plain_point.marker, s=18, edgecolors="black", lw=0.3)
         if quantity in LOGARITHMIC and np.any(y > 0):
             log_scale(axes)
+    novel &= np.isfinite(y) & (y >= 0 if categorical else True)
     if quantity != "verdict" and novel.any():
         nearest = (
             [list(styles.values())[int(k)] for k in y[novel]]
@@ -127,9 +128,6 @@ def _binary(
         legend_beside(axes, [novel_handle()])
     axes.set_xlabel(f"fraction of {elements[1]} in {elements[0]}–{elements[1]}")
     axes.set_ylabel(quantity_label(findings, quantity))
-    legend_beside(
-        axes, [Line2D([], [], ls="", marker="x", color="black", label="novel")] if novel.any() else []
-    )
 
 
 def _ternary_frame(
@@ -138,12 +136,11 @@ def _ternary_frame(
     """Draw the triangle, its grid and its names; return where the compositions lie in it, shape (n, 2)."""
     low = np.floor(composition.min(axis=0) * 10 + 1e-9) / 10 if len(composition) else np.zeros(3)
     scale = 1 - low.sum()
-    if scale < 0.05:
+    if scale < 0.09:
         low, scale = np.zeros(3), 1.0
     # A round step that divides the triangle's side into 4 to 7 equal parts, so that the three sets of lines meet.
-    step = next(
-        s for s in (0.2, 0.15, 0.1, 0.05, 0.02, 0.01) if scale / s > 3.9 and abs(scale / s % 1 - 0.5) > 0.49
-    )
+    steps = (0.2, 0.1, 0.15, 0.05, 0.02)
+    step = next(s for s in steps if 3.9 < scale / s < 7.1 and abs(scale / s - round(scale / s)) < 1e-6)
     ticks = np.arange(1, round(scale / step)) * step / scale
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
     for t in ticks:

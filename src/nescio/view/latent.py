@@ -177,7 +177,7 @@ def signals_on_map(findings: xr.Dataset, measurements: Sequence[int] | None = No
 
     Args:
         findings: Measured or known draws.
-        measurements: Which to mark, by position; by default points that lie far from one another.
+        measurements: Which to mark, by position; by default a typical one of each part of the map.
         count: How many to mark, when they are not given.
     """
     axis = signal_axis(findings)
@@ -195,6 +195,7 @@ def signals_on_map(findings: xr.Dataset, measurements: Sequence[int] | None = No
         rasterized=len(good) > RASTERISED_ABOVE,
     )
     grid, named = values_of(findings, axis), text_of(findings, "measurement")
+    indent = grid[0] + 0.025 * (grid[-1] - grid[0])
     for step, i in enumerate(chosen):
         letter = chr(ord("A") + step % 26)
         left.plot(*points[i], marker="+", ms=12, mew=2, color="black", ls="")
@@ -211,9 +212,9 @@ def signals_on_map(findings: xr.Dataset, measurements: Sequence[int] | None = No
             signal = np.where(findings["covered"].values[i], signal, np.nan)
         base = -1.45 * step
         right.plot(grid, signal + base, color=MEASURED, lw=0.9)
-        right.text(grid[0], base + 1.05, f"{letter}  {plain(named[i], 34)}", va="bottom", fontsize=8)
+        right.text(indent, base + 1.05, f"{letter}  {plain(named[i], 34)}", va="bottom", fontsize=8)
     right.set_xlabel(axis_label(findings, axis))
-    right.set_ylabel("intensity (scaled, shifted)")
+    right.set_ylabel("intensity (scaled, shifted)", labelpad=6)
     right.set_yticks([])
     right.set_xlim(grid[0], grid[-1])
     _finish(left, plane, empty=not len(good))
