@@ -21,6 +21,9 @@ _FEWEST_POINTS = 10
 # the curve over the range of the pattern does not depend on how finely it was sampled.
 _STIFFNESS = 1e5
 
+# Peak clipping looks beyond the ends. A line through the last points would follow a peak that stands there.
+_LEVEL_ENDS = {"mode": "mean", "stat_length": 5}
+
 
 def subtract_background(
     intensity: npt.ArrayLike, axis: npt.ArrayLike, method: BackgroundMethod = "arpls", **options: Any
@@ -114,7 +117,9 @@ def _fit(pattern: _Array, axis: _Array, method: str, settings: dict[str, float])
             step = (axis[-1] - axis[0]) / (axis.size - 1)
             width = settings.get("half_width", (axis[-1] - axis[0]) / 20)
             half = int(np.clip(round(width / step), 1, (axis.size - 1) // 2))
-            fitted, _ = baseline.snip(scaled, max_half_window=half, decreasing=True, smooth_half_window=1)
+            fitted, _ = baseline.snip(
+                scaled, max_half_window=half, decreasing=True, smooth_half_window=1, pad_kwargs=_LEVEL_ENDS
+            )
         else:
             stiffness = settings.get("stiffness", _STIFFNESS) * (axis.size / 1000) ** 4
             fitted, _ = baseline.arpls(scaled, lam=max(stiffness, 1.0))

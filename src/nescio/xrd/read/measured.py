@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ AXES = ("two_theta", "q", "q_nm")
 _LARGEST_INTENSITY = 1e30
 _LARGEST_Q = 60.0  # 1/angstrom: beyond what any laboratory or synchrotron beam reaches
 
-_ANGLE_NAMES = ("2theta", "two_theta", "twotheta", "2-theta", "2θ", "tth", "2th", "ttheta", "two theta")
+_ANGLE = re.compile(r"(?<![a-z0-9])(2[\s_-]?theta|two[\s_-]?theta|2\s?θ|tth|ttheta|2th)(?![a-z])", re.I)
 _INVERSE_NANOMETRE = ("1/nm", "nm^-1", "nm-1", "nm^{-1}", "nm⁻¹", "nm**-1", "q_nm", "nanometer^-1")
 
 
@@ -57,13 +58,10 @@ def axis_kind(name: str, units: str = "") -> str | None:
     Titles such as "2theta", "Q (1/nm)", "q_A^-1" or "two_theta" with units "deg" are understood.
     """
     title = f"{name} {units}".strip().lower().replace(" ^", "^")
-    if any(angle in title for angle in _ANGLE_NAMES):
+    if _ANGLE.search(title):
         return "two_theta"
     words = title.replace("(", " ").replace("[", " ").replace("_", " ").replace("/", " ").split()
-    if words and words[0] in ("q", "|q|", "momentum", "s"):
-        # The letter s stands for 1/d in some programs and for q in others; only q is taken.
-        if words[0] == "s":
-            return None
+    if words and words[0] in ("q", "|q|"):
         return "q_nm" if any(unit in title for unit in _INVERSE_NANOMETRE) else "q"
     return None
 

@@ -23,6 +23,7 @@ _QUANTITY = re.compile(
 )
 _SIGMA = re.compile(r"sigma|error|e\.?s\.?d|uncert|std|sig\b|σ", re.I)
 _INTENSITY = re.compile(r"^(intensity|counts|iobs|i_?obs|yobs|observed|i|y|cps)\b", re.I)
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:e[+-]?\d+)?", re.I)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:e[+-]?\d+)?", re.I)
 
 
@@ -94,7 +95,7 @@ def read_text(path: Path, content: bytes, *, axis: str | None, wavelength: float
 
 def _table(path: Path, text: str) -> _Table:
     header: list[str] = []
-    last_title = ""
+    last_title, title_line = "", 0
     separator: str | None = None
     decimal_comma = False
     rows: list[list[float]] = []
@@ -112,9 +113,11 @@ def _table(path: Path, text: str) -> _Table:
             separator, decimal_comma = _convention(stripped)
         values = _numbers(stripped, separator, decimal_comma)
         if not rows and (values is None or len(values) < 2):
-            last_title = stripped
+            last_title, title_line = stripped, number
             header.append(stripped)
             continue
+        if not rows and title_line == number - 1 and _is_spoilt_row(last_title, separator, len(values or [])):
+            raise FileError(f"{path}: line {title_line}: {last_title[:40]!r} is not a row of numbers")
         if values is None:
             raise FileError(f"{path}: line {number}: {stripped[:40]!r} is not a row of numbers")
         if rows and len(values) != len(rows[0]):
@@ -129,6 +132,12 @@ def _table(path: Path, text: str) -> _Table:
         raise FileError(f"{path}: holds no rows of at least two numbers (axis, intensity)")
     titles = [title.strip().strip("\"'") for title in _split(last_title, separator)]
     return _Table(np.array(rows), lines, header, titles if len(titles) == len(rows[0]) else None)
+
+
+def _is_spoilt_row(title: str, separator: str | None, columns: int) -> bool:
+    """Say whether what would be a title is rather a first row with a slip in it."""
+    tokens = _split(title, separator)
+    return len(tokens) == columns and _NUMBER.fullmatch(tokens[0].strip()) is not None
 
 
 def _convention(line: str) -> tuple[str | None, bool]:
@@ -156,13 +165,13 @@ def _split(line: str, separator: str | None) -> list[str]:
 
 def _numbers(line: str, separator: str | None, decimal_comma: bool) -> list[float] | None:
     """Return the numbers of a row, or None where it is not one."""
+    if decimal_comma and "." in line:
+        # One of the two would have to separate thousands: too doubtful to guess.
+        return None
     numbers = []
     for token in _split(line, separator):
         token = token.strip().strip('"')
-        if decimal_comma and "," in token:
-            if "." in token:
-                return None
-            token = token.replace(",", ".")
+        token = token.replace(",", ".") if decimal_comma else token
         # Python would also read underscores as part of a number.
         if "_" in token:
             return None
@@ -211,11 +220,16 @@ def _kind_in(header: list[str]) -> str | None:
 
 
 def _wavelength_in(path: Path, header: list[str]) -> float | None:
+    """Return the wavelength that a comment or title tells; words that name no radiation tell nothing."""
     for line in header:
-        match = _WAVELENGTH.match(line)
+        match = _WAVELENGTH.search(line)
         quantity = _QUANTITY.match(match[3].strip()) if match else None
-        if match and quantity:
-            text = quantity[0].strip().replace(",", ".")
-            unit = (match[1] or match[2] or "").strip()
-            return wavelength_angstrom(f"{text} {unit}".strip(), f"{path}: {line[:60]!r}")
+        if not match or not quantity:
+            continue
+        text = f"{quantity[0].strip().replace(',', '.')} {match[1] or match[2] or ''}".strip()
+        try:
+            return wavelength_angstrom(text, f"{path}: {line[:60]!r}")
+        except FileError:
+            if text[0].isdigit():
+                raise
     return None

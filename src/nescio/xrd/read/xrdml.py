@@ -33,7 +33,7 @@ def read_xrdml(path: Path, content: bytes, *, axis: str | None, wavelength: floa
     if axis not in (None, "two_theta"):
         raise FileError(f"{path}: XRDML holds two-theta in degree; axis {axis!r} cannot be")
     root = _root(path, decoded(path, content))
-    scans = []
+    scans: list[xr.Dataset] = []
     for measurement in root.iter("xrdMeasurement"):
         line, attributes = _wavelengths(path, measurement)
         for scan in measurement.iter("scan"):

@@ -1,0 +1,113 @@
+import h5py
+import numpy as np
+import pytest
+
+from nescio.errors import FileError
+from nescio.xrd.read import read_patterns
+
+ANGLES = [10.0, 20.0, 30.0]
+
+
+def write(
+    path, *, axis="two_theta", points=ANGLES, units="deg", signal=((1.0, 2.0, 3.0),), default=True, **beam
+):
+    with h5py.File(path, "w") as file:
+        entry = file.create_group("entry")
+        entry.attrs["NX_class"] = "NXentry"
+        data = entry.create_group("scan")
+        data.attrs["NX_class"] = "NXdata"
+        data.attrs["signal"] = "counts"
+        data.attrs["axes"] = [".", axis]
+        data["counts"] = np.array(signal)
+        data[axis] = points
+        data[axis].attrs["units"] = units
+        if default:
+            file.attrs["default"] = "entry"
+            entry.attrs["default"] = "scan"
+        for name, (value, unit) in beam.items():
+            monochromator = entry.require_group("instrument/monochromator")
+            monochromator.attrs["NX_class"] = "NXmonochromator"
+            monochromator[name] = value
+            monochromator[name].attrs["units"] = unit
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "scan.nxs"
+
+
+@pytest.mark.parametrize("default", [True, False])
+def test_the_default_data_are_read(path, default):
+    pattern = read_patterns(write(path, default=default, signal=[[1, 2, 3], [4, 5, 6]]))
+    assert pattern["two_theta"].values.tolist() == ANGLES
+    assert pattern["intensity"].values.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert "wavelength_angstrom" not in pattern.attrs
+
+
+@pytest.mark.parametrize(
+    ("axis", "points", "units", "name", "expected"),
+    [
+        ("two_theta", [0.1, 0.2, 0.3], "rad", "two_theta", np.degrees([0.1, 0.2, 0.3])),
+        ("polar_angle", ANGLES, "degrees", "two_theta", ANGLES),
+        ("q", ANGLES, "1/nm", "q", [1, 2, 3]),
+        ("Q", [1, 2, 3], "angstrom^-1", "q", [1, 2, 3]),
+        ("radial", ANGLES, "nm^-1", "q", [1, 2, 3]),
+    ],
+)
+def test_units_tell_what_the_axis_is(path, axis, points, units, name, expected):
+    np.testing.assert_allclose(
+        read_patterns(write(path, axis=axis, points=points, units=units))[name], expected
+    )
+
+
+@pytest.mark.parametrize(
+    "beam",
+    [
+        {"wavelength": (1.5, "angstrom")},
+        {"wavelength": (0.15, "nm")},
+        {"energy": (12.398419843320026 / 1.5, "keV")},
+        {"energy": (12398.419843320026 / 1.5, "eV")},
+    ],
+)
+def test_the_wavelength_comes_from_the_monochromator(path, beam):
+    assert read_patterns(write(path, **beam)).attrs["wavelength_angstrom"] == pytest.approx(1.5)
+
+
+def test_datasets_of_known_names_are_read_from_plain_files(tmp_path):
+    path = tmp_path / "plain.h5"
+    with h5py.File(path, "w") as file:
+        file["q"] = ANGLES
+        file["q"].attrs["units"] = "1/nm"
+        file["intensity"] = np.ones((2, 3))
+        file["comp"] = [[0.5, 0.5], [0.1, 0.9]]
+        file["elements"] = ["Ni", "Co"]
+        file["wavelength"] = 0.9537
+    library = read_patterns(path)
+    np.testing.assert_allclose(library["q"], [1, 2, 3])
+    assert library["composition"].sel(element="Co").values.tolist() == [0.5, 0.9]
+    assert library.attrs["wavelength_angstrom"] == pytest.approx(0.9537)
+
+
+def test_data_in_another_file_are_not_followed(tmp_path, path):
+    other = write(tmp_path / "other.h5")
+    with h5py.File(path, "w") as file:
+        file["q"] = h5py.ExternalLink(str(other), "/entry/scan/two_theta")
+        file["intensity"] = h5py.ExternalLink(str(other), "/entry/scan/counts")
+    with pytest.raises(FileError, match="no axis"):
+        read_patterns(path)
+
+
+def test_an_axis_of_unknown_kind_must_be_told(path):
+    write(path, axis="position", units="mm")
+    with pytest.raises(FileError, match="neither two-theta nor q"):
+        read_patterns(path)
+    assert read_patterns(path, axis="two_theta")["two_theta"].values.tolist() == ANGLES
+
+
+def test_a_huge_dataset_is_refused_unread(path):
+    with h5py.File(path, "w") as file:
+        file["q"] = ANGLES
+        file.create_dataset("intensity", shape=(10**9, 3), chunks=(1000, 3), dtype="f8")
+    with pytest.raises(FileError, match="at most"):
+        read_patterns(path)
