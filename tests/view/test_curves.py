@@ -48,6 +48,14 @@ def test_histograms_are_shares_of_each_set(findings, reference):
     assert told == ["known draws (n = 600)", "measured (n = 220)"]
 
 
+def test_scores_far_from_the_rest_do_not_hide_it(findings, reference):
+    reference["novelty"] = ("measurement", np.linspace(0.1, 2, 600))
+    findings["novelty"] = ("measurement", np.geomspace(0.5, 1000, 221))
+    axes = view.score_histogram(reference, findings).axes[0]
+    assert axes.get_xscale() == "log"
+    assert np.ptp(np.unique(axes.patches[0].get_path().vertices[:, 0])) > 1
+
+
 def test_calibrated_probabilities_lie_on_the_diagonal(synthetic):
     reference = synthetic.make_reference(4000)
     rng = np.random.default_rng(0)

@@ -148,6 +148,24 @@ def test_groups_and_mixtures_bring_their_figures(synthetic, tmp_path):
     assert any("mixing ratio" in image["alt"] for image in page.all("img"))
 
 
+@pytest.mark.usefixtures("small_figures")
+def test_what_the_agent_was_tried_on_is_shown_where_it_is_given(findings, reference, synthetic, tmp_path):
+    findings.attrs["alpha"] = 0.02
+    path = view.assessment_report(
+        findings.isel(measurement=slice(0, 9)),
+        reference,
+        path=tmp_path / "report.html",
+        provenance={},
+        predict=synthetic.nearest_centre,
+        trials=synthetic.make_groups(40),
+        history=synthetic.make_history(),
+    )
+    page = Page(path.read_text(encoding="utf-8"))
+    told = " ".join(image["alt"] for image in page.all("img"))
+    assert all(words in told for words in ("regions of the classes", "mixing ratio", "held-out losses"))
+    assert "0.02" in page.words
+
+
 def test_a_report_that_cannot_be_written_is_named(findings, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match=r"report\.html"):

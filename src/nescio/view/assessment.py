@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
 from nescio.signals import KNOWN, NOVEL, UNREADABLE
-from nescio.view.calibration import p_value_uniformity, reliability_diagram
+from nescio.view.calibration import p_value_uniformity, reliability_diagram, training_history
 from nescio.view.composition import composition_map
 from nescio.view.errors import (
     by_group,
@@ -19,6 +20,7 @@ from nescio.view.errors import (
     score_histogram,
 )
 from nescio.view.latent import (
+    decision_regions,
     error_over_latent_map,
     latent_map,
     latent_map_by_strongest,
@@ -74,6 +76,9 @@ def assessment_report(
     path: str | Path,
     provenance: Mapping[str, object],
     title: str = "What was measured, and what the agent knows of it",
+    predict: Callable[[NDArray[np.float64]], ArrayLike] | None = None,
+    trials: xr.Dataset | None = None,
+    history: Sequence[Mapping[str, float]] = (),
 ) -> Path:
     """Write the standard report of an assessment, with every figure that the findings allow.
 
@@ -84,6 +89,10 @@ def assessment_report(
         path: The HTML file.
         provenance: Agent, prior, versions, command and settings, in the words to show; values are shown as text.
         title: Heading of the report.
+        predict: The agent's classifier on the map, as for :func:`nescio.view.decision_regions`.
+        trials: Simulated pure, mixed and unknown signals that the agent was tried on, with ``group``, and for the
+            mixtures ``fraction`` and ``pair``.
+        history: Held-out losses of the training, as for :func:`nescio.view.training_history`.
 
     Returns:
         The path.
@@ -100,11 +109,13 @@ def assessment_report(
         sections += [
             _strangest(findings),
             *_sample_maps(findings),
-            _latent_maps(findings, reference),
-            *_errors(findings),
+            _latent_maps(findings, reference, predict),
+            *_errors("Reconstruction errors", findings),
         ]
+    if trials is not None and trials.sizes.get("measurement", 0):
+        sections += _errors("Trials with pure, mixed and unknown signals", trials)
     if reference is not None and reference.sizes.get("measurement", 0):
-        sections.append(_trust(findings, reference))
+        sections.append(_trust(findings, reference, history))
     sections += [
         _everything(findings),
         Section("Provenance", [Details({k: str(v) for k, v in provenance.items()})]),
@@ -117,6 +128,8 @@ def _summary(findings: xr.Dataset) -> Section:
     present = [v for v in VERDICTS if v in (KNOWN, NOVEL) or (verdicts == v).any()]
     cards = {"measurements": f"{len(verdicts):,}"}
     cards |= {v: f"{np.sum(verdicts == v):,}" for v in present}
+    if "alpha" in findings.attrs:
+        cards["novel where p-value is at most"] = f"{float(findings.attrs['alpha']):g}"
     named = [c for c in class_names(findings) if (labels == c).any()]
     rows: list[list[str | tuple[str, float]]] = []
     for label in [*named, *(["(none)"] if not np.isin(labels, named).all() else [])]:
@@ -181,7 +194,11 @@ def _sample_maps(findings: xr.Dataset) -> list[Section]:
     return sections
 
 
-def _latent_maps(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
+def _latent_maps(
+    findings: xr.Dataset,
+    reference: xr.Dataset | None,
+    predict: Callable[[NDArray[np.float64]], ArrayLike] | None,
+) -> Section:
     axis = axis_label(findings, signal_axis(findings))
     blocks = [
         Picture(
@@ -208,10 +225,19 @@ def _latent_maps(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
                 "Two maps of latent space coloured by reconstruction error: known draws, and measurements.",
             )
         )
+    if predict is not None:
+        known = findings if reference is None else reference
+        blocks.append(
+            Picture(
+                decision_regions(known, predict, class_names(known)),
+                "Which class the neighbours on the map vote for, and the points they are judged by.",
+                "Map of latent space divided into the regions of the classes.",
+            )
+        )
     return Section("Map of what looks alike", blocks)
 
 
-def _errors(findings: xr.Dataset) -> list[Section]:
+def _errors(title: str, findings: xr.Dataset) -> list[Section]:
     blocks = []
     if "group" in findings:
         blocks.append(
@@ -229,10 +255,10 @@ def _errors(findings: xr.Dataset) -> list[Section]:
                 "Curves of reconstruction error against mixing ratio, one for each pair of classes.",
             )
         )
-    return [Section("Reconstruction errors", blocks)] if blocks else []
+    return [Section(title, blocks)] if blocks else []
 
 
-def _trust(findings: xr.Dataset, reference: xr.Dataset) -> Section:
+def _trust(findings: xr.Dataset, reference: xr.Dataset, history: Sequence[Mapping[str, float]]) -> Section:
     blocks = [
         Picture(
             score_histogram(reference, findings),
@@ -251,6 +277,14 @@ def _trust(findings: xr.Dataset, reference: xr.Dataset) -> Section:
                 reliability_diagram(reference),
                 "On known draws, how often the named class is right, against how sure the agent was.",
                 "Reliability diagram of class probabilities.",
+            )
+        )
+    if history:
+        blocks.append(
+            Picture(
+                training_history(history),
+                "Losses on held-out draws while the agent was trained.",
+                "Curves of held-out losses against the training step.",
             )
         )
     return Section("How far to trust the agent", blocks)

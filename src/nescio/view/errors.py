@@ -137,7 +137,7 @@ def score_histogram(
         reference: Held-out known draws.
         findings: Measured.
         quantity: The score.
-        bins: How many, over the range of both.
+        bins: How many, over the range of both; equal in the logarithm where the largest is far from the rest.
     """
     sets = {"known draws": values_of(reference, quantity), "measured": values_of(findings, quantity)}
     sets = {name: values[np.isfinite(values)] for name, values in sets.items()}
@@ -145,6 +145,9 @@ def score_histogram(
     axes = figure.subplots()
     both = np.concatenate(list(sets.values()))
     edges = np.histogram_bin_edges(both, bins) if both.size else np.linspace(0, 1, 2)
+    if both.size and both.min() > 0 and both.max() > 30 * np.median(both):
+        edges = np.geomspace(both.min(), both.max(), bins + 1)
+        axes.set_xscale("log")
     for (name, values), colour, filled in zip(sets.items(), ("#8FB8D8", MODEL), (True, False), strict=True):
         if values.size:
             axes.hist(
