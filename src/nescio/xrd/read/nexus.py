@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from nescio.xrd.read.named import dataset_from_named
 __all__ = ["read_nexus"]
 
 _MAX_OBJECTS = 10_000
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_DEPTH = 12
+_PROBE_SECONDS = 60
 
 
 def read_nexus(path: Path, content: bytes, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
@@ -34,6 +38,9 @@ def read_nexus(path: Path, content: bytes, *, axis: str | None, wavelength: floa
     """
     import h5py
 
+    if not content.startswith(_SIGNATURE):
+        raise FileError(f"{path}: is not an HDF5 file (it does not begin with the HDF5 signature)")
+    _refuse_deadly(path, content)
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             if wavelength is None:
@@ -47,6 +54,23 @@ def read_nexus(path: Path, content: bytes, *, axis: str | None, wavelength: floa
     except Exception as error:  # the HDF5 library fails on damaged bytes in every possible way
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise FileError(f"{path}: is not a readable HDF5 file ({reason})") from error
+
+
+def _refuse_deadly(path: Path, content: bytes) -> None:
+    """Refuse a file so damaged that the HDF5 library crashes or hangs on it, by trying in another process."""
+    program = str(Path(__file__).with_name("probe.py"))
+    try:
+        outcome = subprocess.run(  # noqa: S603 - our own program, the file's content goes to its input
+            [sys.executable, "-I", program, str(MAX_VALUES)],
+            input=content,
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise FileError(f"{path}: is damaged; HDF5 did not end reading it in {_PROBE_SECONDS} s") from None
+    if outcome.returncode != 0:
+        raise FileError(f"{path}: is damaged; HDF5 crashed on reading it")
 
 
 def _member(group: Any, name: str) -> Any:
