@@ -34,8 +34,18 @@ def written(tmp_path):
         "Sample of Matthew\nangle intensity\n10 100\n10.5 250.5\n11 90\n# the end",
         "11 90\n10.5 250.5\n10 100\n",
     ],
-    ids=["spaces", "tabs", "commas", "comma-space", "semicolons", "decimal-comma", "tabs-decimal-comma"]
-    + ["comments", "titles", "falling"],
+    ids=[
+        "spaces",
+        "tabs",
+        "commas",
+        "comma-space",
+        "semicolons",
+        "decimal-comma",
+        "tabs-decimal-comma",
+        "comments",
+        "titles",
+        "falling",
+    ],
 )
 def test_every_usual_way_of_writing_a_table_gives_the_same_pattern(written, text):
     pattern = read_patterns(written(text))

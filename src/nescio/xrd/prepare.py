@@ -158,14 +158,9 @@ def prepare(
 def _checked_window(smooth: int | None, points: int) -> int | None:
     if smooth is None:
         return None
-    if (
-        not isinstance(smooth, int)
-        or isinstance(smooth, bool)
-        or not 3 <= smooth <= points
-        or smooth % 2 == 0
-    ):
+    if not 3 <= smooth <= points or smooth % 2 != 1:
         raise ConfigurationError(f"smooth = {smooth!r} must be an odd number of grid points, 3 to {points}")
-    return smooth
+    return int(smooth)
 
 
 def _converted(
