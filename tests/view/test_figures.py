@@ -123,3 +123,21 @@ def test_maps_of_many_points_are_rasterised(synthetic):
     few = synthetic.make_reference(20)
     assert not view.latent_map_by_strongest(few).axes[0].collections[0].get_rasterized()
     assert view.latent_map_by_strongest(many).axes[0].collections[0].get_rasterized()
+
+
+def test_thirty_classes_are_all_named_and_leave_room_for_the_map(findings):
+    names = [f"phase {i}" for i in range(30)]
+    n = findings.sizes["measurement"]
+    many = findings.drop_dims("candidate").assign(
+        label=("measurement", np.array(names, dtype=object)[np.arange(n) % 30])
+    )
+    figure = view.latent_map(many)
+    view.figure_png(figure, dpi=40)
+    told = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert set(names) <= told
+    assert figure.axes[0].get_position().width > 0.8
+    styles = {
+        (c.get_facecolor().tobytes(), c.get_paths()[0].vertices.tobytes())
+        for c in figure.axes[0].collections[:30]
+    }
+    assert len(styles) == 30

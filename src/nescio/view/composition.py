@@ -54,7 +54,7 @@ def composition_map(findings: xr.Dataset, quantity: str = "label") -> Figure:
     figure = new_figure(4.8 if len(elements) > 2 else 3.4)
     axes = figure.subplots()
     if len(elements) == 2:
-        _binary(axes, findings, composition, elements, quantity)
+        _binary(figure, axes, findings, composition, elements, quantity)
         return figure
     points = _ternary_frame(axes, composition, elements)
     if note:
@@ -93,6 +93,7 @@ def _varied(findings: xr.Dataset) -> tuple[NDArray[np.float64], list[str], str]:
 
 
 def _binary(
+    figure: Figure,
     axes: Axes,
     findings: xr.Dataset,
     composition: NDArray[np.float64],
@@ -108,6 +109,7 @@ def _binary(
             axes.scatter(
                 x[y == k], y[y == k], marker=style.marker, c=style.colour, edgecolors="black", lw=0.4, s=28
             )
+        figure.set_figheight(max(3.4, 1 + 0.18 * len(styles)))
         axes.set_yticks(range(len(styles)), [plain(s, 24) for s in styles])
         axes.set_ylim(len(styles) - 0.5, -0.5)
         axes.grid(axis="y", color="#DDDDDD", lw=0.6)

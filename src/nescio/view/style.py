@@ -25,6 +25,7 @@ WIDTH = 7.0
 """Inches; the width of a figure in a report."""
 RASTERISED_ABOVE = 5000
 """Maps with more points than this hold them as pixels, or a vector file of them would never open."""
+_LONGEST_LEGEND = 14
 MEASURED, MODEL, UNCOVERED = "#222222", "#D55E00", "#DDDDDD"
 
 # Okabe and Ito (2008), Color Universal Design, without the yellow that vanishes on white. Its 7 colours against 12
@@ -156,16 +157,20 @@ def log_scale(axes: Axes) -> None:
 
 
 def legend_beside(axes: Axes, handles: Sequence[Artist], title: str | None = None) -> None:
-    """Put a legend to the right of an axes, where it hides no point, in as many columns as its length asks for."""
-    if handles:
+    """Put a legend to the right of an axes, where it hides no point; a long one below it, and the figure grows."""
+    if not handles:
+        return
+    if len(handles) <= _LONGEST_LEGEND:
         axes.legend(
-            handles=handles,
-            title=title,
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0,
-            ncols=1 + (len(handles) - 1) // 24,
+            handles=handles, title=title, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0
         )
+        return
+    figure = axes.get_figure(root=True)
+    if figure is not None:
+        widest = max(len(str(handle.get_label())) for handle in handles)
+        columns = max(1, min(5, 85 // (widest + 6)))
+        figure.set_figheight(figure.get_figheight() + 0.4 + 0.19 * -(-len(handles) // columns))
+        figure.legend(handles=handles, title=title, loc="outside lower center", ncols=columns)
 
 
 def scalar_norm(values: NDArray[np.float64], *, log: bool) -> Normalize:
