@@ -7,10 +7,10 @@ from pathlib import Path
 from sybil import Example, Sybil
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser
 
-from nescio.compute import cache_directory
+from nescio.compute import cache_directory, enable_compilation_cache
 
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_directory() / "tests"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("NESCIO_CACHE", str(cache_directory() / "tests"))
+enable_compilation_cache()
 
 
 def _check_toml(example: Example) -> None:

@@ -69,6 +69,7 @@ class Technique:
 class Agent:
     prior = Prior()
     labels = Prior.labels
+    history = ({"step": 1.0, "map": 0.5},)
 
     def assess(self, prepared: xr.Dataset, *, alpha: float) -> xr.Dataset:
         n = prepared.sizes["measurement"]
@@ -132,7 +133,6 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
         (nescio.view, "print_summary"): lambda findings: None,
     }
     for (module, name), replacement in replacements.items():
-        monkeypatch.setattr(module, name, replacement, raising=False)
+        monkeypatch.setattr(module, name, replacement)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NESCIO_CACHE", str(tmp_path / "cache"))
     return stage

@@ -78,6 +78,7 @@ def test_the_report_says_where_its_figures_come_from(stage: Any, wafer: Path) ->
     assert options["path"] == Path("out/report.html")
     assert options["provenance"]["agent"] == "agent"
     assert options["provenance"]["alpha"] == "0.01"
+    assert options["history"] == ({"step": 1.0, "map": 0.5},)
 
 
 def test_an_impossible_alpha_is_refused(stage: Any, wafer: Path) -> None:

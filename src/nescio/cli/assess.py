@@ -68,7 +68,14 @@ def assess(
             "command": shlex.join(["nescio", *sys.argv[1:]]),
             "version": f"nescio {__version__}",
         }
-        assessment_report(findings, loaded.reference(), path=output / "report.html", provenance=provenance)
+        assessment_report(
+            findings,
+            loaded.reference(),
+            path=output / "report.html",
+            provenance=provenance,
+            predict=lambda latent: loaded.latent_grid_labels(latent.astype("float32")),
+            history=loaded.history,
+        )
     print_summary(findings)
     for error in errors:
         report_error(error)
