@@ -37,7 +37,7 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 docs: $(READY)
-	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -n -E -q -b html docs docs/_build/html
 
 test: lint docs
 	$(BIN)/pytest

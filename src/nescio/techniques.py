@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     labels: jax.Array
     """Shape (n,), integer index into the prior's ``labels``."""
     conditions: jax.Array
-    """Shape (n, conditions): what is known beside the signal (composition); may have no columns."""
+    """Shape (n, conditions), what is known beside the signal (composition); may have no columns."""
 
 
 @runtime_checkable
