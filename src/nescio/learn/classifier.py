@@ -5,6 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from nescio.learn.settings import ClassifierSettings
@@ -32,7 +33,12 @@ class Classifier(eqx.Module):
     settings: ClassifierSettings = eqx.field(static=True)
 
     def __init__(
-        self, points: int, conditions: int, classes: int, settings: ClassifierSettings, key: Array
+        self,
+        points: int,
+        conditions: int,
+        classes: int,
+        settings: ClassifierSettings,
+        rng: np.random.Generator,
     ) -> None:
         """Draw initial weights.
 
@@ -41,18 +47,17 @@ class Classifier(eqx.Module):
             conditions: Number of conditions, may be 0.
             classes: Number of known classes; one more output says "none of these".
             settings: Sizes.
-            key: Random key.
+            rng: Draws the weights.
         """
         one, two = settings.channels
         length = _windows(_windows(points, settings.patch), _SECOND_STRIDE)
-        keys = jax.random.split(key, 4)
-        self.first = _he(keys[0], 2 * settings.patch, one)
+        self.first = _he(rng, 2 * settings.patch, one)
         self.first_bias = jnp.zeros(one, jnp.float32)
-        self.second = _he(keys[1], 2 * _SECOND_STRIDE * one, two)
+        self.second = _he(rng, 2 * _SECOND_STRIDE * one, two)
         self.second_bias = jnp.zeros(two, jnp.float32)
-        self.dense = _he(keys[2], length * two + conditions, settings.dense)
+        self.dense = _he(rng, length * two + conditions, settings.dense)
         self.dense_bias = jnp.zeros(settings.dense, jnp.float32)
-        self.head = _he(keys[3], settings.dense, classes + 1)
+        self.head = _he(rng, settings.dense, classes + 1)
         self.head_bias = jnp.zeros(classes + 1, jnp.float32)
         self.settings = settings
 
@@ -76,9 +81,9 @@ class Classifier(eqx.Module):
         return logits
 
 
-def _he(key: Array, inputs: int, outputs: int) -> Array:
+def _he(rng: np.random.Generator, inputs: int, outputs: int) -> Array:
     """Draw weights for rectified layers: He et al. (2015), arXiv:1502.01852."""
-    return jax.random.normal(key, (inputs, outputs), jnp.float32) * (2.0 / inputs) ** 0.5
+    return jnp.asarray(rng.normal(0.0, (2.0 / inputs) ** 0.5, (inputs, outputs)), jnp.float32)
 
 
 def _blocks(length: int, stride: int) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from nescio.learn.classifier import Classifier
@@ -14,6 +17,8 @@ from nescio.learn.vae import VAE
 from nescio.techniques import Batch
 
 __all__ = ["Learner"]
+
+_Member = TypeVar("_Member", VAE, Classifier)
 
 
 class Learner(eqx.Module):
@@ -33,16 +38,21 @@ class Learner(eqx.Module):
 
     def __init__(self, points: int, conditions: int, classes: int, settings: LearnSettings) -> None:
         """Draw initial weights from the seed in the settings."""
-        map_key, detector_key, classifier_key = jax.random.split(
-            jax.random.fold_in(jax.random.key(settings.training.seed), 0), 3
+        # NumPy draws them: a random stream inside JAX would take seconds to compile for one use.
+        rng = np.random.default_rng(settings.training.seed)
+        self.map = VAE(points, conditions, classes, settings.map, rng)
+        self.detectors = _stacked(
+            [
+                VAE(points, conditions, classes, settings.detector, rng)
+                for _ in range(settings.detector.members)
+            ]
         )
-        self.map = VAE(points, conditions, classes, settings.map, map_key)
-        self.detectors = eqx.filter_vmap(lambda k: VAE(points, conditions, classes, settings.detector, k))(
-            jax.random.split(detector_key, settings.detector.members)
+        self.classifiers = _stacked(
+            [
+                Classifier(points, conditions, classes, settings.classifier, rng)
+                for _ in range(settings.classifier.members)
+            ]
         )
-        self.classifiers = eqx.filter_vmap(
-            lambda k: Classifier(points, conditions, classes, settings.classifier, k)
-        )(jax.random.split(classifier_key, settings.classifier.members))
         self.settings = settings
         self.classes = classes
 
@@ -91,3 +101,9 @@ class Learner(eqx.Module):
             lambda member: member.reconstruct(signals, conditions), in_axes=(eqx.if_array(0),)
         )(self.detectors)
         return members.mean(axis=0)
+
+
+def _stacked(members: list[_Member]) -> _Member:
+    """Put the members' arrays on top of each other, along a leading axis."""
+    stacked: _Member = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    return stacked

@@ -29,12 +29,12 @@ def named_arrays(tree: Any, prefix: str) -> dict[str, NDArray[Any]]:
 
 
 def restore_arrays(like: _Tree, arrays: Mapping[str, NDArray[Any]], prefix: str, source: Path) -> _Tree:
-    """Return a tree like `like`, of arrays or of their shapes, with its arrays replaced by stored ones.
+    """Return a tree like `like` with its arrays replaced by stored ones.
 
     Raises:
         AgentError: One is missing, or has another shape or type.
     """
-    dynamic, static = eqx.partition(like, lambda leaf: isinstance(leaf, jax.Array | jax.ShapeDtypeStruct))
+    dynamic, static = eqx.partition(like, eqx.is_array)
     leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
     restored = []
     for path, leaf in leaves:
@@ -56,7 +56,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays in safetensors format, atomically."""
     from safetensors.numpy import save
 
-    _replace(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    _replace(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

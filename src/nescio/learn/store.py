@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from nescio.configuration import validated
@@ -125,9 +124,7 @@ def _assemble(
         raise AgentError(f"{folder}: the axis that was learned is not the one that the prior describes")
     if tuple(document["labels"]) != prior.labels:
         raise AgentError(f"{folder}: the labels that were learned are not those that the prior describes")
-    blank = eqx.filter_eval_shape(
-        Learner, prior.axis.size, len(prior.condition_names), len(prior.labels), settings
-    )
+    blank = Learner(prior.axis.size, len(prior.condition_names), len(prior.labels), settings)
     learner = restore_arrays(blank, arrays, "learner", folder / _ARRAYS)
     scale = NoveltyScale(arrays["calibration.median"], arrays["calibration.spread"])
     latent, labels = arrays["map.latent"], arrays["map.labels"]
@@ -147,7 +144,7 @@ def _assemble(
         learner,
         Calibration(float(document["temperature"]), scale, novelty, float(document["known_error"])),
         Neighbours(latent, labels, len(prior.labels), settings.calibration.neighbours),
-        tuple({str(k): float(v) for k, v in entry.items()} for entry in document["history"]),
+        tuple({str(k): float(v) for k, v in dict(entry).items()} for entry in document["history"]),
     )
 
 

@@ -86,10 +86,8 @@ def fit(
         jax.random.fold_in(root, _VALIDATION), settings.validation_size
     )
     optimiser = _optimiser(learner, settings)
-    trainable = eqx.filter(learner, eqx.is_array)
-    state = _State(
-        learner, optimiser.init(trainable), learner, jnp.asarray(jnp.inf), jnp.asarray(0, jnp.int32)
-    )
+    optimiser_state = jax.jit(optimiser.init)(eqx.filter(learner, eqx.is_array))
+    state = _State(learner, optimiser_state, learner, jnp.asarray(jnp.inf), jnp.asarray(0, jnp.int32))
     history: list[dict[str, float]] = []
     if resume and checkpoint is not None and (checkpoint / _DOCUMENT).exists():
         state, history = _load(checkpoint, state, identity)
@@ -98,7 +96,7 @@ def fit(
 
     @eqx.filter_jit
     def advance(state: _State, sampler: Sampler, root: Array) -> _State:
-        def step(carried: tuple[Any, Any], number: Array) -> tuple[tuple[Any, Any], None]:
+        def step(number: Array, carried: tuple[Any, Any]) -> tuple[Any, Any]:
             arrays, optimiser_state = carried
             draw_key, loss_key = jax.random.split(
                 jax.random.fold_in(jax.random.fold_in(root, _STEPS), number)
@@ -109,26 +107,12 @@ def fit(
                 return sum(eqx.combine(arrays, static).losses(batch, loss_key).values(), jnp.asarray(0.0))
 
             updates, optimiser_state = optimiser.update(jax.grad(total)(arrays), optimiser_state, arrays)
-            arrays = optax.apply_updates(arrays, updates)
-            # The last piece may be longer than what is left: steps past the end change nothing.
-            kept = jax.tree.map(
-                lambda new, old: jnp.where(number < settings.steps, new, old),
-                (arrays, optimiser_state),
-                carried,
-            )
-            return kept, None
+            return optax.apply_updates(arrays, updates), optimiser_state
 
         arrays, static = eqx.partition(state.learner, eqx.is_array)
-        (arrays, optimiser_state), _ = jax.lax.scan(
-            step, (arrays, state.optimiser), state.step + jnp.arange(chunk)
-        )
-        return _State(
-            eqx.combine(arrays, static),
-            optimiser_state,
-            state.best,
-            state.best_loss,
-            jnp.minimum(state.step + chunk, settings.steps),
-        )
+        stop = jnp.minimum(state.step + chunk, settings.steps)
+        arrays, optimiser_state = jax.lax.fori_loop(state.step, stop, step, (arrays, state.optimiser))
+        return _State(eqx.combine(arrays, static), optimiser_state, state.best, state.best_loss, stop)
 
     @eqx.filter_jit
     def look(learner: Learner) -> dict[str, Array]:
@@ -180,11 +164,11 @@ def sum_losses(entry: dict[str, float]) -> float:
 
 
 def _stalled(history: list[dict[str, float]], settings: TrainingSettings) -> bool:
-    """Return whether the last `patience` looks have all been worse than one before them."""
+    """Return whether the last `patience` looks have brought nothing better than those before."""
     if settings.patience is None or len(history) <= settings.patience:
         return False
     losses = [sum_losses(entry) for entry in history]
-    return min(losses[-settings.patience :]) > min(losses[: -settings.patience])
+    return min(losses[-settings.patience :]) >= min(losses[: -settings.patience])
 
 
 def _optimiser(learner: Learner, settings: TrainingSettings) -> optax.GradientTransformation:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from nescio.learn.settings import VAESettings
@@ -18,10 +19,10 @@ class _Dense(eqx.Module):
     weight: Array
     bias: Array
 
-    def __init__(self, inputs: int, outputs: int, key: Array) -> None:
+    def __init__(self, inputs: int, outputs: int, rng: np.random.Generator) -> None:
         # Glorot and Bengio (2010): uniform, with the variance that keeps signals' scale in both directions.
         limit = (6.0 / (inputs + outputs)) ** 0.5
-        self.weight = jax.random.uniform(key, (inputs, outputs), jnp.float32, -limit, limit)
+        self.weight = jnp.asarray(rng.uniform(-limit, limit, (inputs, outputs)), jnp.float32)
         self.bias = jnp.zeros(outputs, jnp.float32)
 
     def __call__(self, x: Array) -> Array:
@@ -44,7 +45,9 @@ class VAE(eqx.Module):
     """Linear reading of the class from the latent position; trained only with guidance."""
     settings: VAESettings = eqx.field(static=True)
 
-    def __init__(self, points: int, conditions: int, classes: int, settings: VAESettings, key: Array) -> None:
+    def __init__(
+        self, points: int, conditions: int, classes: int, settings: VAESettings, rng: np.random.Generator
+    ) -> None:
         """Draw initial weights.
 
         Args:
@@ -52,14 +55,13 @@ class VAE(eqx.Module):
             conditions: Number of conditions, may be 0.
             classes: Number of classes.
             settings: Widths and weights.
-            key: Random key.
+            rng: Draws the weights.
         """
         inward = [points + conditions, *settings.hidden, 2 * settings.latent]
         outward = [settings.latent + conditions, *reversed(settings.hidden), points]
-        keys = iter(jax.random.split(key, len(inward) + len(outward)))
-        self.encoder = tuple(_Dense(a, b, next(keys)) for a, b in pairwise(inward))
-        self.decoder = tuple(_Dense(a, b, next(keys)) for a, b in pairwise(outward))
-        self.guide = _Dense(settings.latent, classes, next(keys))
+        self.encoder = tuple(_Dense(a, b, rng) for a, b in pairwise(inward))
+        self.decoder = tuple(_Dense(a, b, rng) for a, b in pairwise(outward))
+        self.guide = _Dense(settings.latent, classes, rng)
         self.settings = settings
 
     def encode(self, signals: Array, conditions: Array) -> tuple[Array, Array]:

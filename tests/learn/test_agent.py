@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import xarray as xr
+from tests.learn.toy import POINTS, ToyPrior, novel_signals, quick
+
+from nescio.errors import AgentError
+from nescio.learn import Agent, learn
+from nescio.signals import simulated_measurements
+
+
+def prepared(signals: np.ndarray, **kwargs) -> xr.Dataset:
+    names = [f"m{i}" for i in range(len(signals))]
+    return simulated_measurements(ToyPrior().axis, signals, names, **kwargs)
+
+
+def test_known_signals_are_named_right(agent: Agent) -> None:
+    found = agent.reference(1000, seed=7)
+    assert float((found["label"] == found["truth"]).mean()) > 0.99
+    voted = found["candidate"].values[found["knn_probability"].values.argmax(axis=1)]
+    assert float(np.mean(voted == found["truth"].values)) > 0.97
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05])
+def test_known_signals_are_flagged_at_the_nominal_rate(agent: Agent, alpha: float) -> None:
+    n = 6000
+    p_values = agent.reference(n, seed=11)["p_value"].values
+    # Both the fresh signals and the calibration's own ranks scatter; four standard deviations of the two together.
+    scatter = np.sqrt(alpha * (1 - alpha) * (1 / n + 1 / agent.calibration.novelty.size))
+    assert abs(np.mean(p_values <= alpha) - alpha) < 4 * scatter
+
+
+def test_an_unknown_class_is_flagged(agent: Agent) -> None:
+    found = agent.assess(prepared(novel_signals(200)))
+    assert float((found["verdict"] == "novel").mean()) > 0.95
+
+
+def test_a_mixture_of_known_classes_is_flagged(agent: Agent) -> None:
+    reference = agent.reference(600, seed=3)
+    signals, truth = reference["intensity"].values, reference["truth"].values
+    one, other = signals[truth == "alpha"][:150], signals[truth == "gamma"][:150]
+    mixed = 0.5 * (one + other)
+    found = agent.assess(prepared(mixed / mixed.max(axis=1, keepdims=True)))
+    assert float((found["verdict"] == "novel").mean()) > 0.8
+
+
+def test_probabilities_sum_to_one(agent: Agent) -> None:
+    found = agent.reference(100)
+    for name in ("probability", "knn_probability"):
+        assert found[name].dims == ("measurement", "candidate")
+        np.testing.assert_allclose(found[name].sum("candidate"), 1.0, rtol=1e-9)
+
+
+def test_a_signal_gives_the_same_numbers_whatever_comes_with_it(agent: Agent) -> None:
+    signals = agent.reference(700)["intensity"].values
+    together = agent.assess(prepared(signals))
+    alone = agent.assess(prepared(signals[123:124]))
+    for name in ("novelty", "p_value", "latent", "probability", "reconstruction"):
+        np.testing.assert_array_equal(alone[name].values[0], together[name].values[123])
+
+
+def test_what_was_not_measured_has_no_say(agent: Agent) -> None:
+    """The value that stands where nothing was measured must not matter."""
+    data = prepared(agent.reference(20)["intensity"].values)
+    data["covered"][:, :30] = False
+    other = data.copy(deep=True)
+    other["intensity"][:, :30] = 0.7
+    first, second = agent.assess(data), agent.assess(other)
+    np.testing.assert_array_equal(first["p_value"], second["p_value"])
+    np.testing.assert_array_equal(first["reconstruction_error"], second["reconstruction_error"])
+
+
+def test_p_values_hold_where_part_of_the_axis_is_missing(agent: Agent) -> None:
+    n = 4000
+    data = agent.reference(n, seed=21)[["intensity", "covered"]]
+    data["covered"][:, POINTS - 35 :] = False
+    found = agent.assess(data)
+    share = float((found["p_value"] <= 0.05).mean())
+    assert abs(share - 0.05) < 4 * np.sqrt(0.05 * 0.95 * (1 / n + 1 / agent.calibration.novelty.size))
+
+
+def test_an_unreadable_measurement_is_said_to_be_and_the_rest_assessed(agent: Agent) -> None:
+    data = prepared(agent.reference(4)["intensity"].values)
+    data["problem"] = ("measurement", np.array(["", "shutter was closed", "", ""]))
+    data["intensity"][2, 5] = np.nan
+    found = agent.assess(data)
+    assert found["verdict"].values.tolist()[1:3] == ["unreadable", "unreadable"]
+    assert str(found["reason"].values[1]) == "shutter was closed"
+    assert "not finite" in str(found["reason"].values[2])
+    assert np.isnan(found["p_value"].values[[1, 2]]).all()
+    assert np.isfinite(found["p_value"].values[[0, 3]]).all()
+
+
+def test_nothing_at_all_can_be_assessed(agent: Agent) -> None:
+    found = agent.assess(prepared(np.zeros((0, POINTS), np.float32)))
+    assert found.sizes["measurement"] == 0
+
+
+def test_another_axis_is_refused(agent: Agent) -> None:
+    data = prepared(agent.reference(2)["intensity"].values)
+    shifted = data.assign_coords(channel=data["channel"] + 0.5)
+    with pytest.raises(AgentError, match="axis"):
+        agent.assess(shifted)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, float("nan")])
+def test_a_level_that_is_no_probability_is_refused(agent: Agent, alpha: float) -> None:
+    with pytest.raises(AgentError, match="alpha"):
+        agent.assess(prepared(novel_signals(1)), alpha=alpha)
+
+
+def test_one_known_class_is_enough() -> None:
+    agent = learn(ToyPrior(labels=("beta",)), quick(), progress=False)
+    known = agent.reference(500, seed=2)
+    novel = agent.assess(prepared(novel_signals(100)))
+    assert float((known["verdict"] == "known").mean()) > 0.97
+    assert float((novel["verdict"] == "novel").mean()) > 0.95
+
+
+def test_compositions_are_asked_for_where_they_were_taught() -> None:
+    agent = learn(ToyPrior(conditioned=True), quick(steps=60), progress=False)
+    known = agent.reference(50)
+    signals = known["intensity"].values
+    with pytest.raises(AgentError, match="Co, Ni"):
+        agent.assess(prepared(signals))
+    with pytest.raises(AgentError, match="lack Ni"):
+        agent.assess(prepared(signals, composition=np.ones((50, 1)), elements=("Co",)))
+    # The order of the columns is the user's; the agent finds its own.
+    told = known["composition"].values
+    straight = agent.assess(prepared(signals, composition=told, elements=("Co", "Ni")))
+    swapped = agent.assess(prepared(signals, composition=told[:, ::-1], elements=("Ni", "Co")))
+    np.testing.assert_array_equal(straight["novelty"], swapped["novelty"])
+    told[0] = np.nan
+    missing = agent.assess(prepared(signals, composition=told, elements=("Co", "Ni")))
+    assert str(missing["verdict"].values[0]) == "unreadable"

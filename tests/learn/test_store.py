@@ -1,0 +1,104 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from tests.learn.toy import Toy
+
+from nescio.errors import AgentError
+from nescio.learn import Agent, load_agent, save_agent
+
+
+@pytest.fixture
+def folder(agent: Agent, tmp_path: Path) -> Path:
+    save_agent(agent, tmp_path / "agent")
+    return tmp_path / "agent"
+
+
+def alter(folder: Path, **changes: object) -> None:
+    path = folder / "agent.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_loaded_agent_gives_the_same_numbers_to_the_last_bit(agent: Agent, folder: Path) -> None:
+    before = agent.reference(300, seed=5)
+    after = load_agent(folder, technique=Toy()).reference(300, seed=5)
+    assert before.identical(after)
+
+
+def test_an_agent_says_what_it_was_made_of(folder: Path) -> None:
+    document = json.loads((folder / "agent.json").read_text())
+    assert document["technique"] == "toy"
+    assert document["labels"] == ["alpha", "beta", "gamma"]
+    assert {"nescio", "jax"} <= set(document["versions"])
+    assert document["axis"]["points"] == 128
+
+
+def test_a_missing_agent_is_said(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="no such agent"):
+        load_agent(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["agent.json", "weights.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "noise"])
+def test_a_damaged_file_is_named(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "noise":
+        path.write_bytes(bytes(range(256)) * 8)
+    with pytest.raises(AgentError, match=name.replace(".", r"\.")):
+        load_agent(folder, technique=Toy())
+
+
+def test_another_format_is_refused(folder: Path) -> None:
+    alter(folder, format=99)
+    with pytest.raises(AgentError, match="format 99"):
+        load_agent(folder, technique=Toy())
+
+
+def test_weights_of_another_agent_are_refused(folder: Path) -> None:
+    arrays = load_file(folder / "weights.safetensors")
+    arrays["calibration.novelty"] = arrays["calibration.novelty"] + 0.1
+    save_file(arrays, folder / "weights.safetensors")
+    with pytest.raises(AgentError, match="not the one"):
+        load_agent(folder, technique=Toy())
+
+
+def test_an_axis_that_does_not_fit_is_refused(folder: Path) -> None:
+    axis = json.loads((folder / "agent.json").read_text())["axis"]
+    alter(folder, axis={**axis, "stop": 200.0})
+    with pytest.raises(AgentError, match="axis"):
+        load_agent(folder, technique=Toy())
+
+
+@pytest.mark.parametrize(
+    "key", ["prior", "settings", "temperature", "known_error", "history", "labels", "axis"]
+)
+@pytest.mark.parametrize("value", [None, "x", {"x": 1}, [1]])
+def test_a_document_with_a_wrong_part_is_refused(folder: Path, key: str, value: object) -> None:
+    alter(folder, **{key: value})
+    with pytest.raises(AgentError, match=r"agent"):
+        load_agent(folder, technique=Toy())
+
+
+def test_settings_of_other_networks_are_refused(folder: Path) -> None:
+    alter(folder, settings={})
+    with pytest.raises(AgentError, match="needed"):
+        load_agent(folder, technique=Toy())
+
+
+def test_an_unknown_technique_is_named(folder: Path) -> None:
+    with pytest.raises(AgentError, match="'toy' is not installed"):
+        load_agent(folder)
+
+
+def test_saving_replaces_what_was_there(agent: Agent, folder: Path) -> None:
+    save_agent(agent, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["agent.json", "weights.safetensors"]
+    assert np.isfinite(load_agent(folder, technique=Toy()).calibration.temperature)
