@@ -1,5 +1,6 @@
 """Diffraction: crystals, reflections, patterns, priors, and preparing measured data."""
 
+from nescio.xrd.background import BackgroundMethod, subtract_background
 from nescio.xrd.distributions import Distribution
 from nescio.xrd.disturbances import (
     amorphous_humps,
@@ -8,15 +9,20 @@ from nescio.xrd.disturbances import (
     poisson_noise,
     smooth_background,
 )
+from nescio.xrd.frames import merge_frames
 from nescio.xrd.mixtures import mix
 from nescio.xrd.pattern import Crystal, Diffractometer, PatternParameters, peak_list, powder_pattern
+from nescio.xrd.prepare import prepare, q_from_two_theta, rebin, two_theta_from_q
 from nescio.xrd.prior import Prior
 from nescio.xrd.radiation import Radiation, parse_radiation
-from nescio.xrd.reflections import Reflections, compute_reflections, structure_factor
+from nescio.xrd.read import FILE_PATTERNS, read_many, read_patterns
+from nescio.xrd.reflections import Reflections, compute_reflections, reciprocal_metric, structure_factor
 from nescio.xrd.settings import PriorSettings
-from nescio.xrd.structure import Site, Structure, make_structure, read_structure
+from nescio.xrd.structure import Site, Structure, make_structure, read_structure, structure_from_document
 
 __all__ = [
+    "FILE_PATTERNS",
+    "BackgroundMethod",
     "Crystal",
     "Diffractometer",
     "Distribution",
@@ -31,13 +37,23 @@ __all__ = [
     "compute_reflections",
     "gaussian_noise",
     "make_structure",
+    "merge_frames",
     "mix",
     "normalise",
     "parse_radiation",
     "peak_list",
     "poisson_noise",
     "powder_pattern",
+    "prepare",
+    "q_from_two_theta",
+    "read_many",
+    "read_patterns",
     "read_structure",
+    "rebin",
+    "reciprocal_metric",
     "smooth_background",
     "structure_factor",
+    "structure_from_document",
+    "subtract_background",
+    "two_theta_from_q",
 ]

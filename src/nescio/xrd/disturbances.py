@@ -49,7 +49,9 @@ def amorphous_humps(axis: ArrayLike, height: ArrayLike, centre: ArrayLike, fwhm:
 
     Args:
         axis: Shape (points,).
-        height, centre, fwhm: Shape (humps,); `centre` and `fwhm` in the unit of the axis.
+        height: Shape (humps,).
+        centre: Shape (humps,), in the unit of the axis.
+        fwhm: Shape (humps,), full width at half maximum in the unit of the axis.
 
     Returns:
         Shape (points,).

@@ -59,7 +59,8 @@ def strained_cell(
         cell: Shape (6,), a, b, c in angstrom and alpha, beta, gamma in degree.
         length_change: Shape (3,), relative, of which `lengths` keeps what the crystal system allows.
         angle_change: Shape (3,), in degree, likewise with `angles`.
-        lengths, angles: The matrices of :func:`lattice_freedom`.
+        lengths: Shape (3, 3), first matrix of :func:`lattice_freedom`.
+        angles: Shape (3, 3), the second.
 
     Returns:
         Shape (6,).

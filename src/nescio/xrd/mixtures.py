@@ -15,7 +15,8 @@ def mix(first: Array, second: Array, fraction: ArrayLike) -> Array:
     """Return ``x first + (1 - x) second`` scaled to 0-1, where both came scaled to 0-1.
 
     Args:
-        first, second: Shape (..., points).
+        first: Shape (..., points).
+        second: Shape (..., points).
         fraction: Shape (...), the share x of the first.
 
     Source: Banko et al. (2021), npj Comput. Mater. 7, 104, Methods.

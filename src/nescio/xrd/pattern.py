@@ -87,7 +87,9 @@ class Crystal(eqx.Module):
             n = int(reflections.equivalent_count[i])
             table[i, :n] = reflections.equivalents[i, :n]
             weights[i, :n] = 1.0 / n
-        volume = float(1.0 / np.sqrt(np.linalg.det(np.asarray(reciprocal_metric(np.asarray(structure.cell))))))
+        volume = float(
+            1.0 / np.sqrt(np.linalg.det(np.asarray(reciprocal_metric(np.asarray(structure.cell)))))
+        )
         strength[:found] = reflections.multiplicity * reflections.f_squared / volume**2
         # Padding repeats a plane that exists, with no strength, so that every position and width stays finite.
         table[found:, 0] = table[0, 0] if found else (0.0, 0.0, 1.0)

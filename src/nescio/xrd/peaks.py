@@ -27,7 +27,10 @@ def sum_peaks(points: Array, position: Array, area: Array, fwhm: Array, mixing: 
 
     Args:
         points: Shape (points,), where to evaluate.
-        position, area, fwhm, mixing: Shape (peaks,); `area` is zero for a peak that is not there.
+        position: Shape (peaks,), in the unit of the points.
+        area: Shape (peaks,), zero for a peak that is not there.
+        fwhm: Shape (peaks,), full width at half maximum in the unit of the points.
+        mixing: Shape (peaks,), Lorentzian share.
 
     Returns:
         Shape (points,).
@@ -61,7 +64,9 @@ class FourierGrid(eqx.Module):
     refinement: int = eqx.field(static=True)
     nodes: int = eqx.field(static=True)
 
-    def __init__(self, start: float, stop: float, points: int, *, refinement: int = 1, nodes: int = 4) -> None:
+    def __init__(
+        self, start: float, stop: float, points: int, *, refinement: int = 1, nodes: int = 4
+    ) -> None:
         """Lay a comb over `points` evenly spaced points, `refinement` cells to a step."""
         self.start = float(start)
         self.step = (float(stop) - float(start)) / (points - 1)

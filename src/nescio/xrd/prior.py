@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -329,14 +329,15 @@ class Prior:
 
 
 def _load_structure(phase: PhaseSettings, folder: Path, source: str) -> Structure:
-    if phase.cif is not None:
-        return read_structure(folder / phase.cif, name=phase.name)
     try:
-        return make_structure(
-            phase.name, phase.cell, phase.space_group, [site.model_dump() for site in phase.sites]
-        )
+        if phase.cif is not None:
+            return read_structure(folder / phase.cif, name=phase.name)
+        # The settings guarantee that a phase without a CIF is written out in full.
+        cell, group = cast("tuple[float, ...]", phase.cell), cast("str | int", phase.space_group)
+        return make_structure(phase.name, cell, group, [site.model_dump() for site in phase.sites])
     except NescioError as error:
-        raise ConfigurationError(f"{source}: {error}") from None
+        about = "" if repr(phase.name) in str(error) else f"phase {phase.name!r}: "
+        raise type(error)(f"{source}: {about}{error}") from None
 
 
 def _round_up(value: int, sizes: Sequence[int]) -> int:

@@ -40,7 +40,8 @@ def lorentzian(offset: ArrayLike, fwhm: ArrayLike) -> Array:
 
 def pseudo_voigt(offset: ArrayLike, fwhm: ArrayLike, mixing: ArrayLike) -> Array:
     """Return ``mixing * lorentzian + (1 - mixing) * gaussian``, both of the same `fwhm`; unit area."""
-    return mixing * lorentzian(offset, fwhm) + (1.0 - jnp.asarray(mixing)) * gaussian(offset, fwhm)
+    m = jnp.asarray(mixing)
+    return m * lorentzian(offset, fwhm) + (1.0 - m) * gaussian(offset, fwhm)
 
 
 def combine_widths(gaussian_fwhm: ArrayLike, lorentzian_fwhm: ArrayLike) -> tuple[Array, Array]:
@@ -76,14 +77,16 @@ def split_width(fwhm: ArrayLike, mixing: ArrayLike) -> tuple[Array, Array]:
     square = 1.0 - m * (0.74417 + m * (0.24781 + m * 0.00810))
     gaussian_part = jnp.sqrt(jnp.maximum(square, _SMALLEST_SQUARE))
     lorentzian_part = m * (0.72928 + m * (0.19289 + m * 0.07783))
-    return fwhm * gaussian_part, fwhm * lorentzian_part
+    return jnp.asarray(fwhm) * gaussian_part, jnp.asarray(fwhm) * lorentzian_part
 
 
 def caglioti_fwhm(u: ArrayLike, v: ArrayLike, w: ArrayLike, theta: ArrayLike) -> Array:
     """Return the instrument's Gaussian width ``sqrt(u tan^2 + v tan + w)``.
 
     Args:
-        u, v, w: Coefficients in degree^2.
+        u: Coefficient of tan^2 theta in degree^2.
+        v: Coefficient of tan theta in degree^2.
+        w: Constant in degree^2.
         theta: Bragg angle in radian.
 
     Returns:
@@ -108,7 +111,9 @@ def scherrer_fwhm(size_nm: ArrayLike, wavelength_angstrom: ArrayLike, theta: Arr
 
     Source: Langford and Wilson (1978), J. Appl. Cryst. 11, 102-113.
     """
-    return jnp.rad2deg(0.9 * jnp.asarray(wavelength_angstrom) / (10.0 * jnp.asarray(size_nm) * jnp.cos(theta)))
+    return jnp.rad2deg(
+        0.9 * jnp.asarray(wavelength_angstrom) / (10.0 * jnp.asarray(size_nm) * jnp.cos(theta))
+    )
 
 
 def strain_fwhm(microstrain: ArrayLike, theta: ArrayLike) -> Array:

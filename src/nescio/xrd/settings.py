@@ -133,7 +133,9 @@ class PhaseSettings(_Settings):
 class TextureSettings(_Settings):
     """Preferred orientation."""
 
-    march_coefficient: Annotated[Distribution, within(0.01, 10.0, "the March coefficient")] = _uniform(0.2, 1.0)
+    march_coefficient: Annotated[Distribution, within(0.01, 10.0, "the March coefficient")] = _uniform(
+        0.2, 1.0
+    )
     axes: Literal["reflections"] | tuple[tuple[float, float, float], ...] = "reflections"
     """A random reflection of the phase within the range, or one of these plane normals."""
     random_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
@@ -158,8 +160,8 @@ class LatticeSettings(_Settings):
 class BroadeningSettings(_Settings):
     """What the sample adds to the width of a peak."""
 
-    crystallite_size_nm: Annotated[Distribution, within(0.5, 10_000.0, "crystallite size (nm)")] = Distribution.model_validate(
-        {"log_uniform": [5.0, 40.0]}
+    crystallite_size_nm: Annotated[Distribution, within(0.5, 10_000.0, "crystallite size (nm)")] = (
+        Distribution.model_validate({"log_uniform": [5.0, 40.0]})
     )
     microstrain: Annotated[Distribution, within(0.0, 0.1, "microstrain")] = _CONSTANT_ZERO
     mixing: Annotated[Distribution, within(0.0, 1.0, "profile mixing")] = _uniform(0.0, 1.0)
@@ -227,7 +229,9 @@ class PriorSettings(_Settings):
         conditioned = [phase.name for phase in self.phases if phase.composition is not None]
         if conditioned and len(conditioned) < len(names):
             missing = next(phase.name for phase in self.phases if phase.composition is None)
-            raise ValueError(f"{conditioned[0]!r} has a composition but {missing!r} has none; give all or none")
+            raise ValueError(
+                f"{conditioned[0]!r} has a composition but {missing!r} has none; give all or none"
+            )
         if self.axis.kind == "q":
             largest = 4.0 * math.pi / self.radiation.radiation.wavelength
             if self.axis.stop >= largest:
