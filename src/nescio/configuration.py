@@ -36,7 +36,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise FileError(f"{path}: cannot be read ({error})") from None
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    # Besides its own errors the parser passes on ValueError: an integer of thousands of digits, an impossible date.
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -55,17 +56,27 @@ def validated(model: type[_Model], document: Mapping[str, Any], source: str) -> 
         return model.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(top level)"
+        parts = (str(part) for part in first["loc"])
+        key = ".".join(part if part.isprintable() else repr(part) for part in parts) or "(top level)"
         if first["type"] == "extra_forbidden":
             message = f"unknown key {key!r}; known here: {_siblings(model, first['loc'])}"
         else:
             message = f"{key}: {first['msg'].removeprefix('Value error, ')}"
             if first["type"] not in ("missing", "value_error"):
-                shown = repr(first["input"])
-                message += f", not {shown if len(shown) < 60 else shown[:57] + '...'}"
+                message += f", not {_shown(first['input'])}"
         more = error.error_count() - 1
         suffix = f" (and {more} more)" if more else ""
         raise ConfigurationError(f"{source}: {message}{suffix}") from None
+
+
+def _shown(value: object) -> str:
+    """Return a value in at most 60 characters."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        # Python refuses to write out integers of more than some thousand digits.
+        return "a value too long to show"
+    return text if len(text) < 60 else text[:57] + "..."
 
 
 def _siblings(model: type[BaseModel], location: tuple[int | str, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from typing import Any, Literal
 
 import jax
@@ -36,13 +37,13 @@ class Distribution(BaseModel):
         if isinstance(value, bool):
             raise ValueError("a number or a distribution is needed, not true or false")
         if isinstance(value, int | float):
-            return {"kind": "constant", "first": float(value), "second": float(value)}
+            return {"kind": "constant", "first": _as_float(value), "second": _as_float(value)}
         if isinstance(value, dict) and set(value) == {"kind", "first", "second"}:
             return value
         if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in _KINDS[1:]:
             raise ValueError(
                 "a distribution is a number, {uniform = [low, high]}, {log_uniform = [low, high]} "
-                f"or {{normal = [mean, standard_deviation]}}, not {value!r}"
+                f"or {{normal = [mean, standard_deviation]}}, not {reprlib.repr(value)}"
             )
         kind, arguments = next(iter(value.items()))
         if (
@@ -50,8 +51,8 @@ class Distribution(BaseModel):
             or len(arguments) != 2
             or any(isinstance(a, bool) or not isinstance(a, int | float) for a in arguments)
         ):
-            raise ValueError(f"{kind} takes two numbers, not {arguments!r}")
-        return {"kind": kind, "first": float(arguments[0]), "second": float(arguments[1])}
+            raise ValueError(f"{kind} takes two numbers, not {reprlib.repr(arguments)}")
+        return {"kind": kind, "first": _as_float(arguments[0]), "second": _as_float(arguments[1])}
 
     @model_validator(mode="after")
     def _check(self) -> Distribution:
@@ -95,6 +96,14 @@ class Distribution(BaseModel):
             low, high = math.log(self.first), math.log(self.second)
             return jnp.exp(jax.random.uniform(key, shape, jnp.float32, low, high))
         return jax.random.uniform(key, shape, jnp.float32, self.first, self.second)
+
+
+def _as_float(value: float) -> float:
+    # A whole number beyond the range of a float is refused with the infinite ones.
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def within(low: float, high: float, what: str) -> AfterValidator:

@@ -96,7 +96,10 @@ class Prior:
         if set(document) != {"settings", "structures"}:
             raise ConfigurationError("prior document: needs exactly the keys settings and structures")
         settings = validated(PriorSettings, document["settings"], "prior document")
-        structures = tuple(structure_from_document(entry) for entry in document["structures"])
+        entries = document["structures"]
+        if not isinstance(entries, list | tuple):
+            raise ConfigurationError("prior document: structures must be a list")
+        structures = tuple(structure_from_document(entry) for entry in entries)
         if len(structures) != len(settings.phases):
             raise ConfigurationError(
                 f"prior document: {len(settings.phases)} phases but {len(structures)} structures"
@@ -189,12 +192,22 @@ class Prior:
             signals.append(pattern)
             labels.append(jnp.asarray(group.phases)[which])
             conditions.append(composition)
-        order = jax.random.permutation(mix, each * len(self.structures))[:n]
+        order = jax.random.permutation(mix, each * len(self.structures))
+        if missing := order.size - n:
+            # Of as many different phases one draw is left out: each occupies `each` rows in turn.
+            short = jax.random.permutation(jax.random.fold_in(mix, 1), len(self.structures))[:missing]
+            order = order[jnp.argsort(jnp.isin(order, each * short))][:n]
         return Batch(*(jnp.concatenate(parts)[order] for parts in (signals, labels, conditions)))
 
     def sample_phase(self, key: Array, phase: int | str, n: int) -> Array:
-        """Draw `n` patterns of one phase, shape (n, points)."""
-        index = self.labels.index(phase) if isinstance(phase, str) else phase
+        """Draw `n` patterns of one phase, given by name or number, shape (n, points).
+
+        Raises:
+            ConfigurationError: There is no such phase.
+        """
+        index = self.labels.index(phase) if phase in self.labels else phase
+        if not isinstance(index, int) or not 0 <= index < len(self.labels):
+            raise ConfigurationError(f"phase {phase!r} is unknown; known: {', '.join(self.labels)}")
         group = next(group for group in self._groups if index in group.phases)
         which = jnp.full(n, group.phases.index(index))
         keys = jax.random.split(key, n)
@@ -256,12 +269,22 @@ class Prior:
         return pattern
 
     def _draw_composition(self, key: Array, phase: Array) -> Array:
-        """Draw fractions of `condition_names` within the phase's ranges, scaled to sum to 1."""
+        """Draw fractions of `condition_names` within the phase's ranges; they sum to 1 where those allow it."""
         if not self.condition_names:
             return jnp.zeros((0,), jnp.float32)
         low, high = (jnp.asarray(bound, jnp.float32)[phase] for bound in self._composition_bounds)
         fractions = low + (high - low) * jax.random.uniform(key, low.shape)
-        return fractions / jnp.maximum(jnp.sum(fractions), 1e-6)
+        if len(self.condition_names) == 1:
+            return fractions
+        # All move by the same share of what is left to their upper or lower ends, so that none leaves its range.
+        total, most, least = jnp.sum(fractions), jnp.sum(high), jnp.sum(low)
+        up = jnp.where(most >= 1.0, (1.0 - total) / jnp.maximum(most - total, 1e-6), 0.0)
+        down = (total - 1.0) / jnp.maximum(total - least, 1e-6)
+        return jnp.where(
+            total < 1.0,
+            fractions + jnp.clip(up, 0.0, 1.0) * (high - fractions),
+            fractions - jnp.clip(down, 0.0, 1.0) * (fractions - low),
+        )
 
     @cached_property
     def _composition_bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -285,9 +308,12 @@ class Prior:
         d_last = wavelength / (2.0 * np.sin(np.radians(two_theta[-1] / 2.0)))
         tables = []
         for phase, structure in zip(self.settings.phases, self.structures, strict=True):
-            reflections = compute_reflections(
-                structure, wavelength, d_min, anomalous=self.settings.radiation.anomalous
-            )
+            try:
+                reflections = compute_reflections(
+                    structure, wavelength, d_min, anomalous=self.settings.radiation.anomalous
+                )
+            except NescioError as error:
+                raise type(error)(f"phase {phase.name!r}: {error}") from None
             seen = (reflections.d <= d_first) & (reflections.d >= d_last)
             if not seen.any():
                 raise ConfigurationError(
@@ -355,7 +381,8 @@ def _narrowest_fwhm(settings: PriorSettings, wavelength: float) -> float:
 def _width_ratio(settings: PriorSettings, two_theta: np.ndarray) -> float:
     """Return an upper bound of widest over narrowest peak within one pattern."""
     first, last = np.radians([two_theta[0], min(two_theta[-1] + _TAIL_DEGREE, 170.0)]) / 2.0
-    grows_with_tangent = (settings.broadening.microstrain, settings.instrument.u, settings.instrument.x)
+    i = settings.instrument
+    grows_with_tangent = (settings.broadening.microstrain, i.u, i.v, i.x)
     if all(distribution.is_zero for distribution in grows_with_tangent):
         return float(np.cos(first) / np.cos(last))
     return float(np.tan(last) / np.tan(first))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+import gemmi
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
 from nescio.errors import NescioError
 from nescio.xrd.distributions import Distribution, within
@@ -32,6 +33,14 @@ def _uniform(low: float, high: float) -> Distribution:
     return Distribution.model_validate({"uniform": [low, high]})
 
 
+# A number written as true or as text is a mistake, and not 1 or what the text might mean.
+_Real = Annotated[float, Strict()]
+_Whole = Annotated[int, Strict()]
+_LARGEST_INDEX, _SMALLEST_INDEX = 1000.0, 1e-3
+# A grid finer than this, relative to its end, is not resolved in single precision.
+_FINEST_STEP = 2e-6
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,9 +50,9 @@ class AxisSettings(_Settings):
 
     kind: Literal["two_theta", "q"] = "two_theta"
     """Diffraction angle in degree, or momentum transfer in 1/angstrom."""
-    start: float = 20.0
-    stop: float = 90.0
-    points: Annotated[int, Field(ge=32, le=65536)] = 2048
+    start: _Real = 20.0
+    stop: _Real = 90.0
+    points: Annotated[_Whole, Field(ge=32, le=65536)] = 2048
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -51,27 +60,36 @@ class AxisSettings(_Settings):
             raise ValueError(f"start ({self.start:g}) must be positive and below stop ({self.stop:g})")
         if self.kind == "two_theta" and self.stop >= 180.0:
             raise ValueError(f"two-theta must end below 180 degree, not at {self.stop:g}")
+        if self.stop - self.start < _FINEST_STEP * self.stop * (self.points - 1):
+            raise ValueError(
+                f"{self.points} points from {self.start:g} to {self.stop:g} lie too close; give fewer points"
+            )
         return self
 
 
 class RadiationSettings(_Settings):
     """The beam."""
 
-    source: str | float | tuple[tuple[float, float], ...] = "CuKa"
+    source: str | _Real | tuple[tuple[_Real, _Real], ...] = "CuKa"
     """A name ("CuKa", "MoKa1"), a wavelength in angstrom, or a list of [wavelength, weight]."""
-    monochromator_two_theta: Annotated[float, Field(ge=0.0, lt=180.0)] | None = None
+    monochromator_two_theta: Annotated[_Real, Field(ge=0.0, lt=180.0)] | None = None
     """Diffraction angle of a crystal monochromator in degree (26.6 for graphite and Cu Ka)."""
-    polarisation: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    polarisation: Annotated[_Real, Field(ge=0.0, le=1.0)] | None = None
     """In-plane over out-of-plane share: 1 unpolarised, 0 a synchrotron beam diffracted vertically."""
     anomalous: bool = True
     """Whether f' and f'' are added to the scattering factors."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
+    @field_validator("source", mode="before")
+    @classmethod
+    def _check_source(cls, source: Any) -> Any:
         try:
-            parse_radiation(self.source)
+            parse_radiation(source)
         except NescioError as error:
             raise ValueError(str(error)) from None
+        return source
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if self.polarisation is not None and self.monochromator_two_theta is not None:
             raise ValueError("give either polarisation or monochromator_two_theta, not both")
         return self
@@ -95,10 +113,10 @@ class SiteSettings(_Settings):
     """One site of the asymmetric unit."""
 
     element: str
-    position: tuple[float, float, float]
-    occupancy: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    charge: int = 0
-    b_iso: Annotated[float, Field(ge=0.0, le=50.0)] | None = None
+    position: tuple[_Real, _Real, _Real]
+    occupancy: Annotated[_Real, Field(gt=0.0, le=1.0)] = 1.0
+    charge: _Whole = 0
+    b_iso: Annotated[_Real, Field(ge=0.0, le=50.0)] | None = None
     """Isotropic displacement parameter B in angstrom^2."""
 
 
@@ -108,12 +126,15 @@ class PhaseSettings(_Settings):
     name: Annotated[str, Field(min_length=1, max_length=80)]
     cif: str | None = None
     """Path of a CIF, relative to the configuration's folder."""
-    space_group: str | int | None = None
-    cell: tuple[float, float, float, float, float, float] | None = None
+    space_group: str | _Whole | None = None
+    cell: tuple[_Real, _Real, _Real, _Real, _Real, _Real] | None = None
     """a, b, c in angstrom and alpha, beta, gamma in degree."""
     sites: tuple[SiteSettings, ...] = ()
-    composition: dict[str, tuple[float, float]] | None = None
-    """Range of each element's atomic fraction in which the phase may occur."""
+    composition: dict[str, tuple[_Real, _Real]] | None = None
+    """Range of each element's atomic fraction in which the phase may occur.
+
+    Fractions of several elements that can sum to 1 do; those of one, or of few, leave the rest to elements that
+    are not named."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -122,12 +143,30 @@ class PhaseSettings(_Settings):
             raise ValueError(f"phase {self.name!r} needs either cif, or cell, space_group and sites")
         if written and (self.cell is None or self.space_group is None or not self.sites):
             raise ValueError(f"phase {self.name!r} needs all of cell, space_group and sites")
-        for element, (low, high) in (self.composition or {}).items():
+        composition = self.composition or {}
+        for element, (low, high) in composition.items():
+            if gemmi.Element(element).name != element or gemmi.Element(element).atomic_number == 0:
+                raise ValueError(f"composition of {self.name!r} names an unknown element {element[:20]!r}")
             if not 0.0 <= low <= high <= 1.0:
                 raise ValueError(
                     f"composition of {element} in {self.name!r} must be a range within 0 to 1, not {low:g} to {high:g}"
                 )
+        least = sum(low for low, _ in composition.values())
+        if least > 1.0 + 1e-6:
+            raise ValueError(
+                f"composition of {self.name!r}: the lowest fractions sum to {least:g}, more than 1"
+            )
         return self
+
+
+def _is_plane(axis: Any) -> bool:
+    """Whether this is three numbers that can be the indices of a plane."""
+    if not isinstance(axis, list | tuple) or len(axis) != 3:
+        return False
+    if any(isinstance(index, bool) or not isinstance(index, int | float) for index in axis):
+        return False
+    sizes = [abs(index) for index in axis]
+    return all(size <= _LARGEST_INDEX for size in sizes) and max(sizes) >= _SMALLEST_INDEX
 
 
 class TextureSettings(_Settings):
@@ -136,16 +175,19 @@ class TextureSettings(_Settings):
     march_coefficient: Annotated[Distribution, within(0.01, 10.0, "the March coefficient")] = _uniform(
         0.2, 1.0
     )
-    axes: Literal["reflections"] | tuple[tuple[float, float, float], ...] = "reflections"
+    axes: Literal["reflections"] | tuple[tuple[_Real, _Real, _Real], ...] = "reflections"
     """A random reflection of the phase within the range, or one of these plane normals."""
-    random_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    random_share: Annotated[_Real, Field(ge=0.0, le=1.0)] = 0.0
     """Share of patterns without texture."""
 
-    @field_validator("axes")
+    @field_validator("axes", mode="before")
     @classmethod
     def _check(cls, axes: Any) -> Any:
-        if axes != "reflections" and (not axes or any(not any(axis) for axis in axes)):
-            raise ValueError('axes is "reflections" or a list of plane indices, none of them [0, 0, 0]')
+        listed = isinstance(axes, list | tuple) and bool(axes) and all(map(_is_plane, axes))
+        if not listed and axes != "reflections":
+            raise ValueError(
+                'give "reflections", or a list of plane indices such as [[0, 0, 1], [1, 1, 1]], none of them all zero'
+            )
         return axes
 
 
@@ -179,7 +221,7 @@ class InstrumentSettings(_Settings):
     y: Annotated[Distribution, within(0.0, 10.0, "Lorentzian y (degree)")] = _CONSTANT_ZERO
     zero_shift: Annotated[Distribution, within(-5.0, 5.0, "zero shift (degree)")] = _uniform(-0.1, 0.1)
     displacement_mm: Annotated[Distribution, within(-10.0, 10.0, "sample displacement (mm)")] = _CONSTANT_ZERO
-    radius_mm: Annotated[float, Field(gt=1.0, le=100_000.0)] = 200.0
+    radius_mm: Annotated[_Real, Field(gt=1.0, le=100_000.0)] = 200.0
 
 
 class BackgroundSettings(_Settings):
@@ -187,13 +229,13 @@ class BackgroundSettings(_Settings):
 
     polynomial: Annotated[Distribution, within(-2.0, 2.0, "background coefficients")] = _CONSTANT_ZERO
     """Each Chebyshev coefficient."""
-    degree: Annotated[int, Field(ge=0, le=12)] = 4
+    degree: Annotated[_Whole, Field(ge=0, le=12)] = 4
     inverse: Annotated[Distribution, within(-2.0, 10.0, "inverse background")] = _CONSTANT_ZERO
     """Height of the 1/x term at the start of the axis."""
-    humps: Annotated[int, Field(ge=0, le=8)] = 0
+    humps: Annotated[_Whole, Field(ge=0, le=8)] = 0
     """Number of amorphous humps."""
     hump_height: Annotated[Distribution, within(0.0, 5.0, "hump height")] = _uniform(0.0, 0.1)
-    hump_centre: Distribution = _uniform(20.0, 90.0)
+    hump_centre: Annotated[Distribution, within(-1000.0, 1000.0, "hump centre")] = _uniform(20.0, 90.0)
     """In the unit of the axis."""
     hump_fwhm: Annotated[Distribution, within(1e-3, 180.0, "hump width")] = _uniform(4.0, 15.0)
 
@@ -210,7 +252,7 @@ class PriorSettings(_Settings):
     """All of a diffraction prior; every key but the phases has the seed's value as default."""
 
     technique: Literal["xrd"] = "xrd"
-    phases: Annotated[tuple[PhaseSettings, ...], Field(min_length=1, max_length=500)]
+    phases: Annotated[tuple[PhaseSettings, ...], Field(max_length=500)]
     axis: AxisSettings = AxisSettings()
     radiation: RadiationSettings = RadiationSettings()
     texture: TextureSettings = TextureSettings()
@@ -223,6 +265,8 @@ class PriorSettings(_Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [phase.name for phase in self.phases]
+        if not names:
+            raise ValueError("phases is empty; give at least one")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two phases are called {twice[0]!r}; names must differ")
@@ -231,6 +275,12 @@ class PriorSettings(_Settings):
             missing = next(phase.name for phase in self.phases if phase.composition is None)
             raise ValueError(
                 f"{conditioned[0]!r} has a composition but {missing!r} has none; give all or none"
+            )
+        centre = self.background.hump_centre
+        if self.background.humps and (centre.high < self.axis.start or centre.low > self.axis.stop):
+            raise ValueError(
+                f"background.hump_centre, {centre.low:g} to {centre.high:g}, lies outside the axis "
+                f"({self.axis.start:g} to {self.axis.stop:g}), whose unit it has"
             )
         if self.axis.kind == "q":
             largest = 4.0 * math.pi / self.radiation.radiation.wavelength
