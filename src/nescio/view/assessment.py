@@ -79,6 +79,7 @@ def assessment_report(
     predict: Callable[[NDArray[np.float64]], ArrayLike] | None = None,
     trials: xr.Dataset | None = None,
     history: Sequence[Mapping[str, float]] = (),
+    progress: bool | None = None,
 ) -> Path:
     """Write the standard report of an assessment, with every figure that the findings allow.
 
@@ -93,6 +94,7 @@ def assessment_report(
         trials: Simulated pure, mixed and unknown signals that the agent was tried on, with ``group``, and for the
             mixtures ``fraction`` and ``pair``.
         history: Held-out losses of the training, as for :func:`nescio.view.training_history`.
+        progress: Show a progress bar; by default where standard error is a terminal.
 
     Returns:
         The path.
@@ -120,7 +122,7 @@ def assessment_report(
         _everything(findings),
         Section("Provenance", [Details({k: str(v) for k, v in provenance.items()})]),
     ]
-    return write_report(path, title, sections)
+    return write_report(path, title, sections, progress=progress)
 
 
 def _summary(findings: xr.Dataset) -> Section:
@@ -178,6 +180,8 @@ def _sample_maps(findings: xr.Dataset) -> list[Section]:
             "p_value": "Novelty p-values",
             "reconstruction_error": "Reconstruction errors",
         }
+        if "group" in findings:
+            quantities = {"group": "Kinds of measurement, as they truly are,", **quantities}
         sections.append(
             Section(
                 heading,

@@ -86,7 +86,7 @@ def error_against_fraction(
     """Draw reconstruction error against mixing ratio for each pair of classes: median, quartile band, marked peak.
 
     Args:
-        mixtures: Findings with ``fraction`` (measurement, of the pair's second class, 0-1) and ``pair`` (measurement).
+        mixtures: Findings with ``fraction`` (measurement, of the pair's first class, 0-1) and ``pair`` (measurement).
         quantity: Another positive quantity, if not the error.
         bins: Number of bins over 0-1, where there are more distinct fractions than that.
     """
@@ -119,7 +119,7 @@ def error_against_fraction(
     log_scale(axes)
     axes.margins(y=0.1)
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("fraction of the second class in the pair")
+    axes.set_xlabel("fraction of the pair's first class")
     axes.set_ylabel(quantity_label(mixtures, quantity))
     legend_beside(axes, handles, "pair (star: peak)")
     if not handles:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from matplotlib.figure import Figure
 
+from nescio.progress import Advance, track
 from nescio.view.style import figure_png
 from nescio.view.tables import write_atomically
 
@@ -74,23 +75,40 @@ class Section:
     blocks: Sequence[Block]
 
 
-def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> Path:
+def write_report(
+    path: str | Path, title: str, sections: Sequence[Section], *, progress: bool | None = None
+) -> Path:
     """Write one self-contained HTML file; all text is escaped.
+
+    Args:
+        path: Of the file; its folder is made if it does not exist.
+        title: Heading of the report.
+        sections: What it holds, in order.
+        progress: Show a progress bar; by default where standard error is a terminal.
+
+    Returns:
+        The path.
 
     Raises:
         FileError: The file cannot be written.
     """
     template = Template((files("nescio.view") / "report.html").read_text(encoding="utf-8"))
-    document = template.substitute(
-        title=_text(title),
-        contents="".join(f'<li><a href="#s{i}">{_text(s.title)}</a></li>' for i, s in enumerate(sections)),
-        body="\n".join(_section(i, section) for i, section in enumerate(sections)),
-    )
+    with track("writing the report", sum(len(s.blocks) for s in sections), enabled=progress) as tell:
+        document = template.substitute(
+            title=_text(title),
+            contents="".join(
+                f'<li><a href="#s{i}">{_text(s.title)}</a></li>' for i, s in enumerate(sections)
+            ),
+            body="\n".join(_section(i, section, tell) for i, section in enumerate(sections)),
+        )
     return write_atomically(Path(path), lambda file: file.write_text(document, encoding="utf-8"))
 
 
-def _section(number: int, section: Section) -> str:
-    blocks = "\n".join(_RENDER[type(block)](block) for block in section.blocks)
+def _section(number: int, section: Section, tell: Advance) -> str:
+    blocks = ""
+    for block in section.blocks:
+        blocks += _RENDER[type(block)](block) + "\n"
+        tell(1, section.title)
     return f'<section id="s{number}"><h2>{_text(section.title)}</h2>\n{blocks}</section>'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import combinations
@@ -15,35 +15,44 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from nescio.configuration import read_toml, validated
 from nescio.learn import Agent, LearnSettings, draw, flagged_fraction, learn
 from nescio.progress import track
 from nescio.signals import simulated_measurements
-from nescio.xrd.mixtures import mix
 from nescio.xrd.prior import Prior
 from nescio.xrd.settings import PriorSettings
+from nescio.xrd.trials import FRACTIONS, mixtures
 
-__all__ = ["banko2021_prior", "reproduce_banko2021", "sigma_prior"]
+__all__ = ["Sample", "Sizes", "banko2021_prior", "reproduce_banko2021", "sigma_prior"]
 
-# How many held-out patterns of each kind the figures rest on.
-_KNOWN, _NOVEL, _MIXED = 20_000, 3_000, 3_000
-_FRACTIONS = np.linspace(0.0, 1.0, 21)
-_PER_FRACTION = 200
 _AT_ONCE = 2_000
+# Of how many patterns of each kind the signals are kept, for the figures.
 _KEPT = 600
-_DRAWN_AT_ONCE = 200
 # Random keys, apart from those that training and calibration fold in.
 _NOVEL_KEY, _PAIR_KEY, _FRACTION_KEY = 101, 102, 103
 
 
 @dataclass(frozen=True)
-class _Sample:
-    """Findings without their signals, and some of them whole."""
+class Sizes:
+    """How many held-out patterns of each kind the figures rest on."""
+
+    known: int = 20_000
+    novel: int = 3_000
+    mixed: int = 3_000
+    """Shared by the pairs of phases."""
+    per_fraction: int = 200
+    """Mixtures of each pair at each of 21 fractions."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Findings on patterns of one kind."""
 
     numbers: xr.Dataset
+    """All of them, without their signals."""
     whole: xr.Dataset
+    """Some of them, with their signals."""
 
 
 def banko2021_prior(*, hard: bool = False) -> Prior:
@@ -79,6 +88,7 @@ def reproduce_banko2021(
     folder: Path | None = None,
     seed: int = 0,
     settings: LearnSettings | None = None,
+    sizes: Sizes | None = None,
     progress: bool | None = None,
 ) -> dict[str, Any]:
     """Learn the seed's three phases and measure what it reported, on patterns drawn for nothing else.
@@ -88,6 +98,7 @@ def reproduce_banko2021(
         folder: Write figures and a report there.
         seed: Of training and of all draws.
         settings: How to learn; the defaults, with `seed`, if not given.
+        sizes: How many patterns to measure with; the defaults if not given.
         progress: Show progress bars; by default where standard error is a terminal.
 
     Returns:
@@ -97,7 +108,7 @@ def reproduce_banko2021(
         * ``error_ratio``: mean squared reconstruction error of the novel phase over that of known ones;
         * ``auroc_novel``, ``auroc_mixture``: of the novelty score, novel phase and 30-70 % mixtures against pure;
         * ``flagged_at_0.01``, ``flagged_at_0.05``: share of fresh known patterns with a p-value at most that;
-        * ``mixture_peak_fractions``: for each pair, the fraction at which the mean error is largest;
+        * ``mixture_peak_fractions``: for each pair, the share of its first phase at which the mean error is largest;
         * ``seconds_to_agent``: from structures to a calibrated agent;
         * ``patterns_per_second``: assessed, from prepared data to findings;
         * ``peak_memory_mb``: of the process.
@@ -109,13 +120,14 @@ def reproduce_banko2021(
     agent = learn(prior, settings, progress=progress)
     seconds_to_agent = time.perf_counter() - start
 
+    sizes = sizes or Sizes()
     pairs = list(combinations(range(len(prior.labels)), 2))
-    total = _KNOWN + _NOVEL + _MIXED + len(pairs) * len(_FRACTIONS) * _PER_FRACTION
+    total = sizes.known + sizes.novel + sizes.mixed + len(pairs) * FRACTIONS.size * sizes.per_fraction
     with track("measuring", total, enabled=progress) as tell:
-        known = _known(agent, seed, tell)
-        novel = _novel(agent, seed, tell, hard=hard)
-        mixed = _mixed(agent, pairs, seed, tell)
-        curves = _against_fraction(agent, pairs, seed, tell)
+        known = _known(agent, sizes.known, seed, tell)
+        novel = _novel(agent, sizes.novel, seed, tell, hard=hard)
+        mixed = _mixed(agent, prior, pairs, sizes.mixed, seed, tell)
+        curves = _against_fraction(agent, prior, pairs, sizes.per_fraction, seed, tell)
     figures = {
         "knn_accuracy": _knn_accuracy(known.numbers),
         "error_ratio": _mean_error(novel.numbers) / _mean_error(known.numbers),
@@ -132,7 +144,15 @@ def reproduce_banko2021(
         from nescio.xrd.reproduction_report import write_reproduction
 
         write_reproduction(
-            folder, agent, figures, known=known.whole, novel=novel.whole, mixed=mixed.whole, curves=curves
+            folder,
+            agent,
+            figures,
+            known=known,
+            novel=novel,
+            mixed=mixed,
+            curves=curves,
+            hard=hard,
+            progress=progress,
         )
     return figures
 
@@ -141,91 +161,65 @@ def _embedded(name: str) -> dict[str, Any]:
     return read_toml(Path(str(files("nescio.xrd") / "data" / name)))
 
 
-def _assessed(agent: Agent, pieces: Iterator[xr.Dataset], tell: Any) -> _Sample:
-    """Assess pieces one by one, so that memory holds the signals of one piece only."""
+def _assessed(agent: Agent, pieces: Iterable[xr.Dataset], tell: Any) -> Sample:
+    """Assess pieces one by one, so that memory holds the signals of one piece only; keep some of the first piece."""
+    return _gathered(agent, (agent.assess(piece, progress=False) for piece in pieces), tell, _KEPT)
+
+
+def _gathered(agent: Agent, pieces: Iterable[xr.Dataset], tell: Any, kept: int) -> Sample:
     numbers, whole = [], None
-    for piece in pieces:
-        findings = agent.assess(piece, progress=False)
+    for findings in pieces:
+        n = findings.sizes["measurement"]
         if whole is None:
-            whole = findings.isel(measurement=slice(_KEPT))
+            whole = findings.isel(measurement=np.linspace(0, n - 1, min(n, kept)).astype(int))
         numbers.append(findings.drop_dims(str(agent.prior.axis.name)))
-        tell(findings.sizes["measurement"], "")
+        tell(n, "")
     if whole is None:
         raise ValueError("nothing to assess")
-    return _Sample(xr.concat(numbers, "measurement"), whole)
+    return Sample(xr.concat(numbers, "measurement"), whole)
 
 
-def _simulated(agent: Agent, signals: Any, kind: str, first: int = 0) -> xr.Dataset:
-    names = [f"{kind}#{first + i}" for i in range(len(signals))]
-    return simulated_measurements(agent.prior.axis, signals, names)
+def _known(agent: Agent, n: int, seed: int, tell: Any) -> Sample:
+    pieces = (
+        agent.reference(min(_AT_ONCE, n - start), seed=1000 * seed + number + 1)
+        for number, start in enumerate(range(0, n, _AT_ONCE))
+    )
+    return _gathered(agent, pieces, tell, 3 * _KEPT)
 
 
-def _known(agent: Agent, seed: int, tell: Any) -> _Sample:
-    numbers, whole = [], None
-    for number in range(_KNOWN // _AT_ONCE):
-        findings = agent.reference(_AT_ONCE, seed=1000 * seed + number + 1)
-        if whole is None:
-            whole = findings.isel(measurement=slice(3 * _KEPT))
-        numbers.append(findings.drop_dims(str(agent.prior.axis.name)))
-        tell(_AT_ONCE, "")
-    if whole is None:
-        raise ValueError("nothing to assess")
-    return _Sample(xr.concat(numbers, "measurement"), whole)
+def _novel(agent: Agent, n: int, seed: int, tell: Any, *, hard: bool) -> Sample:
+    signals = draw(sigma_prior(hard=hard), _key(seed, _NOVEL_KEY), n).signals
+    names = [f"novel#{i}" for i in range(n)]
+    return _assessed(agent, [simulated_measurements(agent.prior.axis, signals, names)], tell)
 
 
-def _novel(agent: Agent, seed: int, tell: Any, *, hard: bool) -> _Sample:
-    signals = draw(sigma_prior(hard=hard), _key(seed, _NOVEL_KEY), _NOVEL).signals
-    return _assessed(agent, iter([_simulated(agent, signals, "novel")]), tell)
-
-
-def _mixed(agent: Agent, pairs: list[tuple[int, int]], seed: int, tell: Any) -> _Sample:
+def _mixed(agent: Agent, prior: Prior, pairs: list[tuple[int, int]], n: int, seed: int, tell: Any) -> Sample:
     """Mixtures of every pair, the share of the first uniform within 30-70 %."""
-    each = _MIXED // len(pairs)
+    each = n // len(pairs)
     pieces = []
     for number, pair in enumerate(pairs):
         key = jax.random.fold_in(_key(seed, _PAIR_KEY), number)
-        fraction = np.asarray(jax.random.uniform(jax.random.fold_in(key, 2), (each,), minval=0.3, maxval=0.7))
-        pieces.append(_mixture(agent, pair, fraction, key, number * each))
-    return _assessed(agent, iter([xr.concat(pieces, "measurement")]), tell)
+        fraction = jax.random.uniform(jax.random.fold_in(key, 2), (each,), minval=0.3, maxval=0.7)
+        pieces.append(mixtures(prior, key, pair, fraction, first=number * each))
+    return _assessed(agent, [xr.concat(pieces, "measurement")], tell)
 
 
-def _against_fraction(agent: Agent, pairs: list[tuple[int, int]], seed: int, tell: Any) -> xr.Dataset:
-    """Mixtures of every pair over the whole range of fractions; error and novelty only."""
-    parts = []
-    fraction = np.repeat(_FRACTIONS, _PER_FRACTION)
-    for number, pair in enumerate(pairs):
-        key = jax.random.fold_in(_key(seed, _FRACTION_KEY), number)
-        mixed = _mixture(agent, pair, fraction, key, number * fraction.size)
-        parts.append(_assessed(agent, iter([mixed]), tell).numbers)
-    return xr.concat(parts, "measurement")
-
-
-def _mixture(
-    agent: Agent, pair: tuple[int, int], fraction: NDArray[np.float64], key: jax.Array, first: int
+def _against_fraction(
+    agent: Agent, prior: Prior, pairs: list[tuple[int, int]], each: int, seed: int, tell: Any
 ) -> xr.Dataset:
-    prior = agent.prior
-    if not isinstance(prior, Prior):
-        raise TypeError("a diffraction prior is needed")
-    sides = [
-        _phase_patterns(prior, jax.random.fold_in(key, side), phase, fraction.size)
-        for side, phase in enumerate(pair)
-    ]
-    signals = np.asarray(mix(*sides, fraction))
-    names = [prior.labels[phase] for phase in pair]
-    return _simulated(agent, signals, "mixed", first).assign_coords(
-        pair=("measurement", np.full(fraction.size, " + ".join(names))),
-        fraction=("measurement", np.asarray(fraction, np.float64)),
+    """Mixtures of every pair over the whole range of fractions; error and novelty only."""
+    fraction = np.repeat(FRACTIONS, each)
+    pieces = (
+        mixtures(
+            prior,
+            jax.random.fold_in(_key(seed, _FRACTION_KEY), number),
+            pair,
+            fraction,
+            first=number * fraction.size,
+        )
+        for number, pair in enumerate(pairs)
     )
-
-
-def _phase_patterns(prior: Prior, key: jax.Array, phase: int, n: int) -> NDArray[np.float32]:
-    """Draw patterns of one phase with one compiled program, whatever their number."""
-    sample = jax.jit(prior.sample_phase, static_argnums=(1, 2))
-    pieces = [
-        np.asarray(sample(jax.random.fold_in(key, number), phase, _DRAWN_AT_ONCE))
-        for number in range(-(-n // _DRAWN_AT_ONCE))
-    ]
-    return np.concatenate(pieces)[:n]
+    return _assessed(agent, pieces, tell).numbers
 
 
 def _key(seed: int, stream: int) -> jax.Array:
@@ -255,8 +249,8 @@ def _peaks(curves: xr.Dataset) -> dict[str, float]:
     pair, fraction = curves["pair"].values, curves["fraction"].values
     peaks = {}
     for name in dict.fromkeys(pair.tolist()):
-        means = [error[(pair == name) & (fraction == f)].mean() for f in _FRACTIONS]
-        peaks[str(name)] = float(_FRACTIONS[int(np.argmax(means))])
+        means = [error[(pair == name) & (fraction == f)].mean() for f in FRACTIONS]
+        peaks[str(name)] = float(FRACTIONS[int(np.argmax(means))])
     return peaks
 
 
