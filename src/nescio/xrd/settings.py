@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Any, Literal, Self
 
 import gemmi
-from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
 from nescio.errors import NescioError
 from nescio.xrd.distributions import Distribution, within
@@ -34,7 +34,7 @@ def _uniform(low: float, high: float) -> Distribution:
 
 
 # A number written as true or as text is a mistake, and not 1 or what the text might mean.
-_Real = Annotated[float, Strict()]
+_Real = Annotated[float, Strict(), AllowInfNan(False)]
 _Whole = Annotated[int, Strict()]
 _LARGEST_INDEX, _SMALLEST_INDEX = 1000.0, 1e-3
 # A grid finer than this, relative to its end, is not resolved in single precision.
@@ -115,7 +115,7 @@ class SiteSettings(_Settings):
     element: str
     position: tuple[_Real, _Real, _Real]
     occupancy: Annotated[_Real, Field(gt=0.0, le=1.0)] = 1.0
-    charge: _Whole = 0
+    charge: Annotated[_Whole, Field(ge=-9, le=9)] = 0
     b_iso: Annotated[_Real, Field(ge=0.0, le=50.0)] | None = None
     """Isotropic displacement parameter B in angstrom^2."""
 
@@ -135,6 +135,14 @@ class PhaseSettings(_Settings):
 
     Fractions of several elements that can sum to 1 do; those of one, or of few, leave the rest to elements that
     are not named."""
+
+    @field_validator("space_group", mode="before")
+    @classmethod
+    def _check_space_group(cls, group: Any) -> Any:
+        number = isinstance(group, int) and not isinstance(group, bool) and 1 <= group <= 230
+        if group is None or number or isinstance(group, str):
+            return group
+        raise ValueError("give a Hermann-Mauguin symbol such as 'P6_3/mmc', or a number from 1 to 230")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
