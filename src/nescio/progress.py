@@ -40,16 +40,18 @@ def track(description: str, total: float, *, enabled: bool | None = None) -> Ite
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(bar_width=30),
+        TextColumn("{task.description:<20}"),
+        # Beside the bar stand some 75 characters; where there is no room for all, the bar gives way.
+        BarColumn(bar_width=min(max(console.width - 76, 6), 30)),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[message]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(description, total=total, message="")
 
         def advance(amount: float, message: str = "") -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from nescio.view.reading import class_names, need, text_of, values_of
 from nescio.view.style import MEASURED, class_styles, log_scale, new_figure, plain, say_empty, styled
@@ -20,7 +21,8 @@ def reliability_diagram(reference: xr.Dataset, bins: int = 10) -> Figure:
 
     Args:
         reference: Held-out known draws, with ``probability`` and ``truth``.
-        bins: Number of equal bins of probability. Bars at each point are one standard error.
+        bins: Number of equal bins of probability. Bars are Wilson's interval of one standard error (1927, J. Am. Stat.
+            Assoc. 22, 209-212), which says how little a bin of a few draws tells.
     """
     need(reference, "probability", "truth")
     probability, names = values_of(reference, "probability"), np.array(class_names(reference), dtype=object)
@@ -40,9 +42,10 @@ def reliability_diagram(reference: xr.Dataset, bins: int = 10) -> Figure:
         top.errorbar(
             x,
             y,
-            np.sqrt(y * (1 - y) / n),
+            _wilson(y, n),
             color="#0072B2",
             marker="o",
+            ls="",
             capsize=2,
             label=f"held-out draws (n = {n.sum():,})\nexpected calibration error {error:.3f}",
         )
@@ -54,6 +57,13 @@ def reliability_diagram(reference: xr.Dataset, bins: int = 10) -> Figure:
     top.set(xlim=(0, 1.01), ylim=(0, 1.03), ylabel="share that is right")
     bottom.set(xlabel="probability of the most probable class", ylabel="number")
     return figure
+
+
+def _wilson(share: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far below and above the shares of n draws their intervals reach, shape (2, bins)."""
+    centre = (share + 0.5 / n) / (1 + 1 / n)
+    half = np.sqrt(share * (1 - share) / n + 0.25 / n**2) / (1 + 1 / n)
+    return np.maximum([share - centre + half, centre + half - share], 0.0)
 
 
 @styled

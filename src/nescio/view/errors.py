@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from nescio.view.reading import axis_label, need, quantity_label, text_of, values_of
+from nescio.view.reading import axis_label, group_names, need, quantity_label, text_of, values_of
 from nescio.view.style import (
     MEASURED,
     MODEL,
@@ -30,9 +31,9 @@ _HATCHES = ("", "//", "..", "\\\\", "xx")
 
 
 def by_group(findings: xr.Dataset, group: str = "group") -> dict[str, xr.Dataset]:
-    """Return the findings of each group ("pure", "mixed", "unknown"), in order of first appearance."""
+    """Return the findings of each group: "pure", "mixed" and "unknown" first, others in order of appearance."""
     groups = text_of(findings, group)
-    return {str(g): findings.isel(measurement=np.flatnonzero(groups == g)) for g in dict.fromkeys(groups)}
+    return {g: findings.isel(measurement=np.flatnonzero(groups == g)) for g in group_names(findings, group)}
 
 
 @styled
@@ -95,7 +96,7 @@ def error_against_fraction(
     pairs = text_of(mixtures, "pair")
     figure = new_figure(3.8)
     axes = figure.subplots()
-    handles = []
+    handles: list[Artist] = []
     for pair, style in class_styles(p for p in pairs if p).items():
         mine = (pairs == pair) & np.isfinite(fraction) & np.isfinite(error) & (error > 0)
         if not mine.any():
@@ -110,7 +111,8 @@ def error_against_fraction(
         axes.annotate(
             f"{x[top]:.2f}",
             (x[top], median[top]),
-            (0, 8),
+            # Peaks at the same ratio: one number above the other.
+            (0, 8 + 10 * len(handles)),
             textcoords="offset points",
             ha="center",
             fontsize=8,

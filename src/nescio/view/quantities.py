@@ -9,7 +9,7 @@ from matplotlib.colors import Colormap, Normalize
 from numpy.typing import NDArray
 
 from nescio.signals import KNOWN, NOVEL, UNREADABLE
-from nescio.view.reading import VERDICTS, class_names, text_of
+from nescio.view.reading import VERDICTS, class_names, group_names, text_of
 from nescio.view.style import ClassStyle, class_styles, scalar_norm
 
 __all__ = ["CATEGORIES", "LOGARITHMIC", "category_styles", "colours", "is_novel", "norm_of"]
@@ -21,6 +21,11 @@ _VERDICT_STYLES = {
     NOVEL: ClassStyle("#D55E00", "X"),
     UNREADABLE: ClassStyle("#FFFFFF", "s"),
 }
+# Greys, so that no group is taken for a class.
+_GROUP_COLOURS, _GROUP_MARKERS = (
+    ("#EEEEEE", "#B0B0B0", "#5A5A5A", "#D0D0D0", "#888888"),
+    ("o", "D", "*", "v", "P"),
+)
 
 
 def colours(quantity: str) -> Colormap:
@@ -44,7 +49,10 @@ def category_styles(findings: xr.Dataset, quantity: str) -> dict[str, ClassStyle
         present = set(text_of(findings, quantity))
         return {v: _VERDICT_STYLES[v] for v in VERDICTS if v in present}
     if quantity == "group":
-        return class_styles(text_of(findings, quantity))
+        return {
+            name: ClassStyle(_GROUP_COLOURS[i % 5], _GROUP_MARKERS[i % 5])
+            for i, name in enumerate(group_names(findings))
+        }
     return class_styles(class_names(findings))
 
 

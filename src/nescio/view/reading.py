@@ -21,7 +21,9 @@ _QUANTITIES = {
     "label": "most probable class",
     "verdict": "verdict",
     "truth": "true class",
+    "group": "kind of measurement",
 }
+_USUAL_GROUPS = ("pure", "mixed", "unknown")
 
 
 def need(findings: xr.Dataset, *names: str) -> None:
@@ -75,6 +77,12 @@ def class_names(*datasets: xr.Dataset) -> list[str]:
         for v in np.atleast_1d(data[n].values)
     }
     return list(dict.fromkeys([*_known_classes(*datasets), *sorted(occurring - {""})]))
+
+
+def group_names(findings: xr.Dataset, group: str = "group") -> list[str]:
+    """Return the groups that occur: pure, mixed and unknown first, then any other in order of appearance."""
+    occurring = dict.fromkeys(str(g) for g in text_of(findings, group))
+    return [*(g for g in _USUAL_GROUPS if g in occurring), *(g for g in occurring if g not in _USUAL_GROUPS)]
 
 
 def _known_classes(*datasets: xr.Dataset) -> list[str]:

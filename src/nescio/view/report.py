@@ -108,7 +108,7 @@ def _section(number: int, section: Section, tell: Advance) -> str:
     blocks = ""
     for block in section.blocks:
         blocks += _RENDER[type(block)](block) + "\n"
-        tell(1, section.title)
+        tell(1)
     return f'<section id="s{number}"><h2>{_text(section.title)}</h2>\n{blocks}</section>'
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 from nescio import __version__
 from nescio.errors import AgentError, InterruptedTrainingError
 from nescio.learn import Agent, LearnSettings, learn, save_agent
+from nescio.progress import track
 from nescio.signals import NOVEL
 from nescio.xrd.prior import Prior
 from nescio.xrd.reproduction import banko2021_prior, sigma_prior
@@ -53,15 +54,19 @@ def run_demo(folder: Path, *, settings: LearnSettings | None = None, progress: b
     seconds = time.perf_counter() - start
 
     root = jax.random.key(settings.training.seed)
-    wafer = simulated_wafer(known, unknown, jax.random.fold_in(root, _WAFER_KEY))
-    findings = agent.assess(wafer, alpha=ALPHA, progress=progress)
-    write_findings(findings, folder)
-    trials = agent.assess(
-        trial_measurements(known, unknown, jax.random.fold_in(root, _TRIAL_KEY)),
-        alpha=ALPHA,
-        progress=progress,
-    )
-    report = _report(folder, agent, findings, trials, seconds, progress)
+    with track("measuring the wafer", 5, enabled=progress) as tell:
+        wafer = simulated_wafer(known, unknown, jax.random.fold_in(root, _WAFER_KEY))
+        tell(1)
+        findings = agent.assess(wafer, alpha=ALPHA, progress=False)
+        write_findings(findings, folder)
+        tell(1)
+        trials = trial_measurements(known, unknown, jax.random.fold_in(root, _TRIAL_KEY), per_fraction=40)
+        tell(1)
+        trials = agent.assess(trials, alpha=ALPHA, progress=False)
+        tell(1)
+        reference = agent.reference(_REFERENCE)
+        tell(1)
+    report = _report(folder, agent, findings, reference, trials, seconds, progress)
     print_outcome(findings)
     return report
 
@@ -124,6 +129,7 @@ def _report(
     folder: Path,
     agent: Agent,
     findings: xr.Dataset,
+    reference: xr.Dataset,
     trials: xr.Dataset,
     seconds: float,
     progress: bool | None,
@@ -142,7 +148,7 @@ def _report(
     }
     return assessment_report(
         findings,
-        agent.reference(_REFERENCE),
+        reference,
         path=folder / "report.html",
         provenance=provenance,
         title="A simulated wafer: what the agent knows, and what is new",
