@@ -267,7 +267,7 @@ def _accepts_or_explains(model, document):
         assert model.model_validate(stored) == outcome
 
 
-@settings(max_examples=2000)
+@settings(max_examples=1000)
 @given(document=st.dictionaries(KEYS, DOCUMENTS, max_size=5) | DOCUMENTS)
 def test_any_document_is_accepted_or_explained(document):
     _accepts_or_explains(PriorSettings, document)
@@ -299,19 +299,19 @@ VALID = tomllib.loads(WHOLE)
 VALID_LEARN = LearnSettings().model_dump(mode="json")
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(path=st.sampled_from(_places(VALID)), value=SCALARS | DOCUMENTS)
 def test_a_prior_with_one_value_changed_is_accepted_or_explained(path, value):
     _accepts_or_explains(PriorSettings, _mutated(VALID, path, value))
 
 
-@settings(max_examples=2000)
+@settings(max_examples=1000)
 @given(path=st.sampled_from(_places(VALID_LEARN)), value=SCALARS | DOCUMENTS)
 def test_learning_settings_with_one_value_changed_are_accepted_or_explained(path, value):
     _accepts_or_explains(LearnSettings, _mutated(VALID_LEARN, path, value))
 
 
-@settings(max_examples=2000)
+@settings(max_examples=1000)
 @given(
     content=st.binary(max_size=60)
     | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass"))
