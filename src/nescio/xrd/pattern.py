@@ -192,18 +192,37 @@ def peak_list(
     seen = (sine < _LARGEST_SINE) & (position > start - 0.9 * reach) & (position < start + 2.9 * reach)
     area = jnp.where(seen, area, 0.0)
 
-    scherrer = scherrer_fwhm(p.crystallite_size_nm, wavelengths, theta)
+    fwhm, mixing = peak_widths(p, wavelengths, theta)
+    return position.ravel(), area.ravel(), fwhm.ravel(), mixing.ravel()
+
+
+def peak_widths(
+    parameters: PatternParameters, wavelength: ArrayLike, theta: ArrayLike
+) -> tuple[Array, Array]:
+    """Return width and Lorentzian share of peaks.
+
+    Args:
+        parameters: What the pattern depends on.
+        wavelength: In angstrom.
+        theta: Half the diffraction angle in radian, of a shape that fits `wavelength`.
+
+    Returns:
+        Full width at half maximum in degree of two-theta, and mixing, in the common shape.
+
+    Source: Gaussian contributions add in quadrature, Lorentzian ones linearly: Thompson, Cox and Hastings (1987),
+    J. Appl. Cryst. 20, 79-83.
+    """
+    p = parameters
+    scherrer = scherrer_fwhm(p.crystallite_size_nm, wavelength, theta)
     strain = strain_fwhm(p.microstrain, theta)
     gaussian_share, lorentzian_share = split_width(1.0, p.mixing)
     u, v, w = jnp.asarray(p.caglioti)
     x, y = jnp.asarray(p.lorentzian_xy)
-    # Gaussian contributions add in quadrature, Lorentzian ones linearly.
     gaussian_fwhm = jnp.sqrt(
         caglioti_fwhm(u, v, w, theta) ** 2 + gaussian_share**2 * (scherrer**2 + strain**2)
     )
     lorentzian_fwhm = x * jnp.tan(theta) + y / jnp.cos(theta) + lorentzian_share * (scherrer + strain)
-    fwhm, mixing = combine_widths(gaussian_fwhm, lorentzian_fwhm)
-    return position.ravel(), area.ravel(), fwhm.ravel(), mixing.ravel()
+    return combine_widths(gaussian_fwhm, lorentzian_fwhm)
 
 
 def powder_pattern(crystal: Crystal, parameters: PatternParameters, instrument: Diffractometer) -> Array:

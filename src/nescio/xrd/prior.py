@@ -29,6 +29,7 @@ from nescio.xrd.peaks import nodes_for
 from nescio.xrd.reflections import compute_reflections
 from nescio.xrd.settings import PhaseSettings, PriorSettings
 from nescio.xrd.structure import Structure, make_structure, read_structure, structure_from_document
+from nescio.xrd.widths import width_range
 
 __all__ = ["Prior"]
 
@@ -37,6 +38,8 @@ _REFLECTION_SIZES = (8, 32, 128, 512, 2048, 8192, 65536)
 _EQUIVALENT_SIZES = (4, 12, 24)
 # Beyond the end of the range, in degree: reflections whose tails still reach into it.
 _TAIL_DEGREE = 4.0
+# Patterns computed side by side: as many as leave their Fourier transforms in a processor's cache.
+_SIDE_BY_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -160,14 +163,14 @@ class Prior:
     def instrument(self) -> Diffractometer:
         """The diffractometer that the settings describe."""
         s = self.settings
-        narrowest = _narrowest_fwhm(s, self.wavelength)
+        widths = width_range(s, self.wavelength, self.two_theta)
         return Diffractometer(
             self.two_theta,
             s.radiation.radiation,
             polarisation=s.radiation.polarisation_factor,
             radius_mm=s.instrument.radius_mm,
-            narrowest_fwhm=narrowest,
-            nodes=nodes_for(_width_ratio(s, self.two_theta)),
+            narrowest_fwhm=widths.narrowest,
+            nodes=nodes_for(widths.ratio),
         )
 
     def sample(self, key: Array, n: int) -> Batch:
@@ -187,11 +190,13 @@ class Prior:
         for number, group in enumerate(self._groups):
             count = each * len(group.phases)
             which = jnp.repeat(jnp.arange(len(group.phases)), each, total_repeat_length=count)
-            keys = jax.random.split(jax.random.fold_in(draw, number), count)
-            pattern, composition = jax.vmap(lambda k, w, group=group: self._draw(k, w, group))(keys, which)
-            signals.append(pattern)
-            labels.append(jnp.asarray(group.phases)[which])
-            conditions.append(composition)
+            phase = jnp.asarray(group.phases)[which]
+            pattern_key, composition_key = jax.random.split(jax.random.fold_in(draw, number))
+            signals.append(self._draw_patterns(pattern_key, which, group))
+            labels.append(phase)
+            conditions.append(
+                jax.vmap(self._draw_composition)(jax.random.split(composition_key, count), phase)
+            )
         order = jax.random.permutation(mix, each * len(self.structures))
         if missing := order.size - n:
             # Of as many different phases one draw is left out: each occupies `each` rows in turn.
@@ -210,17 +215,23 @@ class Prior:
             raise ConfigurationError(f"phase {phase!r} is unknown; known: {', '.join(self.labels)}")
         group = next(group for group in self._groups if index in group.phases)
         which = jnp.full(n, group.phases.index(index))
-        keys = jax.random.split(key, n)
-        return jax.vmap(lambda k, w: self._draw(k, w, group)[0])(keys, which)
+        return self._draw_patterns(key, which, group)
 
-    def _draw(self, key: Array, which: Array, group: _Group) -> tuple[Array, Array]:
-        """Draw one pattern and composition of the phase at position `which` of a group."""
-        parameter_key, disturbance_key, composition_key = jax.random.split(key, 3)
+    def _draw_patterns(self, key: Array, which: Array, group: _Group) -> Array:
+        """Draw a pattern of each of the phases at positions `which` of a group, shape (n, points)."""
+        keys = jax.random.split(key, which.shape[0])
+        patterns: Array = jax.lax.map(
+            lambda one: self._draw(one[0], one[1], group), (keys, which), batch_size=_SIDE_BY_SIDE
+        )
+        return patterns
+
+    def _draw(self, key: Array, which: Array, group: _Group) -> Array:
+        """Draw one pattern of the phase at position `which` of a group."""
+        parameter_key, disturbance_key = jax.random.split(key)
         crystal = jax.tree.map(lambda leaf: leaf[which], group.crystals)
         parameters = self._draw_parameters(parameter_key, group.axes[which], group.axis_counts[which])
         bragg = powder_pattern(crystal, parameters, self.instrument)
-        pattern = normalise(self._disturb(disturbance_key, normalise(bragg)))
-        return pattern, self._draw_composition(composition_key, jnp.asarray(group.phases)[which])
+        return normalise(self._disturb(disturbance_key, normalise(bragg)))
 
     def _draw_parameters(self, key: Array, axes: Array, count: Array) -> PatternParameters:
         s = self.settings
@@ -368,21 +379,3 @@ def _load_structure(phase: PhaseSettings, folder: Path, source: str) -> Structur
 
 def _round_up(value: int, sizes: Sequence[int]) -> int:
     return next((size for size in sizes if size >= value), value)
-
-
-def _narrowest_fwhm(settings: PriorSettings, wavelength: float) -> float:
-    """Return a lower bound, in degree, of the width of any peak the settings can draw."""
-    scherrer = np.degrees(0.9 * wavelength / (10.0 * settings.broadening.crystallite_size_nm.high))
-    i = settings.instrument
-    instrument = i.w.low if i.u.low >= 0.0 and i.v.low >= 0.0 else 0.0
-    return float(max(scherrer, np.sqrt(max(instrument, 0.0)), i.y.low, 0.02))
-
-
-def _width_ratio(settings: PriorSettings, two_theta: np.ndarray) -> float:
-    """Return an upper bound of widest over narrowest peak within one pattern."""
-    first, last = np.radians([two_theta[0], min(two_theta[-1] + _TAIL_DEGREE, 170.0)]) / 2.0
-    i = settings.instrument
-    grows_with_tangent = (settings.broadening.microstrain, i.u, i.v, i.x)
-    if all(distribution.is_zero for distribution in grows_with_tangent):
-        return float(np.cos(first) / np.cos(last))
-    return float(np.tan(last) / np.tan(first))
