@@ -339,6 +339,26 @@ def test_cifs_are_found_beside_the_configuration_wherever_one_stands(tmp_path, m
     assert Prior.from_cifs([tmp_path / "priors" / "structures" / "ni.cif"], axis=AXIS).labels == ("ni",)
 
 
+def test_a_pattern_of_cifs_makes_a_phase_of_each(tmp_path):
+    (tmp_path / "structures").mkdir()
+    for name, a in (("ni", 3.524), ("nickel-rich", 3.55)):
+        (tmp_path / "structures" / f"{name}.cif").write_text(cif_of(a=a))
+    head, _ = PRIOR_FILE.split("[[phases]]")
+    path = tmp_path / "prior.toml"
+    path.write_text('cifs = ["structures/*.cif"]\n' + head)
+    prior = Prior.from_file(path)
+    assert prior.labels == ("ni", "nickel-rich")
+    assert Prior.from_document(prior.to_document()).labels == prior.labels
+    path.write_text('cifs = ["elsewhere/*.cif"]\n' + head)
+    with pytest.raises(
+        ConfigurationError, match=r"prior.toml: cifs: no file in .* matches 'elsewhere/\*.cif'"
+    ):
+        Prior.from_file(path)
+    path.write_text('cifs = ["/etc/*.cif"]\n' + head)
+    with pytest.raises(ConfigurationError, match="is no pattern of files"):
+        Prior.from_file(path)
+
+
 def test_a_missing_cif_is_named_with_its_phase_and_its_configuration(tmp_path):
     (tmp_path / "prior.toml").write_text(PRIOR_FILE)
     with pytest.raises(FileError, match=r"prior.toml: phase 'nickel': .*ni.cif: no such file"):

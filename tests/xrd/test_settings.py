@@ -196,7 +196,7 @@ CASES = (
     + [("", phase(_SITE.format(text)), why) for text, why in WRONG_SITES.items()]
     + [
         ("", NICKEL + NICKEL, r"two phases are called 'Ni'"),
-        ("", "phases = []", r"phases is empty"),
+        ("", "phases = []", r"phases and cifs are empty"),
         ("", "", r"phases: Field required"),
         (
             "",

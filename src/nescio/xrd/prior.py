@@ -40,6 +40,7 @@ _EQUIVALENT_SIZES = (4, 12, 24)
 _TAIL_DEGREE = 4.0
 # Patterns computed side by side: as many as leave their Fourier transforms in a processor's cache.
 _SIDE_BY_SIDE = 16
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Prior:
         cls, settings: PriorSettings, folder: Path | None = None, *, source: str = "settings"
     ) -> Prior:
         """Build a prior from settings; CIFs are found relative to `folder`."""
+        settings = _with_cifs(settings, folder or Path(), source)
         structures = tuple(_load_structure(phase, folder or Path(), source) for phase in settings.phases)
         return cls(settings, structures)
 
@@ -363,6 +365,27 @@ class Prior:
         """Return the plane normals that a phase's texture axis is drawn from, shape (choices, 3)."""
         axes = self.settings.texture.axes
         return seen if axes == "reflections" else np.asarray(axes, float)
+
+
+def _with_cifs(settings: PriorSettings, folder: Path, source: str) -> PriorSettings:
+    """Return settings with a phase for every file that the patterns in `cifs` match."""
+    if not settings.cifs:
+        return settings
+    found = []
+    for pattern in settings.cifs:
+        try:
+            matching = sorted(path for path in folder.glob(pattern) if path.is_file())
+        except (ValueError, NotImplementedError, OSError) as error:
+            raise ConfigurationError(
+                f"{source}: cifs: {pattern!r} is no pattern of files ({error})"
+            ) from None
+        if not matching:
+            raise ConfigurationError(f"{source}: cifs: no file in {folder} matches {pattern!r}")
+        found += [
+            {"name": path.stem[:_LONGEST_NAME], "cif": str(path.relative_to(folder))} for path in matching
+        ]
+    document = settings.model_dump(mode="json")
+    return validated(PriorSettings, {**document, "cifs": [], "phases": document["phases"] + found}, source)
 
 
 def _load_structure(phase: PhaseSettings, folder: Path, source: str) -> Structure:

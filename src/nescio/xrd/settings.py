@@ -260,7 +260,9 @@ class PriorSettings(_Settings):
     """All of a diffraction prior; every key but the phases has the seed's value as default."""
 
     technique: Literal["xrd"] = "xrd"
-    phases: Annotated[tuple[PhaseSettings, ...], Field(max_length=500)]
+    phases: Annotated[tuple[PhaseSettings, ...], Field(max_length=500)] = ()
+    cifs: tuple[str, ...] = ()
+    """Patterns such as "structures/*.cif", relative to the configuration's folder: a phase for each file, named after it."""
     axis: AxisSettings = AxisSettings()
     radiation: RadiationSettings = RadiationSettings()
     texture: TextureSettings = TextureSettings()
@@ -273,8 +275,8 @@ class PriorSettings(_Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [phase.name for phase in self.phases]
-        if not names:
-            raise ValueError("phases is empty; give at least one")
+        if not names and not self.cifs:
+            raise ValueError("phases and cifs are empty; give at least one phase")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two phases are called {twice[0]!r}; names must differ")
