@@ -183,7 +183,7 @@ def _sample_maps(findings: xr.Dataset) -> list[Section]:
         if "group" in findings:
             quantities = {"group": "Kinds of measurement, as they truly are,", **quantities}
         if "truth" in findings:
-            quantities = {"truth": "True classes (none where there is no known class alone)", **quantities}
+            quantities = {"truth": "True classes (uncoloured: no known class alone)", **quantities}
         sections.append(
             Section(
                 heading,

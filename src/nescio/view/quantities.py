@@ -23,7 +23,7 @@ _VERDICT_STYLES = {
 }
 # Greys, so that no group is taken for a class.
 _GROUP_COLOURS, _GROUP_MARKERS = (
-    ("#EEEEEE", "#B0B0B0", "#5A5A5A", "#D0D0D0", "#888888"),
+    ("#EEEEEE", "#C4C4C4", "#8F8F8F", "#DADADA", "#A9A9A9"),
     ("o", "D", "*", "v", "P"),
 )
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from nescio.configuration import read_toml, validated
 from nescio.learn import Agent, LearnSettings, draw, flagged_fraction, learn
@@ -29,6 +31,7 @@ __all__ = ["Sample", "Sizes", "banko2021_prior", "reproduce_banko2021", "sigma_p
 _AT_ONCE = 2_000
 # Of how many patterns of each kind the signals are kept, for the figures.
 _KEPT = 600
+_DRAWN_AT_ONCE = 200
 # Random keys, apart from those that training and calibration fold in.
 _NOVEL_KEY, _PAIR_KEY, _FRACTION_KEY = 101, 102, 103
 
@@ -200,7 +203,7 @@ def _mixed(agent: Agent, prior: Prior, pairs: list[tuple[int, int]], n: int, see
     for number, pair in enumerate(pairs):
         key = jax.random.fold_in(_key(seed, _PAIR_KEY), number)
         fraction = jax.random.uniform(jax.random.fold_in(key, 2), (each,), minval=0.3, maxval=0.7)
-        pieces.append(mixtures(prior, key, pair, fraction, first=number * each))
+        pieces.append(_mixture(prior, key, pair, np.asarray(fraction), number * each))
     return _assessed(agent, [xr.concat(pieces, "measurement")], tell)
 
 
@@ -210,16 +213,42 @@ def _against_fraction(
     """Mixtures of every pair over the whole range of fractions; error and novelty only."""
     fraction = np.repeat(FRACTIONS, each)
     pieces = (
-        mixtures(
+        _mixture(
             prior,
             jax.random.fold_in(_key(seed, _FRACTION_KEY), number),
             pair,
             fraction,
-            first=number * fraction.size,
+            number * fraction.size,
         )
         for number, pair in enumerate(pairs)
     )
     return _assessed(agent, pieces, tell).numbers
+
+
+def _mixture(
+    prior: Prior, key: jax.Array, pair: tuple[int, int], fraction: NDArray[np.floating[Any]], first: int
+) -> xr.Dataset:
+    sides = [
+        _phase_patterns(prior, jax.random.fold_in(key, side), phase, fraction.size)
+        for side, phase in enumerate(pair)
+    ]
+    return mixtures(prior, pair, sides, fraction, first=first)
+
+
+def _phase_patterns(prior: Prior, key: jax.Array, phase: int, n: int) -> NDArray[np.float32]:
+    """Draw patterns of one phase with one compiled program, whatever their number."""
+    sample = _compiled(prior)
+    pieces = [
+        np.asarray(sample(jax.random.fold_in(key, number), phase, _DRAWN_AT_ONCE))
+        for number in range(-(-n // _DRAWN_AT_ONCE))
+    ]
+    return np.concatenate(pieces)[:n]
+
+
+@lru_cache(maxsize=2)
+def _compiled(prior: Prior) -> Any:
+    """Return the prior's `sample_phase`, compiled once for each phase."""
+    return jax.jit(prior.sample_phase, static_argnums=(1, 2))
 
 
 def _key(seed: int, stream: int) -> jax.Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -14,54 +13,45 @@ import xarray as xr
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from nescio.learn import draw
+from nescio.learn.evaluation import BATCH
 from nescio.signals import simulated_measurements
 from nescio.xrd.mixtures import mix
 from nescio.xrd.prior import Prior
 
-__all__ = ["FRACTIONS", "MIXED", "PURE", "UNKNOWN", "mixtures", "phase_patterns", "trial_measurements"]
+__all__ = ["FRACTIONS", "MIXED", "PURE", "UNKNOWN", "mixtures", "patterns_by_phase", "trial_measurements"]
 
 PURE, MIXED, UNKNOWN = "pure", "mixed", "unknown"
 """Kinds of measurement, as ``group`` names them."""
 FRACTIONS = np.linspace(0.0, 1.0, 21)
 """Shares of the first phase at which curves against the mixing ratio are measured."""
-_AT_ONCE = 200
 
 
-def phase_patterns(prior: Prior, key: jax.Array, phase: int, n: int) -> NDArray[np.float32]:
-    """Draw patterns of one phase with one compiled program, whatever their number.
+def patterns_by_phase(prior: Prior, key: jax.Array, each: int) -> list[NDArray[np.float32]]:
+    """Draw `each` patterns of every phase with the compiled program that learning uses too.
 
     Args:
         prior: What to draw from.
         key: Random key.
-        phase: Index into the prior's labels.
-        n: How many.
+        each: How many of each phase.
 
     Returns:
-        Shape (n, points).
+        For each phase an array of shape (each, points).
     """
-    sample = _compiled(prior)
-    pieces = [
-        np.asarray(sample(jax.random.fold_in(key, number), phase, _AT_ONCE))
-        for number in range(-(-n // _AT_ONCE))
-    ]
-    return np.concatenate([np.empty((0, prior.axis.size), np.float32), *pieces])[:n]
-
-
-@lru_cache(maxsize=4)
-def _compiled(prior: Prior) -> Any:
-    """Return the prior's `sample_phase`, compiled once for each phase."""
-    return jax.jit(prior.sample_phase, static_argnums=(1, 2))
+    pieces = -(-each // (BATCH // len(prior.labels)))
+    signals, labels, _ = (np.asarray(part) for part in draw(prior, key, pieces * BATCH))
+    return [signals[labels == phase][:each] for phase in range(len(prior.labels))]
 
 
 def mixtures(
-    prior: Prior, key: jax.Array, pair: Sequence[int], fraction: ArrayLike, *, first: int = 0
+    prior: Prior, pair: Sequence[int], sides: Sequence[ArrayLike], fraction: ArrayLike, *, first: int = 0
 ) -> xr.Dataset:
-    """Draw mixtures of two phases, in the prepared form.
+    """Mix patterns of two phases, in the prepared form.
 
     Args:
-        prior: What to draw from.
-        key: Random key.
+        prior: What they were drawn from.
         pair: Indices of the two phases into the prior's labels.
+        sides: Patterns of each, two arrays of shape (n, points).
         fraction: Shape (n,), the share of the first.
         first: Number of the first measurement in its name.
 
@@ -69,11 +59,7 @@ def mixtures(
         With ``pair`` ("A + B") and ``fraction`` (of A) for each measurement.
     """
     share = np.asarray(fraction, np.float64)
-    one, other = (
-        phase_patterns(prior, jax.random.fold_in(key, side), phase, share.size)
-        for side, phase in enumerate(pair)
-    )
-    signals = np.asarray(mix(jnp.asarray(one), jnp.asarray(other), share))
+    signals = np.asarray(mix(jnp.asarray(sides[0]), jnp.asarray(sides[1]), share))
     names = [f"{MIXED}#{first + i}" for i in range(share.size)]
     words = " + ".join(prior.labels[phase] for phase in pair)
     return simulated_measurements(prior.axis, signals, names).assign_coords(
@@ -99,16 +85,17 @@ def trial_measurements(
     """
     pieces = []
     for kind, prior in ((PURE, known), (UNKNOWN, unknown)):
-        for phase, label in enumerate(prior.labels):
-            key, own = jax.random.split(key)
-            names = [f"{label}#{i}" for i in range(each)]
-            pure = simulated_measurements(prior.axis, phase_patterns(prior, own, phase, each), names)
+        key, own = jax.random.split(key)
+        for label, patterns in zip(prior.labels, patterns_by_phase(prior, own, each), strict=True):
+            pure = simulated_measurements(prior.axis, patterns, [f"{label}#{i}" for i in range(each)])
             pieces.append(_described(pure, np.full(each, kind)))
     fraction = np.repeat(FRACTIONS, per_fraction)
+    kinds = np.where((fraction > 0.0) & (fraction < 1.0), MIXED, PURE)
     for number, pair in enumerate(combinations(range(len(known.labels)), 2)):
         key, own = jax.random.split(key)
-        mixed = mixtures(known, own, pair, fraction, first=number * fraction.size)
-        kinds = np.where((fraction > 0.0) & (fraction < 1.0), MIXED, PURE)
+        drawn = patterns_by_phase(known, own, fraction.size)
+        sides = [drawn[phase] for phase in pair]
+        mixed = mixtures(known, pair, sides, fraction, first=number * fraction.size)
         pieces.append(_described(mixed, kinds))
     return xr.concat(pieces, "measurement", coords="different", compat="equals")
 

@@ -13,7 +13,7 @@ from nescio.errors import ConfigurationError
 from nescio.signals import simulated_measurements
 from nescio.xrd.disturbances import normalise
 from nescio.xrd.prior import Prior
-from nescio.xrd.trials import MIXED, PURE, UNKNOWN, phase_patterns
+from nescio.xrd.trials import MIXED, PURE, UNKNOWN, patterns_by_phase
 
 __all__ = ["phase_fractions", "simulated_wafer", "wafer_composition", "wafer_positions"]
 
@@ -104,21 +104,23 @@ def simulated_wafer(known: Prior, unknown: Prior, key: jax.Array) -> xr.Dataset:
     """
     if known.axis.shape != unknown.axis.shape or not np.allclose(known.axis.values, unknown.axis.values):
         raise ConfigurationError("the priors of the simulated wafer need the same axis")
-    owners = {label: (prior, i) for prior in (unknown, known) for i, label in enumerate(prior.labels)}
     positions = wafer_positions()
     composition = wafer_composition(positions)
     fraction = phase_fractions(composition)
+    most = int(np.sum(fraction > 0.0, axis=0).max())
+    drawn: dict[str, NDArray[np.float32]] = {}
+    for number, prior in enumerate((known, unknown)):
+        patterns = patterns_by_phase(prior, jax.random.fold_in(key, number), most)
+        drawn |= dict(zip(prior.labels, patterns, strict=True))
     signals = np.zeros((len(positions), known.axis.size), np.float32)
-    for number, field in enumerate(_FIELDS):
-        if field.phase not in owners:
-            held = ", ".join(owners)
+    for column, field in zip(fraction.T.astype(np.float32), _FIELDS, strict=True):
+        if field.phase not in drawn:
+            held = ", ".join(drawn)
             raise ConfigurationError(
                 f"the simulated wafer needs a phase {field.phase!r}; the priors hold {held}"
             )
-        here = np.flatnonzero(fraction[:, number] > 0.0)
-        prior, phase = owners[field.phase]
-        patterns = phase_patterns(prior, jax.random.fold_in(key, number), phase, here.size)
-        signals[here] += fraction[here, number, None].astype(np.float32) * patterns
+        here = np.flatnonzero(column > 0.0)
+        signals[here] += column[here, None] * drawn[field.phase][: here.size]
 
     names = [f"wafer#{i + 1}" for i in range(len(positions))]
     wafer = simulated_measurements(
