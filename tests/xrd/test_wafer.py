@@ -22,7 +22,7 @@ def coarse(prior: Prior) -> Prior:
 
 @pytest.fixture(scope="module")
 def priors() -> tuple[Prior, Prior]:
-    return coarse(banko2021_prior()), coarse(sigma_prior())
+    return banko2021_prior(), sigma_prior()
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,6 @@ def test_a_key_gives_the_same_wafer_again_and_another_key_another(
 def test_priors_that_do_not_fit_are_refused(priors: tuple[Prior, Prior]) -> None:
     known, _ = priors
     with pytest.raises(ConfigurationError, match="same axis"):
-        simulated_wafer(known, sigma_prior(), jax.random.key(0))
+        simulated_wafer(known, coarse(sigma_prior()), jax.random.key(0))
     with pytest.raises(ConfigurationError, match="'P4_2/mnm'"):
         simulated_wafer(known, known, jax.random.key(0))
