@@ -82,7 +82,9 @@ def rate(run: Callable[[int], int], seconds: float) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("NESCIO_DATA", "../shared/data")))
     parser.add_argument("--seconds", type=float, default=10.0, help="time for each figure")
     parser.add_argument("--batch", type=int, default=256, help="patterns per call of Nescio")

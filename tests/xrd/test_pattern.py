@@ -31,7 +31,9 @@ def crystal_of(cell, group, sites, *, wavelength=1.5405929, two_theta_max=95.0):
 
 
 def nickel(**options):
-    return crystal_of((3.524, 3.524, 3.524, 90, 90, 90), "Fm-3m", [{"element": "Ni", "position": (0, 0, 0)}], **options)
+    return crystal_of(
+        (3.524, 3.524, 3.524, 90, 90, 90), "Fm-3m", [{"element": "Ni", "position": (0, 0, 0)}], **options
+    )
 
 
 def many_peaks():
@@ -55,7 +57,9 @@ def test_peaks_lie_where_bragg_puts_them():
 
 
 def test_areas_are_multiplicity_f_squared_lorentz_polarisation():
-    structure = make_structure("Ni", (3.524,) * 3 + (90,) * 3, "Fm-3m", [{"element": "Ni", "position": (0, 0, 0)}])
+    structure = make_structure(
+        "Ni", (3.524,) * 3 + (90,) * 3, "Fm-3m", [{"element": "Ni", "position": (0, 0, 0)}]
+    )
     table = compute_reflections(structure, 1.5405929, 1.2, anomalous=False)
     position, area, _, _ = peak_list(Crystal.from_reflections(table), SHARP, diffractometer())
     theta = np.radians(np.asarray(position, float)) / 2
@@ -69,7 +73,9 @@ def test_the_area_under_a_pattern_is_the_sum_of_its_peaks():
     position, area, _, _ = peak_list(crystal, SHARP, instrument)
     inside = np.asarray(position) < 88
     pattern = np.asarray(powder_pattern(crystal, SHARP, instrument), float)
-    assert np.trapezoid(pattern[GRID < 88], GRID[GRID < 88]) == pytest.approx(float(area[inside].sum()), rel=1e-3)
+    assert np.trapezoid(pattern[GRID < 88], GRID[GRID < 88]) == pytest.approx(
+        float(area[inside].sum()), rel=1e-3
+    )
 
 
 def test_the_doublet_appears_at_high_angle_two_to_one():
@@ -92,16 +98,19 @@ def test_lattice_strain_moves_peaks_as_d_does_and_keeps_the_crystal_system():
 
 def test_a_displaced_sample_shifts_low_angles_more():
     displaced = dataclasses.replace(SHARP, displacement_mm=0.1)
-    shift = peak_list(nickel(), displaced, diffractometer(radius_mm=200.0))[0] - peak_list(
-        nickel(), SHARP, diffractometer(radius_mm=200.0)
-    )[0]
+    shift = (
+        peak_list(nickel(), displaced, diffractometer(radius_mm=200.0))[0]
+        - peak_list(nickel(), SHARP, diffractometer(radius_mm=200.0))[0]
+    )
     theta = np.radians(np.asarray(peak_list(nickel(), SHARP, diffractometer())[0], float)) / 2
     np.testing.assert_allclose(shift, np.degrees(-2 * 0.1 / 200.0 * np.cos(theta)), rtol=2e-3)
 
 
 def test_zero_shift_moves_everything_alike():
     shifted = dataclasses.replace(SHARP, zero_shift=0.07)
-    difference = peak_list(nickel(), shifted, diffractometer())[0] - peak_list(nickel(), SHARP, diffractometer())[0]
+    difference = (
+        peak_list(nickel(), shifted, diffractometer())[0] - peak_list(nickel(), SHARP, diffractometer())[0]
+    )
     np.testing.assert_allclose(difference, 0.07, atol=1e-4)
 
 
@@ -145,14 +154,18 @@ def test_an_uneven_grid_gives_the_same_pattern_as_an_even_one():
     crystal = many_peaks()
     on_q = powder_pattern(crystal, parameters, diffractometer(grid=uneven, narrowest_fwhm=0.4))
     monotone = powder_pattern(
-        crystal, parameters, diffractometer(grid=np.linspace(uneven[0], uneven[-1], 16384), narrowest_fwhm=0.4)
+        crystal,
+        parameters,
+        diffractometer(grid=np.linspace(uneven[0], uneven[-1], 16384), narrowest_fwhm=0.4),
     )
     expected = np.interp(uneven, np.linspace(uneven[0], uneven[-1], 16384), monotone)
     assert np.abs(on_q - expected).max() < 2e-3 * expected.max()
 
 
 def test_padding_changes_nothing():
-    structure = make_structure("Ni", (3.524,) * 3 + (90,) * 3, "Fm-3m", [{"element": "Ni", "position": (0, 0, 0)}])
+    structure = make_structure(
+        "Ni", (3.524,) * 3 + (90,) * 3, "Fm-3m", [{"element": "Ni", "position": (0, 0, 0)}]
+    )
     table = compute_reflections(structure, 1.5405929, 1.1)
     textured = PatternParameters(march_coefficient=0.4, texture_axis=(1.0, 1.0, 1.0))
     instrument = diffractometer()
@@ -175,11 +188,15 @@ def test_compiled_mapped_and_differentiated():
     mapped = jax.jit(jax.vmap(intensity, (0, None)))(r, 20.0)
     np.testing.assert_allclose(mapped, [intensity(x, 20.0) for x in r], rtol=1e-5)
     slope = jax.grad(intensity)(0.7, 20.0)
-    assert float(slope) == pytest.approx(float(intensity(0.705, 20.0) - intensity(0.695, 20.0)) / 0.01, rel=0.02)
+    assert float(slope) == pytest.approx(
+        float(intensity(0.705, 20.0) - intensity(0.695, 20.0)) / 0.01, rel=0.02
+    )
 
 
 def test_every_parameter_has_a_finite_gradient():
     crystal, instrument = many_peaks(), diffractometer(narrowest_fwhm=0.3)
     parameters = jax.tree.map(jnp.asarray, PatternParameters(crystallite_size_nm=20.0))
-    gradient = jax.jit(jax.grad(lambda p: jnp.log(powder_pattern(crystal, p, instrument) + 1e-3).sum()))(parameters)
+    gradient = jax.jit(jax.grad(lambda p: jnp.log(powder_pattern(crystal, p, instrument) + 1e-3).sum()))(
+        parameters
+    )
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))

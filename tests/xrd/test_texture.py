@@ -26,14 +26,16 @@ PLANES_220 = [(2, 2, 0), (2, -2, 0), (2, 0, 2), (2, 0, -2), (0, 2, 2), (0, 2, -2
 
 
 def test_angles_between_planes_are_those_of_the_lattice():
-    assert float(cosine_squared(jnp.array([1.0, 1, 1]), jnp.array([1.0, 0, 0]), CUBIC)) == pytest.approx(1 / 3)
+    assert float(cosine_squared(jnp.array([1.0, 1, 1]), jnp.array([1.0, 0, 0]), CUBIC)) == pytest.approx(
+        1 / 3
+    )
     # In hexagonal axes (100) and (010) enclose 60 degree, (001) stands on both.
-    assert float(
-        cosine_squared(jnp.array([1.0, 0, 0]), jnp.array([0, 1.0, 0]), HEXAGONAL)
-    ) == pytest.approx(0.25)
-    assert float(
-        cosine_squared(jnp.array([1.0, 0, 0]), jnp.array([0, 0, 1.0]), HEXAGONAL)
-    ) == pytest.approx(0, abs=1e-6)
+    assert float(cosine_squared(jnp.array([1.0, 0, 0]), jnp.array([0, 1.0, 0]), HEXAGONAL)) == pytest.approx(
+        0.25
+    )
+    assert float(cosine_squared(jnp.array([1.0, 0, 0]), jnp.array([0, 0, 1.0]), HEXAGONAL)) == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_texture_along_111_suppresses_200():

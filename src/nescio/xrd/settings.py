@@ -262,7 +262,7 @@ class PriorSettings(_Settings):
     technique: Literal["xrd"] = "xrd"
     phases: Annotated[tuple[PhaseSettings, ...], Field(max_length=500)] = ()
     cifs: tuple[str, ...] = ()
-    """Patterns such as "structures/*.cif", relative to the configuration's folder: a phase for each file, named after it."""
+    """Patterns such as ``structures/*.cif`` below the configuration's folder: a phase for each file, named after it."""
     axis: AxisSettings = AxisSettings()
     radiation: RadiationSettings = RadiationSettings()
     texture: TextureSettings = TextureSettings()
