@@ -197,7 +197,7 @@ CASES = (
     + [
         ("", NICKEL + NICKEL, r"two phases are called 'Ni'"),
         ("", "phases = []", r"phases and cifs are empty"),
-        ("", "", r"phases: Field required"),
+        ("", "", r"\(top level\): phases and cifs are empty"),
         (
             "",
             NICKEL + "composition = { Ni = [0, 1] }\n" + NICKEL.replace('"Ni"', '"Co"', 1),

@@ -38,29 +38,29 @@ def reproduce(
 
     Example: nescio reproduce banko2021 --json banko2021.json
     """
-    from nescio.xrd.reproduction import reproduce_banko2021
+    from nescio.xrd.reproduction import WANTED, reproduce_banko2021
 
     numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed)
-    _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers)
+    _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else WANTED)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
 
 
-def _print_numbers(title: str, numbers: Mapping[str, Any]) -> None:
-    """Print a table of names and numbers."""
+def _print_numbers(title: str, numbers: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+    """Print a table of names and numbers, and of what was wanted where anything was."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("figure", "value", title=title, title_justify="left")
+    table = Table("figure", "measured", *(["wanted"] if wanted else []), title=title, title_justify="left")
     for name, value in numbers.items():
-        table.add_row(name.replace("_", " "), _text(value))
+        table.add_row(name.replace("_", " "), _text(value), *([wanted.get(name, "")] if wanted else []))
     Console().print(table)
 
 
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
+        return "\n".join(f"{name} {_text(one)}" for name, one in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_text(one) for one in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from nescio.compute import return_freed_memory
 from nescio.errors import AgentError
 from nescio.learn.calibration import conformal_p_values, fit_temperature, tempered_probabilities
 from nescio.learn.evaluation import BATCH, Evaluation, evaluate
@@ -350,6 +351,7 @@ def learn(
     )
     learner = training.learner
     neighbours = _place_on_map(prior, learner, progress=progress)
+    return_freed_memory()
     calibration = _calibrate(prior, learner, None, None, progress=progress)
     return Agent(prior, learner, calibration, neighbours, training.history)
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from nescio.compute import return_freed_memory
 from nescio.errors import AgentError, InterruptedTrainingError
 from nescio.learn.learner import Learner
 from nescio.learn.sampling import Sampler
@@ -85,6 +86,7 @@ def fit(
     held_out = jax.jit(validation or sampler, static_argnums=1)(
         jax.random.fold_in(root, _VALIDATION), settings.validation_size
     )
+    return_freed_memory()
     optimiser = _optimiser(learner, settings)
     optimiser_state = jax.jit(optimiser.init)(eqx.filter(learner, eqx.is_array))
     state = _State(learner, optimiser_state, learner, jnp.asarray(jnp.inf), jnp.asarray(0, jnp.int32))
@@ -128,7 +130,7 @@ def fit(
             )
         return state
 
-    done = int(state.step)
+    done, start = int(state.step), state
     with track("learning", settings.steps, enabled=progress) as tell:
         tell(done, "")
         try:
@@ -141,6 +143,8 @@ def fit(
                     following = record(following)
                     if checkpoint is not None and done < settings.steps:
                         _save(checkpoint, following, history, identity)
+                if state is start:
+                    return_freed_memory()
                 state = following
                 message = f"held-out loss {sum_losses(history[-1]):.4g}" if history else ""
                 tell(done - before, message)
