@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import nescio
+from nescio.learn import LearnSettings
 
 
 @pytest.mark.parametrize("verb", ["learn", "assess", "reproduce", "demo"])
@@ -49,9 +50,12 @@ def test_reproduce_prints_and_writes_the_numbers(
     module.WANTED = {"knn_accuracy": "at least 0.992"}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "nescio.xrd.reproduction", module)
     file = tmp_path / "new" / "numbers.json"
-    code, out, _ = stage.run("reproduce", "banko2021", "--hard", "--seed", 3, "--json", file)
+    code, out, _ = stage.run(
+        "reproduce", "banko2021", "--hard", "--seed", 3, "--set", "map.guidance=0", "--json", file
+    )
     assert code == 0
-    assert asked == [{"hard": True, "folder": None, "seed": 3}]
+    settings = LearnSettings.model_validate({"training": {"seed": 3}, "map": {"guidance": 0}})
+    assert asked == [{"hard": True, "folder": None, "seed": 3, "settings": settings}]
     assert json.loads(file.read_text(encoding="utf-8")) == numbers
     assert "knn accuracy" in out
     assert "0.9953" in out

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nescio.cli.overrides import SetOption, learn_settings
 from nescio.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ def learn(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an agent that exists.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random draws.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the learn table; repeatable."),
-    ] = None,
+    setting: SetOption = None,
 ) -> None:
     """Learn a prior from physics alone, and calibrate what was learned.
 
@@ -57,8 +54,7 @@ def learn(
 
 def _read(path: Path, seed: int | None, overrides: list[str] | tuple[str, ...]) -> tuple[str, LearnSettings]:
     """Return the name of the technique and the settings of learning."""
-    from nescio.configuration import read_toml, validated
-    from nescio.learn import LearnSettings
+    from nescio.configuration import read_toml
     from nescio.techniques import available_techniques
 
     document = read_toml(path)
@@ -69,28 +65,7 @@ def _read(path: Path, seed: int | None, overrides: list[str] | tuple[str, ...]) 
     table = document.get("learn", {})
     if not isinstance(table, dict):
         raise ConfigurationError(f"{path}: learn must be a table, [learn]")
-    for override in overrides:
-        _override(table, override)
-    if seed is not None:
-        _override(table, f"training.seed={seed}")
-    return technique, validated(LearnSettings, table, f"{path} [learn]")
-
-
-def _override(table: dict[str, Any], override: str) -> None:
-    """Set the key that KEY=VALUE names, its value read as TOML."""
-    name, separator, text = override.partition("=")
-    *path, last = (part.strip() for part in name.split("."))
-    if not separator or not last or not all(path):
-        raise ConfigurationError(f"--set {override}: needs the form KEY=VALUE, such as training.steps=2000")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    for part in path:
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise ConfigurationError(f"--set {override}: {part!r} is not a table")
-    table[last] = value
+    return technique, learn_settings(table, f"{path} [learn]", overrides, seed)
 
 
 def _print_result(agent: Agent, folder: Path, seconds: float) -> None:

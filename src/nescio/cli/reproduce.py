@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from nescio.cli.overrides import SetOption, learn_settings
+
 __all__ = ["Publication", "reproduce"]
 
 
@@ -31,6 +33,7 @@ def reproduce(
         Path | None, typer.Option("--json", metavar="FILE", help="Where to write the numbers.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
+    setting: SetOption = None,
 ) -> None:
     """Measure again what a publication reports, and print it.
 
@@ -40,7 +43,8 @@ def reproduce(
     """
     from nescio.xrd.reproduction import WANTED, reproduce_banko2021
 
-    numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed)
+    settings = learn_settings({}, "--set", setting or (), seed)
+    numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
     _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else WANTED)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
