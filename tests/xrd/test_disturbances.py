@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nescio.xrd import amorphous_humps, gaussian_noise, normalise, poisson_noise, smooth_background
+from nescio.xrd import gaussian_noise, gaussian_peaks, normalise, poisson_noise, smooth_background
 
 KEY = jax.random.key(3)
 AXIS = np.linspace(20.0, 90.0, 512)
@@ -53,13 +53,13 @@ def test_gaussian_noise_has_the_stated_level_everywhere(level):
 
 def test_a_hump_has_its_height_at_its_centre_and_half_of_it_at_half_its_width():
     points = np.array([30.0, 24.0, 36.0])
-    np.testing.assert_allclose(amorphous_humps(points, [0.4], [30.0], [12.0]), [0.4, 0.2, 0.2], rtol=1e-5)
+    np.testing.assert_allclose(gaussian_peaks(points, [0.4], [30.0], [12.0]), [0.4, 0.2, 0.2], rtol=1e-5)
 
 
 def test_humps_add_up():
     heights, centres, widths = [0.4, 0.1], [30.0, 60.0], [12.0, 5.0]
-    both = amorphous_humps(AXIS, heights, centres, widths)
-    single = [amorphous_humps(AXIS, [h], [c], [w]) for h, c, w in zip(heights, centres, widths, strict=True)]
+    both = gaussian_peaks(AXIS, heights, centres, widths)
+    single = [gaussian_peaks(AXIS, [h], [c], [w]) for h, c, w in zip(heights, centres, widths, strict=True)]
     np.testing.assert_allclose(both, sum(single), atol=1e-6)
 
 

@@ -119,6 +119,20 @@ def test_patterns_are_scaled_to_0_and_1(batch):
     np.testing.assert_allclose(signals.max(axis=1), 1.0, rtol=1e-6)
 
 
+def test_impurities_add_weak_peaks_anywhere_and_change_nothing_else():
+    ranges = {"peaks": 2, "height": {"uniform": [0.05, 0.1]}, "fwhm": 1.0}
+    quiet = {"noise": {"gaussian": 0.0}}
+    pure, impure = build(NICKEL, **quiet), build(NICKEL, impurity=ranges, **quiet)
+    added = np.asarray(jax.jit(lambda key: impure.sample(key, 40).signals - pure.sample(key, 40).signals)(KEY))
+    # Seldom an impurity lies on the highest peak, and the scale changes.
+    elsewhere = np.quantile(added, 0.1, axis=1) > -1e-3
+    assert elsewhere.mean() > 0.8
+    heights = added[elsewhere].max(axis=1)
+    assert 0.045 < heights.min() < heights.max() < 0.21
+    centres = added[elsewhere].argmax(axis=1)
+    assert np.ptp(centres) > 150
+
+
 def test_the_same_key_draws_the_same_and_another_key_something_else(draw, batch):
     again, other = draw(KEY, 60), draw(jax.random.key(12), 60)
     np.testing.assert_array_equal(again.signals, batch.signals)

@@ -3,8 +3,8 @@
 from nescio.xrd.background import BackgroundMethod, subtract_background
 from nescio.xrd.distributions import Distribution
 from nescio.xrd.disturbances import (
-    amorphous_humps,
     gaussian_noise,
+    gaussian_peaks,
     normalise,
     poisson_noise,
     smooth_background,
@@ -33,9 +33,9 @@ __all__ = [
     "Reflections",
     "Site",
     "Structure",
-    "amorphous_humps",
     "compute_reflections",
     "gaussian_noise",
+    "gaussian_peaks",
     "make_structure",
     "merge_frames",
     "mix",

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from nescio.xrd.profile import gaussian
 
-__all__ = ["amorphous_humps", "gaussian_noise", "normalise", "poisson_noise", "smooth_background"]
+__all__ = ["gaussian_noise", "gaussian_peaks", "normalise", "poisson_noise", "smooth_background"]
 
 
 def normalise(pattern: ArrayLike) -> Array:
@@ -44,14 +44,14 @@ def smooth_background(axis: ArrayLike, coefficients: ArrayLike, inverse: ArrayLi
     return jnp.asarray(coefficients) @ polynomials + inverse * x[0] / x
 
 
-def amorphous_humps(axis: ArrayLike, height: ArrayLike, centre: ArrayLike, fwhm: ArrayLike) -> Array:
-    """Return broad Gaussian humps of glass or liquid.
+def gaussian_peaks(axis: ArrayLike, height: ArrayLike, centre: ArrayLike, fwhm: ArrayLike) -> Array:
+    """Return Gaussian peaks: broad ones are the humps of glass or liquid, narrow ones may be of an impurity.
 
     Args:
         axis: Shape (points,).
-        height: Shape (humps,).
-        centre: Shape (humps,), in the unit of the axis.
-        fwhm: Shape (humps,), full width at half maximum in the unit of the axis.
+        height: Shape (peaks,).
+        centre: Shape (peaks,), in the unit of the axis.
+        fwhm: Shape (peaks,), full width at half maximum in the unit of the axis.
 
     Returns:
         Shape (points,).

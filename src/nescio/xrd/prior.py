@@ -18,8 +18,8 @@ from nescio.configuration import read_toml, validated
 from nescio.errors import ConfigurationError, NescioError
 from nescio.techniques import Batch
 from nescio.xrd.disturbances import (
-    amorphous_humps,
     gaussian_noise,
+    gaussian_peaks,
     normalise,
     poisson_noise,
     smooth_background,
@@ -259,8 +259,8 @@ class Prior:
         )
 
     def _disturb(self, key: Array, pattern: Array) -> Array:
-        """Add background and noise to a pattern whose highest peak is 1."""
-        background, noise = self.settings.background, self.settings.noise
+        """Add background, impurities and noise to a pattern whose highest peak is 1."""
+        background, impurity, noise = self.settings.background, self.settings.impurity, self.settings.noise
         keys = jax.random.split(key, 8)
         axis = jnp.asarray(self.axis.values, jnp.float32)
         if not (background.polynomial.is_zero and background.inverse.is_zero):
@@ -268,11 +268,20 @@ class Prior:
             pattern = pattern + smooth_background(axis, coefficients, background.inverse.sample(keys[1]))
         if background.humps:
             shape = (background.humps,)
-            pattern = pattern + amorphous_humps(
+            pattern = pattern + gaussian_peaks(
                 axis,
                 background.hump_height.sample(keys[2], shape),
                 background.hump_centre.sample(keys[3], shape),
                 background.hump_fwhm.sample(keys[4], shape),
+            )
+        if impurity.peaks:
+            shape = (impurity.peaks,)
+            height_key, centre_key, width_key = jax.random.split(jax.random.fold_in(key, 0), 3)
+            pattern = pattern + gaussian_peaks(
+                axis,
+                impurity.height.sample(height_key, shape),
+                jax.random.uniform(centre_key, shape, minval=axis[0], maxval=axis[-1]),
+                impurity.fwhm.sample(width_key, shape),
             )
         if noise.counts is not None:
             pattern = poisson_noise(keys[5], pattern, noise.counts.sample(keys[6]))

@@ -248,6 +248,17 @@ class BackgroundSettings(_Settings):
     hump_fwhm: Annotated[Distribution, within(1e-3, 180.0, "hump width")] = _uniform(4.0, 15.0)
 
 
+class ImpuritySettings(_Settings):
+    """Weak peaks of minor phases that a sample may hold and still count as known."""
+
+    peaks: Annotated[_Whole, Field(ge=0, le=32)] = 0
+    """Number of peaks, each anywhere on the axis."""
+    height: Annotated[Distribution, within(0.0, 1.0, "impurity height")] = _uniform(0.0, 0.05)
+    """Where the highest peak of the phase is 1."""
+    fwhm: Annotated[Distribution, within(1e-3, 180.0, "impurity width")] = _uniform(0.1, 0.4)
+    """In the unit of the axis."""
+
+
 class NoiseSettings(_Settings):
     """Noise, on a scale where the highest point is 1."""
 
@@ -270,6 +281,7 @@ class PriorSettings(_Settings):
     broadening: BroadeningSettings = BroadeningSettings()
     instrument: InstrumentSettings = InstrumentSettings()
     background: BackgroundSettings = BackgroundSettings()
+    impurity: ImpuritySettings = ImpuritySettings()
     noise: NoiseSettings = NoiseSettings()
 
     @model_validator(mode="after")
