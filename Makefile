@@ -7,11 +7,12 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 python,\
 	$(shell $(python) -c '$(SUITABLE)' >/dev/null 2>&1 && echo $(python))))
 
-.PHONY: help demo test lint docs lock clean
+.PHONY: help demo test slow lint docs lock clean
 
 help:
 	@echo "make demo   learn three phases, assess a simulated wafer, write demo/"
 	@echo "make test   everything that must hold: style, types, layers, documentation, tests"
+	@echo "make slow   the tests that take minutes each, on measured data"
 	@echo "make lint   style, types and layers only"
 	@echo "make docs   the documentation, into docs/_build/html"
 	@echo "make lock   choose the newest versions that pyproject.toml allows, into requirements.lock"
@@ -41,6 +42,9 @@ docs: $(READY)
 
 test: lint docs
 	$(BIN)/pytest
+
+slow: $(READY)
+	$(BIN)/pytest -m slow
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet 'uv>=0.9'

@@ -12,23 +12,13 @@ from nescio.learn import LearnSettings, load_agent
 from nescio.xrd import demo
 from nescio.xrd.demo import print_outcome, run_demo
 
-TINY = LearnSettings.model_validate(
-    {
-        "map": {"hidden": [16]},
-        "detector": {"hidden": [16], "latent": 3},
-        "classifier": {"channels": [4, 4], "dense": 8, "members": 1},
-        "training": {"steps": 30, "batch": 16, "warmup": 5},
-        "calibration": {"draws": 400, "scale_draws": 200, "map_draws": 100},
-    }
-)
-
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def outcome(tmp_path_factory: pytest.TempPathFactory, tiny: LearnSettings) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nescio.view.report.figure_png", lambda figure: b"png")
-        return folder, run_demo(folder, settings=TINY, progress=False)
+        return folder, run_demo(folder, settings=tiny, progress=False)
 
 
 def test_it_leaves_an_agent_findings_and_a_report(outcome: tuple[Path, Path]) -> None:
@@ -91,7 +81,7 @@ def test_the_table_counts_what_was_flagged_and_named(capsys: pytest.CaptureFixtu
 
 
 def test_an_interrupted_demo_goes_on_and_a_foreign_state_is_no_obstacle(
-    outcome: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outcome: tuple[Path, Path], tiny: LearnSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = load_agent(outcome[0] / "agent")
     asked: list[bool] = []
@@ -109,8 +99,8 @@ def test_an_interrupted_demo_goes_on_and_a_foreign_state_is_no_obstacle(
 
     monkeypatch.setattr(demo, "learn", learn)
     with pytest.raises(InterruptedTrainingError, match="run the same command again"):
-        demo._learned(agent.prior, TINY, tmp_path, False)
+        demo._learned(agent.prior, tiny, tmp_path, False)
     assert (tmp_path / "agent.checkpoint").is_dir()
-    assert demo._learned(agent.prior, TINY, tmp_path, False) is agent
+    assert demo._learned(agent.prior, tiny, tmp_path, False) is agent
     assert asked == [True, True, False]
     assert [p.name for p in tmp_path.iterdir()] == ["agent"]

@@ -123,7 +123,9 @@ def test_impurities_add_weak_peaks_anywhere_and_change_nothing_else():
     ranges = {"peaks": 2, "height": {"uniform": [0.05, 0.1]}, "fwhm": 1.0}
     quiet = {"noise": {"gaussian": 0.0}}
     pure, impure = build(NICKEL, **quiet), build(NICKEL, impurity=ranges, **quiet)
-    added = np.asarray(jax.jit(lambda key: impure.sample(key, 40).signals - pure.sample(key, 40).signals)(KEY))
+    added = np.asarray(
+        jax.jit(lambda key: impure.sample(key, 40).signals - pure.sample(key, 40).signals)(KEY)
+    )
     # Seldom an impurity lies on the highest peak, and the scale changes.
     elsewhere = np.quantile(added, 0.1, axis=1) > -1e-3
     assert elsewhere.mean() > 0.8

@@ -34,26 +34,17 @@ KEYS = [
     "patterns_per_second",
     "peak_memory_mb",
 ]
-TINY = LearnSettings.model_validate(
-    {
-        "map": {"hidden": [16]},
-        "detector": {"hidden": [16], "latent": 3},
-        "classifier": {"channels": [4, 4], "dense": 8, "members": 1},
-        "training": {"steps": 30, "batch": 16, "warmup": 5},
-        "calibration": {"draws": 400, "scale_draws": 200, "map_draws": 100},
-    }
-)
 PAIRS = ["Fm-3m + Im-3m", "Fm-3m + P6_3/mmc", "Im-3m + P6_3/mmc"]
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+def reproduced(tmp_path_factory: pytest.TempPathFactory, tiny: LearnSettings) -> tuple[dict[str, Any], Path]:
     folder = tmp_path_factory.mktemp("reproduction") / "figures"
     with pytest.MonkeyPatch.context() as patch:
         for module in ("nescio.view.report", "nescio.xrd.reproduction_report"):
             patch.setattr(f"{module}.figure_png", lambda figure: b"png")
         figures = reproduce_banko2021(
-            settings=TINY,
+            settings=tiny,
             sizes=Sizes(known=300, novel=60, mixed=60, per_fraction=4),
             folder=folder,
             progress=False,
