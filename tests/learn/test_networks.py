@@ -63,11 +63,11 @@ def test_members_of_an_ensemble_differ() -> None:
     assert not np.allclose(logits[0], logits[1])
 
 
-def test_outliers_are_mixtures_of_two_classes_and_moved_signals() -> None:
+def test_outliers_are_mixtures_of_two_classes_and_moved_or_spread_signals() -> None:
     batch = ToyPrior().sample(jax.random.key(3), 60)
     signals, conditions, weights = make_outliers(batch, OutlierSettings(), KEY)
-    assert signals.shape == (90, POINTS)
-    assert conditions.shape == (90, 0)
+    assert signals.shape == (105, POINTS)
+    assert conditions.shape == (105, 0)
     np.testing.assert_allclose(signals.max(axis=1), 1.0, rtol=1e-6)
     # A mixture within one class is no outlier: weight 0, about a third of them.
     assert 0.15 < float(np.mean(np.asarray(weights[:60]) == 0.0)) < 0.55
@@ -83,6 +83,18 @@ def test_a_stretched_signal_has_its_peaks_elsewhere() -> None:
     assert moved == pytest.approx(140 * np.exp(0.1) - 40, abs=1.0) or moved == pytest.approx(
         140 * np.exp(-0.1) - 40, abs=1.0
     )
+
+
+def test_a_spread_signal_is_as_wide_as_was_asked_for_and_stays_where_it_is() -> None:
+    spike = jnp.zeros((4, 1000)).at[:, 500].set(1.0)
+    batch = Batch(spike, jnp.zeros(4, int), jnp.zeros((4, 0)))
+    settings = OutlierSettings(blur_range=(0.1, 0.1))
+    spread = np.asarray(make_outliers(batch, settings, KEY)[0][6])
+    # Noise of at most 0.02 blurs where the half maximum is crossed.
+    above = np.flatnonzero(spread > 0.5)
+    assert np.ptp(above) == pytest.approx(100, abs=12)
+    assert above.mean() == pytest.approx(500, abs=5)
+    assert spread[np.abs(np.arange(1000) - 500) > 150].max() < 0.15
 
 
 def test_neighbours_vote() -> None:

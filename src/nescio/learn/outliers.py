@@ -1,6 +1,8 @@
-"""Signals made to be refused: mixtures of known classes, and known signals with their features moved."""
+"""Signals made to be refused: mixtures of known classes, and known signals with their features moved or spread."""
 
 from __future__ import annotations
+
+import math
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,9 @@ from nescio.learn.settings import OutlierSettings
 from nescio.techniques import Batch
 
 __all__ = ["make_outliers", "rescale"]
+
+# Of blurred signals, so that it is not their smoothness that betrays them.
+_MOST_NOISE = 0.02
 
 
 def rescale(signals: Array) -> Array:
@@ -27,14 +32,14 @@ def make_outliers(batch: Batch, settings: OutlierSettings, key: Array) -> tuple[
         key: Random key.
 
     Returns:
-        Signals (n + n // 2, points), their conditions, and a weight for each: 0 where a mixture happened to be drawn
-        from one class only. The first n are mixtures of two signals of the batch, the rest are signals whose axis is
-        stretched or compressed.
+        Signals (n + n // 2 + n // 4, points), their conditions, and a weight for each: 0 where a mixture happened to be
+        drawn from one class only. The first n are mixtures of two signals of the batch, the next n // 2 are signals
+        whose axis is stretched or compressed, the last n // 4 signals whose features are spread out.
 
     Source: outlier exposure, Hendrycks, Mazeika and Dietterich (2019), arXiv:1812.04606.
     """
     n, points = batch.signals.shape
-    partner_key, share_key, stretch_key, sign_key = jax.random.split(key, 4)
+    partner_key, share_key, stretch_key, sign_key, blur_key, noise_key = jax.random.split(key, 6)
     partner = jax.random.permutation(partner_key, n)
     share = jax.random.uniform(
         share_key, (n, 1), minval=settings.mixture_range[0], maxval=settings.mixture_range[1]
@@ -52,11 +57,29 @@ def make_outliers(batch: Batch, settings: OutlierSettings, key: Array) -> tuple[
     before = 0.2 * points
     at = (jnp.arange(points)[None] + before) * factor - before
     stretched = rescale(jax.vmap(_resample)(batch.signals[:half], at))
-    return (
-        jnp.concatenate([mixed, stretched]),
-        jnp.concatenate([mixed_conditions, batch.conditions[:half]]),
-        jnp.concatenate([different, jnp.ones(half, jnp.float32)]),
+
+    quarter = n // 4
+    fwhm = jax.random.uniform(
+        blur_key, (quarter, 1), minval=settings.blur_range[0], maxval=settings.blur_range[1]
     )
+    blurred = rescale(_spread(batch.signals[half : half + quarter], fwhm * points))
+    level_key, each_key = jax.random.split(noise_key)
+    level = jax.random.uniform(level_key, (quarter, 1), maxval=_MOST_NOISE)
+    blurred = rescale(jnp.maximum(blurred + level * jax.random.normal(each_key, blurred.shape), 0.0))
+    return (
+        jnp.concatenate([mixed, stretched, blurred]),
+        jnp.concatenate([mixed_conditions, batch.conditions[: half + quarter]]),
+        jnp.concatenate([different, jnp.ones(half + quarter, jnp.float32)]),
+    )
+
+
+def _spread(signals: Array, fwhm: Array) -> Array:
+    """Convolve signals (n, points) with Gaussians of full widths at half maximum (n, 1) in points."""
+    points = signals.shape[-1]
+    # Twice as long, so that what leaves one end does not come in at the other.
+    frequency = jnp.fft.rfftfreq(2 * points)
+    transfer = jnp.exp(-((math.pi * fwhm * frequency) ** 2) / (4.0 * math.log(2.0)))
+    return jnp.fft.irfft(jnp.fft.rfft(signals, 2 * points) * transfer, 2 * points)[:, :points]
 
 
 def _resample(signal: Array, at: Array) -> Array:

@@ -57,17 +57,17 @@ class OutlierSettings(_Settings):
     """Share of the first of two classes in a mixture, uniform."""
     stretch_range: tuple[_Real, _Real] = (0.03, 0.2)
     """Relative stretch or compression of the axis, which moves features where no known class has them."""
+    blur_range: tuple[_Real, _Real] = (0.06, 0.2)
+    """Full width at half maximum, as a share of the axis, over which features are spread, like those of a glass."""
     weight: Annotated[_Real, Field(ge=0.0, le=10.0)] = 1.0
     """Weight of these signals in the classifiers' loss; 0 trains on known signals alone."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        low, high = self.mixture_range
-        if not 0.0 <= low <= high <= 1.0:
-            raise ValueError(f"mixture_range must be within 0 to 1, not {low:g} to {high:g}")
-        low, high = self.stretch_range
-        if not 0.0 <= low <= high <= 1.0:
-            raise ValueError(f"stretch_range must be within 0 to 1, not {low:g} to {high:g}")
+        for name in ("mixture_range", "stretch_range", "blur_range"):
+            low, high = getattr(self, name)
+            if not 0.0 <= low <= high <= 1.0:
+                raise ValueError(f"{name} must be within 0 to 1, not {low:g} to {high:g}")
         return self
 
 
