@@ -48,9 +48,19 @@ def test_a_file_larger_than_the_limit_is_not_loaded(tmp_path, monkeypatch):
         read_patterns(tmp_path / "a.xy")
 
 
-@pytest.mark.parametrize("options", [{"axis": "theta"}, {"wavelength": "Unobtainium"}, {"wavelength": -1.0}])
-def test_impossible_options_are_refused_before_anything_is_read(tmp_path, options):
-    with pytest.raises(ConfigurationError):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"axis": "theta"}, "axis 'theta' is unknown"),
+        ({"wavelength": "Unobtainium"}, "unknown"),
+        ({"wavelength": -1.0}, "-1 is not within"),
+        ({"wavelength": "-1"}, "-1 is not within"),
+        ({"wavelength": "nan"}, "nan is not within"),
+        ({"wavelength": "1,5406"}, "decimal comma; write a point"),
+    ],
+)
+def test_impossible_options_are_refused_before_anything_is_read(tmp_path, options, message):
+    with pytest.raises(ConfigurationError, match=message):
         read_patterns(tmp_path / "no.xy", **options)
     with pytest.raises(ConfigurationError):
         read_many(tmp_path, **options)

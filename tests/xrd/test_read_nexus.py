@@ -28,7 +28,8 @@ def write(
             monochromator = entry.require_group("instrument/monochromator")
             monochromator.attrs["NX_class"] = "NXmonochromator"
             monochromator[name] = value
-            monochromator[name].attrs["units"] = unit
+            if unit:
+                monochromator[name].attrs["units"] = unit
     return path
 
 
@@ -72,6 +73,33 @@ def test_units_tell_what_the_axis_is(path, axis, points, units, name, expected):
 )
 def test_the_wavelength_comes_from_the_monochromator(path, beam):
     assert read_patterns(write(path, **beam)).attrs["wavelength_angstrom"] == pytest.approx(1.5)
+
+
+def test_a_bare_wavelength_in_nanometre_is_told_and_the_option_cures_it(path):
+    write(path, wavelength=(0.15406, None))
+    with pytest.raises(FileError, match=r"wavelength.*nanomet.*1\.5406"):
+        read_patterns(path)
+    assert read_patterns(path, wavelength=1.5406).attrs["wavelength_angstrom"] == 1.5406
+    write(path, wavelength=(0.15406, "angstrom"))
+    assert read_patterns(path).attrs["wavelength_angstrom"] == 0.15406
+
+
+def test_another_wavelength_than_the_monochromator_is_refused(path):
+    write(path, wavelength=(0.9537, "angstrom"))
+    with pytest.raises(FileError, match=r"says 0\.9537 angstrom, --wavelength says 1\.5406"):
+        read_patterns(path, wavelength=1.5406)
+
+
+@pytest.mark.parametrize("axis", ["omega", "theta", "chi"])
+def test_another_angle_is_not_taken_for_two_theta(path, axis):
+    write(path, axis=axis)
+    with pytest.raises(FileError, match=rf"{axis}.*neither two-theta nor q"):
+        read_patterns(path)
+
+
+def test_text_as_signal_is_told(path):
+    with pytest.raises(FileError, match="counts must hold numbers, not text"):
+        read_patterns(write(path, signal=[[b"a", b"b", b"c"]]))
 
 
 def test_datasets_of_known_names_are_read_from_plain_files(tmp_path):

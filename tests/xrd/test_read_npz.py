@@ -39,6 +39,14 @@ def test_measurements_are_named_by_their_scan(saved):
     assert library["measurement"].values.tolist() == ["library#7", "library#9"]
 
 
+def test_the_wavelength_option_does_not_go_over_the_archive(saved):
+    path = saved(two_theta=[10.0, 20.0], intensity=[1, 2], wavelength=0.9537)
+    with pytest.raises(FileError, match=r"says 0\.9537 angstrom, --wavelength says 1\.54"):
+        read_patterns(path, wavelength="CuKa")
+    path = saved(two_theta=[10.0, 20.0], intensity=[1, 2], wavelength=0.15406)
+    assert read_patterns(path, wavelength=1.5406).attrs["wavelength_angstrom"] == 1.5406
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -50,6 +58,10 @@ def test_measurements_are_named_by_their_scan(saved):
         ({"q": [1.0, 2.0], "intensity": [1, 2], "wavelength": 0.15406}, "wavelength.*nanomet"),
         ({"q": [1.0, 2.0], "intensity": [1, 2], "xy_mm": [[1.0, 2.0]] * 2}, "positions"),
         ({"q": [1.0, 2.0], "intensity": [1, 2], "comp": [[-1.0, 2.0]], "elements": ["A", "B"]}, "fractions"),
+        (
+            {"q": [1.0, 2.0], "intensity": [1, 2], "comp": [[0.5, 0.5]], "elements": ["Ni", "Zz"]},
+            "'Zz'.*no element",
+        ),
         ({"q": [1.0, 2.0], "intensity": np.array([{}, {}])}, "Python objects are never loaded"),
     ],
 )

@@ -87,9 +87,36 @@ def test_a_remark_on_the_wavelength_is_none(written):
     )
 
 
-def test_what_the_user_says_of_the_wavelength_goes_over_the_header(written):
-    path = written("# wavelength = 1.5406\n10 1\n11 2\n")
+def test_the_wavelength_option_fills_a_gap_and_does_not_go_over_the_header(written):
+    stated = written("# wavelength = 1.5406\n10 1\n11 2\n")
+    assert read_patterns(stated, wavelength="CuKa").attrs["wavelength_angstrom"] == 1.5406
+    with pytest.raises(
+        FileError, match=r"says 1\.5406 angstrom, --wavelength says 0\.7; leave the option out"
+    ):
+        read_patterns(stated, wavelength=0.7)
+    silent = written("10 1\n11 2\n")
+    assert read_patterns(silent, wavelength=0.7).attrs["wavelength_angstrom"] == 0.7
+
+
+@pytest.mark.parametrize(
+    "line", ["wavelength = 0", "wavelength: 0.15406", "wavelength = 8047", "lambda (furlong) = 1.5"]
+)
+def test_the_wavelength_option_cures_an_impossible_header(written, line):
+    path = written(f"# {line}\n10 1\n11 2\n")
+    with pytest.raises(FileError):
+        read_patterns(path)
     assert read_patterns(path, wavelength=0.7).attrs["wavelength_angstrom"] == 0.7
+
+
+def test_q_needs_no_wavelength_and_is_told_none(written):
+    path = written("# wavelength = 1.5406\n# q (1/A)\n1 1\n2 2\n")
+    assert read_patterns(path, wavelength=0.7).attrs["wavelength_angstrom"] == 1.5406
+    assert "wavelength_angstrom" not in read_patterns(written("# q (1/A)\n1 1\n2 2\n"), wavelength=0.7).attrs
+
+
+def test_a_negative_wavelength_is_told(written):
+    with pytest.raises(FileError, match=r"-1\.54 is not within"):
+        read_patterns(written("# wavelength: -1.54\n10 1\n11 2\n"))
 
 
 def test_a_wavelength_in_nanometre_is_told_and_not_taken(written):
@@ -117,6 +144,91 @@ def test_a_third_column_is_an_uncertainty_except_in_xy_files(written):
 def test_the_title_of_a_csv_tells_the_axis(written, title, name, factor):
     pattern = read_patterns(written(f"{title},intensity\n10,1\n20,2\n", "a.csv"))
     np.testing.assert_allclose(pattern[name], np.array([10, 20]) * factor)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "theta,intensity\n10,1\n20,2\n",
+        "omega;left;right\n10;1;2\n20;2;3\n",
+        "d_spacing,intensity\n1,1\n2,2\n",
+        "d I\n1 1\n2 2\n",
+        "# d (A)\n1 1\n2 2\n",
+        "# Energy\n# wavelength = 1.54\n1 1\n2 2\n",
+        "energy_keV,intensity\n8,1\n9,2\n",
+        "Unnamed: 0,intensity\n0,1\n1,2\n",
+        ",omega,intensity\n0,10,1\n1,11,2\n",
+    ],
+)
+def test_another_quantity_is_not_taken_for_two_theta(written, text):
+    path = written(text, "a.csv")
+    with pytest.raises(FileError, match=r"neither two-theta nor q.*--axis two_theta"):
+        read_patterns(path)
+    assert "two_theta" in read_patterns(path, axis="two_theta").dims
+
+
+@pytest.mark.parametrize(
+    "remark",
+    ["energy = 8.05 keV", "Omega: 5.0", "Energy 8.05", "time 10:30", "phi: 3 deg", "wavelength CuKa"],
+)
+def test_a_remark_on_another_quantity_is_no_title(written, remark):
+    assert read_patterns(written(f"# {remark}\n10 1\n11 2\n"))["two_theta"].values.tolist() == [10, 11]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2theta (rad),intensity\n0.2,1\n0.3,2\n",
+        "two_theta_rad I\n0.2 1\n0.3 2\n",
+        "# 2theta [rad]\n0.2 1\n0.3 2",
+    ],
+)
+def test_radians_become_degrees(written, text):
+    pattern = read_patterns(written(text))
+    np.testing.assert_allclose(pattern["two_theta"], np.degrees([0.2, 0.3]))
+
+
+def test_degrees_called_radian_are_suspected(written):
+    with pytest.raises(FileError, match="in degree, not radian"):
+        read_patterns(written("# 2theta (rad)\n20 1\n30 2\n"))
+
+
+@pytest.mark.parametrize("line", ["q (1/nm)", "q 1/nm", "q [nm^-1] I", "q nm-1 intensity"])
+def test_the_unit_of_q_is_seen_over_columns_of_white_space(written, line):
+    np.testing.assert_allclose(read_patterns(written(f"# {line}\n10 1\n20 2\n"))["q"], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (",2theta,intensity\n0,10,5\n1,11,6\n", ["a"]),
+        ("index,2theta,left,right\n0,10,5,7\n1,11,6,8\n", ["left", "right"]),
+        (",angle,intensity\n0,10,5\n1,11,6\n", ["a"]),
+        ("intensity;2theta\n5;10\n6;11\n", ["a"]),
+        ("time 2theta intensity\n0 10 5\n1 11 6\n", ["a"]),
+    ],
+)
+def test_the_axis_is_the_column_whose_title_says_so(written, text, names):
+    pattern = read_patterns(written(text, "a.csv"))
+    assert pattern["two_theta"].values.tolist() == [10, 11]
+    assert pattern["intensity"].values[0].tolist() == [5, 6]
+    assert pattern["measurement"].values.tolist() == names
+
+
+def test_the_axis_option_chooses_among_titled_columns(written):
+    path = written("2theta,q,intensity\n10,1,5\n11,2,6\n", "a.csv")
+    assert read_patterns(path)["two_theta"].values.tolist() == [10, 11]
+    assert read_patterns(path, axis="q")["q"].values.tolist() == [1, 2]
+
+
+def test_words_of_a_remark_do_not_move_the_axis(written):
+    path = written("# sample 2theta scan\n10 1 1\n11 2 1\n", "a.xye")
+    assert read_patterns(path)["two_theta"].values.tolist() == [10, 11]
+
+
+def test_columns_may_be_titled_by_numbers(written):
+    pattern = read_patterns(written("2theta,25,100\n10,1,2\n11,3,4\n", "a.csv"))
+    assert pattern["measurement"].values.tolist() == ["25", "100"]
 
 
 def test_columns_with_titles_are_many_patterns(written):
@@ -152,7 +264,9 @@ def test_the_user_says_which_axis_it_is(written):
         ("10 1\n", "at least 2 points"),
         ("10.5;1,500\n11.5;2,500\n", "no rows"),
         ("10.5;1,500\n11.5;200\n12;300\n", "line 1: '10.5;1,500' is not a row"),
-        ("1O.5 1\n11 2\n12 _3\n", "line 3: '12 _3'"),
+        ("1O.5 1\n11 2\n", "line 1: '1O.5 1' is not a row"),
+        ("O.5,1\n11,2\n", "line 1: 'O.5,1' is not a row"),
+        ("10 1\n11 2\n12 _3\n", "line 3: '12 _3'"),
         ("10.5 1x\n11 2\n", "line 1: '10.5 1x' is not a row"),
     ],
 )

@@ -45,6 +45,14 @@ def test_counts_angles_wavelengths_and_time_are_read(read):
     assert pattern.attrs["counting_time_seconds"] == 5
 
 
+def test_the_wavelength_option_only_fills_gaps_and_cures(read):
+    assert read(document(scan()), wavelength="CuKa").attrs["wavelength_angstrom"] == pytest.approx(1.540598)
+    with pytest.raises(FileError, match=r"says 1\.5406 angstrom, --wavelength says 0\.7"):
+        read(document(scan()), wavelength=0.7)
+    slip = document(scan()).replace("1.5405980", "0.15405980")
+    assert read(slip, wavelength=1.5406).attrs["wavelength_angstrom"] == 1.5406
+
+
 def test_listed_positions_need_not_be_equidistant(read):
     pattern = read(document(scan(positions="<listPositions>10 10.5 12</listPositions>")))
     assert pattern["two_theta"].values.tolist() == [10, 10.5, 12]
@@ -109,6 +117,7 @@ def test_entities_and_document_types_are_refused(read, declaration, encoding):
         (document(scan(positions="<listPositions>1 2</listPositions>")), "2 numbers where 3"),
         (document(scan(extra="<countingTimes>1 0 1</countingTimes>")), "not positive"),
         (document(scan()).replace("1.5405980", "154.0598"), "kAlpha1"),
+        (document(scan()).replace("1.5405980", "0.15405980"), "kAlpha1.*nanomet"),
         (document(scan()).replace("2Theta", "Omega"), "2Theta"),
         ("<html></html>", "not XRDML"),
     ],

@@ -108,7 +108,9 @@ def _parse_text(text: str) -> Radiation:
             return Radiation(((first, 2.0 / 3.0), (second, 1.0 / 3.0)))
         if line in ("ka1", "ka2", "kb", "kb1"):
             return Radiation((({"ka1": first, "ka2": second}.get(line, beta), 1.0),))
-    match = re.fullmatch(r"\s*(\d*\.?\d+(?:e[+-]?\d+)?|\d+\.)\s*([a-zå]*)\s*", text.lower())
+    match = re.fullmatch(
+        r"\s*([-+]?(?:\d*\.?\d+(?:e[+-]?\d+)?|\d+\.)|nan|[-+]?inf)\s*([a-zå]*)\s*", text.lower()
+    )
     if match:
         number, unit = float(match[1]), match[2]
         if not unit:
@@ -118,6 +120,8 @@ def _parse_text(text: str) -> Radiation:
         if unit in _PHOTON_ENERGY_EV and number > 0:
             return Radiation(((_within_limits(HC_EV_ANGSTROM / (number * _PHOTON_ENERGY_EV[unit])), 1.0),))
     known = ", ".join(f"{anode}Ka" for anode in _LINES)
+    if re.search(r"\d,\d", text):
+        raise ConfigurationError(f"radiation {text[:40]!r} has a decimal comma; write a point")
     raise ConfigurationError(
         f"radiation {text[:40]!r} is unknown; give one of {known} (or ...Ka1, ...Ka2, ...Kb), or angstroms"
     )

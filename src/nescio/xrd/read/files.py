@@ -47,11 +47,11 @@ def read_patterns(
     Args:
         path: The file.
         axis: "two_theta", "q" or "q_nm" (1/nm), over what the file says.
-        wavelength: In angstrom or as in :func:`nescio.xrd.parse_radiation`, over what the file says; of a beam
-            with several lines that of the strongest.
+        wavelength: In angstrom or as in :func:`nescio.xrd.parse_radiation`, of a beam with several lines that of the
+            strongest; for angles whose file states none, or an impossible one.
 
     Raises:
-        FileError: The file is missing, empty, too large, of unknown kind or malformed.
+        FileError: The file is missing, empty, too large, of unknown kind or malformed, or states another wavelength.
         ConfigurationError: `axis` or `wavelength` are not what they should be.
     """
     path = Path(path)

@@ -21,6 +21,8 @@ __all__ = [
     "axis_kind",
     "checked_axis_option",
     "measured_dataset",
+    "other_quantity",
+    "resolved_wavelength",
     "wavelength_angstrom",
 ]
 
@@ -38,7 +40,14 @@ _LARGEST_INTENSITY = 1e30
 _LARGEST_Q = 60.0  # 1/angstrom: beyond what any laboratory or synchrotron beam reaches
 
 _ANGLE = re.compile(r"(?<![a-z0-9])(2[\s_-]?theta|two[\s_-]?theta|2\s?θ|tth|ttheta|2th)(?![a-z])", re.I)
+_RADIAN = re.compile(r"(?<![a-z])rad(ian)?s?(?![a-z])", re.I)
 _INVERSE_NANOMETRE = ("1/nm", "nm^-1", "nm-1", "nm^{-1}", "nm⁻¹", "nm**-1", "q_nm", "nanometer^-1")
+_OTHER_QUANTITIES = re.compile(
+    r"(theta|th|θ|omega|ω|chi|χ|phi|φ|psi|d|dspacing|energy|e|r|time|channel"
+    r"|index|no|nr|number|point|row|unnamed)"
+)
+_UNITS = re.compile(r"(deg(rees?)?|rad(ians?)?|a|å|angstroms?|[npm]m|k?ev|s|sec(onds)?|spacing)")
+_SAME_WAVELENGTH = 1e-3
 
 
 def checked_axis_option(axis: str | None) -> str | None:
@@ -55,15 +64,61 @@ def checked_axis_option(axis: str | None) -> str | None:
 def axis_kind(name: str, units: str = "") -> str | None:
     """Return the kind of axis that a name or column title and units tell, or None where they do not.
 
-    Titles such as "2theta", "Q (1/nm)", "q_A^-1" or "two_theta" with units "deg" are understood.
+    Titles such as "2theta", "Q (1/nm)", "q_A^-1" or "two_theta" with units "deg" are understood. Besides `AXES`
+    there is "two_theta_rad", which only a title or units can tell.
     """
     title = f"{name} {units}".strip().lower().replace(" ^", "^")
     if _ANGLE.search(title):
-        return "two_theta"
+        return "two_theta_rad" if _RADIAN.search(title) else "two_theta"
     words = title.replace("(", " ").replace("[", " ").replace("_", " ").replace("/", " ").split()
     if words and words[0] in ("q", "|q|"):
         return "q_nm" if any(unit in title for unit in _INVERSE_NANOMETRE) else "q"
     return None
+
+
+def other_quantity(title: str, *, alone: bool = False) -> bool:
+    """Say whether a title names a quantity that is no axis of a pattern here: theta, omega, d, an energy, an index.
+
+    Args:
+        title: Of a column, or a line of comment.
+        alone: Only where nothing but its unit follows, as in "d (A)"; "energy = 8.05 keV" is a remark.
+    """
+    if axis_kind(title):
+        return False
+    words = [word for word in re.split(r"[\W_]+", title.lower()) if word]
+    if not words or not _OTHER_QUANTITIES.fullmatch(words[0]):
+        return False
+    return not alone or (all(map(_UNITS.fullmatch, words[1:])) and len(words[0] + "".join(words[1:])) > 1)
+
+
+def resolved_wavelength(
+    path: Path, kind: str, option: float | None, stated: Callable[[], float | None]
+) -> float | None:
+    """Return the wavelength of a pattern: what the file states, else for angles what the user says.
+
+    Args:
+        path: The file, for messages.
+        kind: Of the axis; q needs no wavelength.
+        option: What the user says, in angstrom.
+        stated: Returns what the file states; its error counts only where the user says nothing.
+
+    Raises:
+        FileError: The file states something impossible, or for angles something else than the user.
+    """
+    try:
+        own = stated()
+    except FileError:
+        if option is None:
+            raise
+        own = None
+    if option is None or not kind.startswith("two_theta"):
+        return own
+    if own is not None and abs(option / own - 1.0) > _SAME_WAVELENGTH:
+        raise FileError(
+            f"{path}: says {own:.6g} angstrom, --wavelength says {option:.6g};"
+            " leave the option out, or correct the file"
+        )
+    return option if own is None else own
 
 
 def wavelength_angstrom(value: Any, place: str) -> float:
@@ -99,7 +154,7 @@ def measured_dataset(
 
     Args:
         path: The file, for messages and as ``source``.
-        kind: One of `AXES`, in which `axis` is given.
+        kind: One of `AXES`, or "two_theta_rad", in which `axis` is given.
         axis: Shape (points,), increasing or decreasing throughout.
         intensity: Shape (n, points) or (points,); NaN where nothing was measured.
         wavelength: In angstrom, or None where it is not known.
@@ -135,7 +190,7 @@ def measured_dataset(
         raise FileError(
             f"{path}: intensity {values[row, column]:g} of pattern {row + 1} at {points[column]:g} is not below 1e30"
         )
-    name = "two_theta" if kind == "two_theta" else "q"
+    name = "two_theta" if kind.startswith("two_theta") else "q"
     names = list(names) if names is not None else _numbered(path, values.shape[0])
     if len(names) != values.shape[0] or len(set(names)) != len(names):
         raise FileError(f"{path}: {values.shape[0]} patterns need as many names, each only once")
@@ -174,11 +229,17 @@ def _checked_axis(
         raise FileError(f"{path}: {place(where)}: the axis is {points[where]}, not a finite number")
     if kind == "q_nm":
         points = points / 10.0
-    largest, unit = (180.0, "degree") if kind == "two_theta" else (_LARGEST_Q, "1/angstrom")
+    elif kind == "two_theta_rad":
+        points = np.degrees(points)
+    largest, unit = (180.0, "degree") if kind.startswith("two_theta") else (_LARGEST_Q, "1/angstrom")
     outside = (points < 0) | (points > largest)
     if outside.any():
         where = int(np.nonzero(outside)[0][0])
-        other = "; is it in 1/nm (axis q_nm), or two_theta?" if kind == "q" and points[where] > 0 else ""
+        hints = {
+            "q": "; is it in 1/nm (axis q_nm), or two_theta?",
+            "two_theta_rad": "; is it in degree, not radian (axis two_theta)?",
+        }
+        other = hints.get(kind, "") if points[where] > 0 else ""
         raise FileError(
             f"{path}: {place(where)}: the axis is {points[where]:g}, not within 0 to {largest:g} {unit}{other}"
         )
@@ -193,6 +254,12 @@ def _checked_axis(
         )
     order = slice(None, None, -1) if falling else slice(None)
     return points[order], order
+
+
+def _unknown_elements(elements: Sequence[str]) -> list[str]:
+    import gemmi
+
+    return [e for e in elements if gemmi.Element(e).atomic_number == 0 or gemmi.Element(e).name != e]
 
 
 def _add_sample(
@@ -219,5 +286,7 @@ def _add_sample(
             raise FileError(
                 f"{path}: fractions of a composition must be finite, not negative, and not all zero"
             )
+        if unknown := _unknown_elements(elements):
+            raise FileError(f"{path}: {unknown[0][:20]!r} of the composition is no element")
         dataset["composition"] = (("measurement", "element"), composition / total)
         dataset.coords["element"] = ("element", np.asarray(list(elements), np.str_))

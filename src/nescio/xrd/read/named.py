@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from nescio.errors import FileError
-from nescio.xrd.read.measured import measured_dataset, wavelength_angstrom
+from nescio.xrd.read.measured import measured_dataset, resolved_wavelength, wavelength_angstrom
 
 __all__ = ["dataset_from_named"]
 
@@ -26,6 +26,7 @@ def dataset_from_named(
     *,
     axis: str | None,
     wavelength: float | None,
+    beam: Callable[[], float | None] = lambda: None,
 ) -> xr.Dataset:
     """Build a dataset from named arrays.
 
@@ -44,7 +45,8 @@ def dataset_from_named(
         arrays: Arrays by name.
         units: Units by name, where the container tells them.
         axis: Kind of the axis, over what the name of the array says.
-        wavelength: In angstrom, over what the file says.
+        wavelength: In angstrom, where the file does not say; as in :func:`nescio.xrd.read_patterns`.
+        beam: Returns the wavelength that the container tells elsewhere, if any.
 
     Raises:
         FileError: Axis or intensities are missing, or an array is not what its name says.
@@ -75,7 +77,9 @@ def dataset_from_named(
         kind,
         points,
         intensity,
-        wavelength=_wavelength(path, arrays, units) if wavelength is None else wavelength,
+        wavelength=resolved_wavelength(
+            path, kind, wavelength, lambda: beam() or _wavelength(path, arrays, units)
+        ),
         names=_names(path, arrays, intensity.shape[0]),
         uncertainty=_numeric(path, arrays, sigma_name) if sigma_name else None,
         position_mm=np.atleast_2d(_numeric(path, arrays, "xy_mm")) if "xy_mm" in arrays else None,
@@ -90,7 +94,7 @@ def _kind(
     """Let the units correct what the name of the axis says, unless the user has said what it is."""
     units = units.strip().lower()
     if kind == "two_theta" and units in ("rad", "radian", "radians"):
-        return kind, np.degrees(points)
+        return "two_theta_rad", points
     if kind == "q" and not asked and "nm" in units:
         return "q_nm", points
     return kind, points

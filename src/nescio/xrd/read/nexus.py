@@ -14,7 +14,14 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
-from nescio.xrd.read.measured import MAX_VALUES, axis_kind, measured_dataset, wavelength_angstrom
+from nescio.xrd.read.measured import (
+    MAX_VALUES,
+    axis_kind,
+    measured_dataset,
+    other_quantity,
+    resolved_wavelength,
+    wavelength_angstrom,
+)
 from nescio.xrd.read.named import dataset_from_named
 
 __all__ = ["read_nexus"]
@@ -43,11 +50,9 @@ def read_nexus(path: Path, content: bytes, *, axis: str | None, wavelength: floa
     _refuse_deadly(path, content)
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            if wavelength is None:
-                wavelength = _wavelength(path, file)
             data = _default_data(file)
             if data is not None:
-                return _from_nxdata(path, data, axis, wavelength)
+                return _from_nxdata(path, file, data, axis, wavelength)
             return _from_plain(path, file, axis, wavelength)
     except FileError:
         raise
@@ -131,13 +136,16 @@ def _array(path: Path, group: Any, name: str) -> np.ndarray:
         raise FileError(f"{path}: {group.name} has no dataset {name[:40]!r}")
     if dataset.is_virtual or dataset.external:
         raise FileError(f"{path}: {dataset.name} lies in another file, which is not followed")
-    if dataset.shape is None or math.prod(dataset.shape) > MAX_VALUES or dataset.dtype.kind not in "iuf":
+    if dataset.dtype.kind not in "iuf":
+        what = "text" if h5py.check_string_dtype(dataset.dtype) else str(dataset.dtype)
+        raise FileError(f"{path}: {dataset.name} must hold numbers, not {what}")
+    if dataset.shape is None or math.prod(dataset.shape) > MAX_VALUES:
         raise FileError(f"{path}: {dataset.name} must hold at most {MAX_VALUES} numbers")
     with np.errstate(all="ignore"):
         return np.asarray(dataset[()], np.float64)
 
 
-def _from_nxdata(path: Path, data: Any, axis: str | None, wavelength: float | None) -> xr.Dataset:
+def _from_nxdata(path: Path, file: Any, data: Any, axis: str | None, wavelength: float | None) -> xr.Dataset:
     signal = str(_attribute(data, "signal"))
     values = _array(path, data, signal)
     if not values.ndim or not values.size:
@@ -154,19 +162,20 @@ def _from_nxdata(path: Path, data: Any, axis: str | None, wavelength: float | No
     node = _member(data, names[-1])
     units = str(_attribute(node, "units") or "")
     title = names[-1] if axis_kind(names[-1]) else str(_attribute(node, "long_name") or names[-1])
-    kind = axis or axis_kind(title, units) or _kind_of_units(units)
+    kind = axis or axis_kind(title, units) or (None if other_quantity(title) else _kind_of_units(units))
     if kind is None:
         raise FileError(
-            f"{path}: {node.name} in {units or 'no units'} is neither two-theta nor q; give the axis"
+            f"{path}: {node.name} in {units or 'no units'} is neither two-theta nor q; if it is one of them"
+            " all the same, say so with --axis two_theta, q (1/angstrom) or q_nm (1/nm)"
         )
     if kind == "two_theta" and units.lower().startswith("rad"):
-        points = np.degrees(points)
+        kind = "two_theta_rad"
     return measured_dataset(
         path,
         kind,
         points,
         values.reshape(-1, values.shape[-1]),
-        wavelength=wavelength,
+        wavelength=resolved_wavelength(path, kind, wavelength, lambda: _wavelength(path, file)),
         uncertainty=_errors(path, data, signal, values.shape),
     )
 
@@ -203,14 +212,17 @@ def _from_plain(path: Path, file: Any, axis: str | None, wavelength: float | Non
         elif h5py.check_string_dtype(member.dtype) and member.size is not None and member.size < _MAX_OBJECTS:
             arrays[name] = np.array([_as_text(entry) for entry in np.ravel(member[()])], np.str_)
         units[name] = str(_attribute(member, "units") or "")
-    return dataset_from_named(path, arrays, units, axis=axis, wavelength=wavelength)
+    return dataset_from_named(
+        path, arrays, units, axis=axis, wavelength=wavelength, beam=lambda: _wavelength(path, file)
+    )
 
 
 def _wavelength(path: Path, file: Any) -> float | None:
     """Return the wavelength in angstrom of the beam that fell on the sample."""
     names = {
-        "NXmonochromator": (("wavelength", "angstrom"), ("energy", "keV")),
-        "NXbeam": (("incident_wavelength", "angstrom"), ("incident_energy", "keV")),
+        # A wavelength without units stays bare: a laboratory line in nanometre is then told.
+        "NXmonochromator": (("wavelength", ""), ("energy", "keV")),
+        "NXbeam": (("incident_wavelength", ""), ("incident_energy", "keV")),
     }
     for number, group in enumerate(_groups(file)):
         for name, usual_unit in names.get(str(_attribute(group, "NX_class")), ()):

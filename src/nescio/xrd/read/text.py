@@ -10,7 +10,15 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
-from nescio.xrd.read.measured import MAX_POINTS, MAX_VALUES, axis_kind, measured_dataset, wavelength_angstrom
+from nescio.xrd.read.measured import (
+    MAX_POINTS,
+    MAX_VALUES,
+    axis_kind,
+    measured_dataset,
+    other_quantity,
+    resolved_wavelength,
+    wavelength_angstrom,
+)
 
 __all__ = ["decoded", "read_text"]
 
@@ -24,6 +32,12 @@ _QUANTITY = re.compile(
 _SIGMA = re.compile(r"sigma|error|e\.?s\.?d|uncert|std|sig\b|σ", re.I)
 _INTENSITY = re.compile(r"^(intensity|counts|iobs|i_?obs|yobs|observed|i|y|cps)\b", re.I)
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:e[+-]?\d+)?", re.I)
+# What begins like a number, perhaps with a letter O or l where a digit should be.
+_LIKE_NUMBER = re.compile(r"[-+]?[OolI]?[.,\d]")
+# A word that may hold bracketed blanks, and a word that can only be the unit of the one before it.
+_WORD = re.compile(r"(?:[^\s(\[]|\([^()]{0,40}\)|\[[^\[\]]{0,40}\]|[(\[])+")
+_UNIT = re.compile(r"[(\[]|1/|(?:nm|a|å|angstrom)(?:\^|\*\*)?\{?[-⁻][1¹]\}?$", re.I)
+_VALUE = re.compile(r"[:=](\S|$)|^[-+]?[\d.,]+$")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:e[+-]?\d+)?", re.I)
 
 
@@ -36,6 +50,7 @@ class _Table:
     lines: list[int]
     header: list[str]
     """Comments and titles before the first row, without comment signs."""
+    separator: str | None
     titles: list[str] | None
     """One title a column, where the last line before the numbers holds as many."""
 
@@ -68,25 +83,24 @@ def read_text(path: Path, content: bytes, *, axis: str | None, wavelength: float
 
     Separators may be white space, tabs, semicolons or commas; a decimal comma is understood where no comma
     separates. Lines that start with ``# ! ; ' // % *`` are comments, and titles may stand before the numbers;
-    both may tell the axis ("2theta", "q (1/nm)") and the wavelength ("wavelength = 1.5406"). Where nothing
-    tells the axis it is two-theta in degree, as is the convention of these formats. Columns without titles:
-    a third one is the uncertainty, except in ``.xy`` files, where it is left alone (a fit, a background).
+    both may tell the axis ("2theta", "q (1/nm)") and the wavelength ("wavelength = 1.5406"). The axis is the
+    column whose title says so, else the first that has a title. Where nothing tells the axis it is two-theta in
+    degree, as is the convention of these formats. Columns without titles: a third one is the uncertainty, except
+    in ``.xy`` files, where it is left alone (a fit, a background).
 
     Raises:
-        FileError: The text is not such a table; the message names the line.
+        FileError: The text is not such a table, or its axis is something else; the message names line or title.
     """
     table = _table(path, decoded(path, content))
-    first_title = table.titles[0] if table.titles else ""
-    kind = axis or axis_kind(first_title) or _kind_in(table.header) or "two_theta"
-    intensity, names, sigma = _columns(path, table)
-    if wavelength is None:
-        wavelength = _wavelength_in(path, table.header)
+    column = _axis_column(table, axis)
+    kind = axis or _kind(path, table, column)
+    intensity, names, sigma = _columns(path, table, column)
     return measured_dataset(
         path,
         kind,
-        table.rows[:, 0],
+        table.rows[:, column],
         intensity,
-        wavelength=wavelength,
+        wavelength=resolved_wavelength(path, kind, wavelength, lambda: _wavelength_in(path, table.header)),
         names=names,
         uncertainty=sigma,
         place=lambda index: f"line {table.lines[index]}",
@@ -130,14 +144,32 @@ def _table(path: Path, text: str) -> _Table:
             raise FileError(f"{path}: line {number}: more than {MAX_POINTS} rows or {MAX_VALUES} numbers")
     if not rows:
         raise FileError(f"{path}: holds no rows of at least two numbers (axis, intensity)")
-    titles = [title.strip().strip("\"'") for title in _split(last_title, separator)]
-    return _Table(np.array(rows), lines, header, titles if len(titles) == len(rows[0]) else None)
+    titles = _titles(last_title, separator)
+    return _Table(np.array(rows), lines, header, separator, titles if len(titles) == len(rows[0]) else None)
+
+
+def _titles(line: str, separator: str | None) -> list[str]:
+    """Return the titles of columns, each with its unit."""
+    if separator is not None:
+        return [title.strip().strip("\"'") for title in _split(line, separator)]
+    titles: list[str] = []
+    for word in _WORD.findall(line):
+        if titles and _UNIT.match(word):
+            titles[-1] += f" {word}"
+        else:
+            titles.append(word.strip("\"'"))
+    return titles
 
 
 def _is_spoilt_row(title: str, separator: str | None, columns: int) -> bool:
     """Say whether what would be a title is rather a first row with a slip in it."""
-    tokens = _split(title, separator)
-    return len(tokens) == columns and _NUMBER.fullmatch(tokens[0].strip()) is not None
+    tokens = [token.strip() for token in _split(title, separator)]
+    if len(tokens) != columns or axis_kind(tokens[0]):
+        return False
+    if _NUMBER.fullmatch(tokens[0]):
+        return True
+    # "2O.0 100" is a slip; "Temperature 300" is a remark.
+    return bool(_LIKE_NUMBER.match(tokens[0])) and any(map(_NUMBER.fullmatch, tokens[1:]))
 
 
 def _convention(line: str) -> tuple[str | None, bool]:
@@ -182,23 +214,67 @@ def _numbers(line: str, separator: str | None, decimal_comma: bool) -> list[floa
     return numbers
 
 
-def _columns(path: Path, table: _Table) -> tuple[np.ndarray, list[str] | None, np.ndarray | None]:
+def _axis_column(table: _Table, axis: str | None) -> int:
+    """Return which column holds the axis: the one whose title says so, of the wanted kind where a kind is wanted."""
+    titles = table.titles
+    if titles is None:
+        return 0
+    kinds = {i: kind for i, title in enumerate(titles) if (kind := axis_kind(title))}
+    wanted = [i for i, kind in kinds.items() if axis is not None and kind[0] == axis[0]]
+    column = next(iter([*wanted, *kinds]), None)
+    # Of words separated by white space, "sample 2theta scan", only those that name an intensity too are titles.
+    if column is not None and (table.separator is not None or any(map(_INTENSITY.match, titles))):
+        return column
+    return 1 if not titles[0] and len(titles) > 2 else 0
+
+
+def _kind(path: Path, table: _Table, column: int) -> str:
+    """Return the kind of axis that the titles and comments tell; two-theta in degree where they tell nothing.
+
+    Raises:
+        FileError: They tell that it is another quantity.
+    """
+    title = table.titles[column] if table.titles else ""
+    found = axis_kind(title)
+    # "energy = 8.05" is a remark over two columns, not their titles.
+    if other_quantity(title) and not any(map(_VALUE.search, table.titles or ())):
+        raise _not_an_axis(path, title)
+    found = found or next((kind for line in reversed(table.header) if (kind := axis_kind(line))), None)
+    if found is not None:
+        return found
+    for line in reversed(table.header):
+        if other_quantity(line, alone=True):
+            raise _not_an_axis(path, line)
+    return "two_theta"
+
+
+def _not_an_axis(path: Path, title: str) -> FileError:
+    return FileError(
+        f"{path}: {title[:40]!r} is neither two-theta nor q; if it is one of them all the same, say so with"
+        " --axis two_theta, q (1/angstrom) or q_nm (1/nm)"
+    )
+
+
+def _columns(path: Path, table: _Table, axis: int) -> tuple[np.ndarray, list[str] | None, np.ndarray | None]:
     """Return intensity (n, points), names, and uncertainty (n, points) or None."""
     count = table.rows.shape[1]
     titles = table.titles
     # Titles separated by white space are trusted only where they say what they are: "scan of sample" are none.
-    if titles and not (axis_kind(titles[0]) or any(_INTENSITY.match(title) for title in titles[1:])):
+    others = [i for i in range(count) if i != axis]
+    if titles and not (axis_kind(titles[axis]) or any(_INTENSITY.match(titles[i]) for i in others)):
         titles = None
+    # What stands before the axis is an index or another axis, unless it is the intensity.
+    after = [i for i in others if i > axis]
     if titles is None:
-        if count > 3:
+        if len(after) > 2:
             raise FileError(
                 f"{path}: line {table.lines[0]}: {count} columns without titles; name them in a line before the numbers"
             )
-        third_is_sigma = count == 3 and path.suffix.lower() != ".xy"
-        return table.rows[:, 1][None], None, table.rows[:, 2][None] if third_is_sigma else None
-    observed = [i for i in range(1, count) if _INTENSITY.match(titles[i])]
-    sigmas = [i for i in range(1, count) if _SIGMA.search(titles[i])]
-    chosen = observed[:1] or [i for i in range(1, count) if i not in sigmas]
+        third_is_sigma = len(after) == 2 and path.suffix.lower() != ".xy"
+        return table.rows[:, after[0]][None], None, table.rows[:, after[1]][None] if third_is_sigma else None
+    observed = [i for i in others if _INTENSITY.match(titles[i])]
+    sigmas = [i for i in after if _SIGMA.search(titles[i])]
+    chosen = observed[:1] or [i for i in after if i not in sigmas]
     if not chosen:
         raise FileError(f"{path}: no column holds an intensity; the titles are {', '.join(titles)[:80]}")
     if len(chosen) == 1:
@@ -208,15 +284,6 @@ def _columns(path: Path, table: _Table) -> tuple[np.ndarray, list[str] | None, n
     if len(set(names)) != len(names) or not all(names):
         raise FileError(f"{path}: the titles of the columns must differ, and none may be empty")
     return table.rows[:, chosen].T, names, None
-
-
-def _kind_in(header: list[str]) -> str | None:
-    """Return the kind of axis that the titles and comments tell, the last line first."""
-    for line in reversed(header):
-        kind = axis_kind(line)
-        if kind is not None:
-            return kind
-    return None
 
 
 def _wavelength_in(path: Path, header: list[str]) -> float | None:
@@ -230,6 +297,6 @@ def _wavelength_in(path: Path, header: list[str]) -> float | None:
         try:
             return wavelength_angstrom(text, f"{path}: {line[:60]!r}")
         except FileError:
-            if text[0].isdigit():
+            if not text[0].isalpha():
                 raise
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import xarray as xr
 
 from nescio.errors import FileError
 from nescio.xrd.frames import merge_frames
-from nescio.xrd.read.measured import MAX_POINTS, measured_dataset, wavelength_angstrom
+from nescio.xrd.read.measured import MAX_POINTS, measured_dataset, resolved_wavelength, wavelength_angstrom
 from nescio.xrd.read.text import decoded
 
 __all__ = ["read_xrdml"]
@@ -35,13 +36,16 @@ def read_xrdml(path: Path, content: bytes, *, axis: str | None, wavelength: floa
     root = _root(path, decoded(path, content))
     scans: list[xr.Dataset] = []
     for measurement in root.iter("xrdMeasurement"):
-        line, attributes = _wavelengths(path, measurement)
+        attributes: dict[str, Any] = {}
+        line = resolved_wavelength(
+            path, "two_theta", wavelength, partial(_wavelength, path, measurement, attributes)
+        )
         for scan in measurement.iter("scan"):
             points = scan.find("dataPoints")
             if points is None:
                 points = scan
             number = len(scans) + 1
-            scans.append(_scan(path, points, number, line if wavelength is None else wavelength, attributes))
+            scans.append(_scan(path, points, number, line, attributes))
     if not scans:
         raise FileError(f"{path}: holds no scan (xrdMeasurement/scan)")
     first = scans[0]
@@ -67,25 +71,26 @@ def _root(path: Path, text: str) -> ET.Element:
     return root
 
 
-def _wavelengths(path: Path, measurement: ET.Element) -> tuple[float | None, dict[str, Any]]:
-    """Return the wavelength in angstrom of the strongest line used, and attributes with all that is said."""
+def _wavelength(path: Path, measurement: ET.Element, attributes: dict[str, Any]) -> float | None:
+    """Return the wavelength in angstrom of the strongest line used; what else is said goes into `attributes`."""
     used = measurement.find("usedWavelength")
     if used is None:
-        return None, {}
+        return None
     found: dict[str, float] = {}
     for name in ("kAlpha1", "kAlpha2", "kBeta"):
         element = used.find(name)
         if element is not None and (element.text or "").strip():
+            # The unit is always written, right or wrong; without it, a line in nanometre is told.
             unit = element.get("unit", "Angstrom")
+            unit = "" if unit == "Angstrom" else unit
             found[name] = wavelength_angstrom(f"{(element.text or '').strip()} {unit}", f"{path}: {name}")
-    attributes: dict[str, Any] = {}
     ratio = used.findtext("ratioKAlpha2KAlpha1")
     if ratio is not None and "kAlpha2" in found:
         attributes["k_alpha2_angstrom"] = found["kAlpha2"]
         attributes["k_alpha2_to_k_alpha1"] = float(_numbers(path, ratio, "ratioKAlpha2KAlpha1", 1)[0])
     intended = used.get("intended", "").replace("-", "").replace(" ", "").lower()
     line = {"kbeta": "kBeta", "kalpha2": "kAlpha2"}.get(intended, "kAlpha1")
-    return found.get(line), attributes
+    return found.get(line)
 
 
 def _scan(
