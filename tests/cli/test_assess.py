@@ -1,13 +1,14 @@
 """`nescio assess`: all files that can be read are assessed together, the others are named."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from nescio.cli.measurements import combine
+from nescio.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -59,6 +60,51 @@ def test_no_usable_file_is_an_error(stage: Any, wafer: Path, tmp_path: Path) -> 
     assert not stage.findings
 
 
+def test_an_empty_folder_among_the_files_is_reported_and_the_rest_assessed(
+    stage: Any, wafer: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, err = stage.run("assess", "agent", tmp_path / "empty", wafer, "-o", "out")
+    assert code == 1
+    assert err == f"error: {tmp_path / 'empty'}: no file in this folder matches *.xy, *.csv\n"
+    assert stage.findings[0].sizes["measurement"] == 3
+
+
+def test_a_wrong_option_is_not_blamed_on_a_file(
+    stage: Any, wafer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **options: Any) -> NoReturn:
+        raise ConfigurationError("axis 'foo' is unknown")
+
+    monkeypatch.setattr(stage.technique, "read", refuse)
+    code, _, err = stage.run("assess", "agent", wafer, "-o", "out", "--axis", "foo")
+    assert (code, err) == (2, "error: --axis foo: axis 'foo' is unknown\n")
+
+
+def test_an_output_that_is_a_file_is_told_before_anything_is_assessed(stage: Any, wafer: Path) -> None:
+    Path("afile").write_text("", encoding="utf-8")
+    code, _, err = stage.run("assess", "agent", wafer, "-o", "afile")
+    assert (code, err) == (2, "error: afile: is a file, where a folder is needed\n")
+    assert not stage.findings
+
+
+def test_every_measurement_says_where_it_came_from_and_its_wavelength(
+    stage: Any, wafer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = stage.technique.read
+
+    def with_wavelength(path: Path, **options: Any) -> xr.Dataset:
+        attributes = {"a.xy": {"wavelength_angstrom": 1.5406, "counting_time_seconds": 5.0}}
+        return read(path, **options).assign_attrs(beamline="B1", **attributes.get(path.name, {}))
+
+    monkeypatch.setattr(stage.technique, "read", with_wavelength)
+    stage.run("assess", "agent", wafer, "-o", "out")
+    findings = stage.findings[0]
+    assert findings.coords["source"].values.tolist() == [str(wafer / n) for n in ("a.xy", "b.xy", "c.csv")]
+    np.testing.assert_array_equal(findings.coords["wavelength_angstrom"], [1.5406, np.nan, np.nan])
+    assert findings.attrs == {"beamline": "B1"}
+
+
 def test_only_options_that_were_given_reach_the_technique(stage: Any, wafer: Path) -> None:
     stage.run("assess", "agent", wafer / "a.xy", "-o", "out")
     stage.run(
@@ -106,9 +152,14 @@ def test_equal_names_are_told_apart_by_their_files() -> None:
             (Path("a/p.xy"), _part(["p"])),
             (Path("b/p.xy"), _part(["p"])),
             (Path("c.npz"), _part(["c#0", "c#1"])),
+            (Path("d1/m.csv"), _part(["left", "right"])),
+            (Path("d2/m.csv"), _part(["left", "middle"])),
         ]
     )
-    assert list(joined["measurement"].values) == ["a/p.xy", "b/p.xy", "c#0", "c#1"]
+    assert list(joined["measurement"].values) == [
+        "a/p.xy", "b/p.xy", "c#0", "c#1",
+        "d1/m.csv: left", "d1/m.csv: right", "d2/m.csv: left", "d2/m.csv: middle",
+    ]  # fmt: skip
 
 
 def test_compositions_of_different_elements_share_one_table() -> None:

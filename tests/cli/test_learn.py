@@ -42,6 +42,8 @@ def test_settings_come_from_the_file_then_from_the_command_line(stage: Any, prio
         ("training.stepz=2", "prior.toml [learn]: unknown key 'training.stepz'"),
         ("training.steps=many", "training.steps"),
         ("training.steps", "--set training.steps: needs the form KEY=VALUE"),
+        (f"training.steps={'9' * 5000}", "training.steps"),
+        ("training=" + "[" * 3000, "training"),
         ("training.steps.more=1", "'steps' is not a table"),
     ],
 )
@@ -52,6 +54,24 @@ def test_a_wrong_override_is_one_line(stage: Any, prior: Path, override: str, me
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert not stage.learned
+
+
+def test_an_output_that_is_a_file_is_told_before_learning(stage: Any, prior: Path) -> None:
+    Path("afile").write_text("", encoding="utf-8")
+    code, _, err = stage.run("learn", prior, "-o", "afile", "--overwrite")
+    assert (code, err) == (2, "error: afile: is a file, where a folder is needed\n")
+    assert not stage.learned
+
+
+def test_the_checkpoint_stays_until_the_agent_is_saved(
+    stage: Any, prior: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(nescio.learn, "save_agent", full)
+    assert stage.run("learn", prior, "-o", "agent")[0] == 2
+    assert Path("agent.checkpoint").is_dir()
 
 
 def test_an_agent_is_not_replaced_unasked(stage: Any, prior: Path) -> None:

@@ -60,3 +60,24 @@ def test_reproduce_prints_and_writes_the_numbers(
     assert "knn accuracy" in out
     assert "0.9953" in out
     assert "fcc-bcc 0.51" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-o", "afile"), "afile: is a file, where a folder is needed"),
+        (("--json", "afile/numbers.json"), "afile: is a file, where a folder is needed"),
+        (("--json", "folder"), "folder: is a folder, where a file is needed"),
+    ],
+)
+def test_reproduce_refuses_an_unusable_output_before_it_measures(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str], message: str
+) -> None:
+    module = ModuleType("nescio.xrd.reproduction")
+    module.reproduce_banko2021 = lambda **options: pytest.fail("measured")  # type: ignore[attr-defined]
+    module.WANTED = {}  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nescio.xrd.reproduction", module)
+    Path("afile").write_text("", encoding="utf-8")
+    Path("folder").mkdir()
+    code, _, err = stage.run("reproduce", "banko2021", *options)
+    assert (code, err) == (2, f"error: {message}\n")

@@ -42,6 +42,12 @@ def test_csv_gives_back_what_was_written(findings, synthetic, tmp_path):
     assert [f"probability[{c}]" in stored for c in synthetic.LABELS] == [True] * 4
 
 
+def test_csv_says_where_each_measurement_came_from(findings, tmp_path):
+    sources = [f"run/{i}.xy" for i in range(findings.sizes["measurement"])]
+    _, path = view.write_findings(findings.assign_coords(source=("measurement", sources)), tmp_path)
+    assert list(pd.read_csv(path)["source"]) == sources
+
+
 @pytest.mark.parametrize("chosen", [[], [3], [0]])
 def test_any_number_of_measurements_is_written(findings, tmp_path, chosen):
     netcdf, csv = view.write_findings(findings.isel(measurement=chosen), tmp_path)
@@ -93,4 +99,5 @@ def test_the_summary_takes_names_as_they_stand(findings):
 
 @pytest.mark.parametrize("chosen", [[], [3], [0]])
 def test_the_summary_of_none_or_one_is_short(findings, chosen):
-    assert f"{len(chosen)} measurements" in summary(findings.isel(measurement=chosen))
+    title = "1 measurement" if len(chosen) == 1 else f"{len(chosen)} measurements"
+    assert summary(findings.isel(measurement=chosen)).splitlines()[0].rstrip() == title

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from nescio import __version__
+from nescio.cli.folders import usable_folder
 from nescio.cli.measurements import expand, read_and_prepare
 from nescio.cli.outcome import INCOMPLETE, report_error
 
@@ -25,7 +26,7 @@ def assess(
         float, typer.Option(help="Share of known measurements that may be called novel by mistake.")
     ] = 0.01,
     wavelength: Annotated[
-        str | None, typer.Option(help="Of the measurements, where the files do not say: angstrom, or CuKa.")
+        str | None, typer.Option(help="Of measured angles, where a file does not say: angstrom, or CuKa.")
     ] = None,
     axis: Annotated[
         str | None, typer.Option(help="What the files' axis is: two_theta, q (1/angstrom) or q_nm (1/nm).")
@@ -48,13 +49,16 @@ def assess(
 
     loaded = load_agent(agent)
     technique = find_technique(loaded.prior.technique)
-    prepared, errors = read_and_prepare(
-        expand(files, technique.file_patterns()),
+    measurements, missing = expand(files, technique.file_patterns())
+    prepared, unusable = read_and_prepare(
+        measurements,
         technique,
         loaded.prior,
         reading=_given(axis=axis, wavelength=wavelength),
         preparing=_given(background=background),
     )
+    errors = [*missing, *unusable]
+    usable_folder(output)
     findings = loaded.assess(prepared, alpha=alpha)
     write_findings(findings, output)
     if report:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nescio.cli.folders import usable_folder
+
 __all__ = ["demo"]
 
 
@@ -21,4 +23,5 @@ def demo(
     """
     from nescio.xrd.demo import run_demo
 
+    usable_folder(output)
     typer.echo(f"report: {run_demo(output)}")

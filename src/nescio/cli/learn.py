@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nescio.cli.folders import usable_folder
 from nescio.cli.overrides import SetOption, learn_settings
 from nescio.errors import ConfigurationError
 
@@ -43,6 +44,7 @@ def learn(
         raise ConfigurationError(f"{output}: exists already; add --overwrite to replace it")
     technique, settings = _read(prior, seed, setting or ())
     loaded = find_technique(technique).load_prior(prior)
+    usable_folder(output)
     checkpoint = output.with_name(output.name + ".checkpoint")
     start = time.perf_counter()
     agent = learn_prior(loaded, settings, checkpoint=checkpoint, resume=resume)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nescio.errors import FileError, NescioError
+from nescio.errors import ConfigurationError, FileError, NescioError
 from nescio.progress import track
 
 if TYPE_CHECKING:
@@ -18,22 +18,28 @@ if TYPE_CHECKING:
 __all__ = ["combine", "expand", "read_and_prepare"]
 
 
-def expand(paths: Sequence[Path], patterns: Sequence[str]) -> list[Path]:
+def expand(paths: Sequence[Path], patterns: Sequence[str]) -> tuple[list[Path], list[FileError]]:
     """Return the files that are meant: folders become the files in them that match, sorted; each file once.
 
+    Returns:
+        The files, and an error for each folder that holds none.
+
     Raises:
-        FileError: A folder holds no file that can be read.
+        FileError: There is no file at all.
     """
     files: dict[Path, Path] = {}
+    errors: list[FileError] = []
     for path in paths:
         found = [path]
         if path.is_dir():
             found = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
             if not found:
-                raise FileError(f"{path}: no file in this folder matches {', '.join(patterns)}")
+                errors.append(FileError(f"{path}: no file in this folder matches {', '.join(patterns)}"))
         for file in found:
             files.setdefault(file.resolve(), file)
-    return list(files.values())
+    if errors and not files:
+        raise errors[0]
+    return list(files.values()), errors
 
 
 def read_and_prepare(
@@ -57,6 +63,7 @@ def read_and_prepare(
         All measurements that could be prepared, and the errors of the files that could not be.
 
     Raises:
+        ConfigurationError: An option is wrong, whatever the file.
         NescioError: No file at all could be used; the error of the first.
     """
     prepared: list[tuple[Path, xr.Dataset]] = []
@@ -65,7 +72,11 @@ def read_and_prepare(
         for file in files:
             try:
                 measured = technique.read(file, **reading)
-                prepared.append((file, technique.prepare(measured, prior, **preparing)))
+                ready = technique.prepare(measured, prior, **preparing)
+                prepared.append((file, _with_origin(ready, file, measured.attrs)))
+            except ConfigurationError as error:
+                options = " ".join(f"--{name} {value}" for name, value in {**reading, **preparing}.items())
+                raise ConfigurationError(f"{options}: {error}" if options else str(error)) from None
             except NescioError as error:
                 errors.append(error if file.name in str(error) else type(error)(f"{file}: {error}"))
             advance(1, file.name)
@@ -76,11 +87,35 @@ def read_and_prepare(
     return combine(prepared), errors
 
 
+def _with_origin(prepared: xr.Dataset, file: Path, measured: Mapping[Any, Any]) -> xr.Dataset:
+    """Note with every measurement the file it came from, and the wavelength where that is known."""
+    n = prepared.sizes["measurement"]
+    prepared = prepared.assign_coords(source=("measurement", [str(file)] * n))
+    if (wavelength := measured.get("wavelength_angstrom")) is not None:
+        attributes = {"long_name": "wavelength of the measurement", "units": "angstrom"}
+        values = [float(wavelength)] * n
+        prepared = prepared.assign_coords(wavelength_angstrom=("measurement", values, attributes))
+    prepared.attrs.pop("source", None)
+    return prepared
+
+
+def _shared(attributes: Sequence[dict[Any, Any]], context: object) -> dict[Any, Any]:  # noqa: ARG001 - xarray gives it
+    """Return the attributes that all have alike."""
+    import numpy as np
+
+    first, *others = attributes
+    return {
+        name: value
+        for name, value in first.items()
+        if all(name in other and np.array_equal(other[name], value) for other in others)
+    }
+
+
 def combine(prepared: Sequence[tuple[Path, xr.Dataset]]) -> xr.Dataset:
     """Join prepared datasets along `measurement`.
 
-    What only some of them have (positions, compositions) is not-a-number for the others; names that occur in
-    several files are told apart by the files' paths.
+    What only some of them have (positions, compositions) is not-a-number for the others, and attributes that not
+    all of them share are left out; names that occur in several files are told apart by the files' paths.
     """
     import xarray as xr
 
@@ -89,14 +124,14 @@ def combine(prepared: Sequence[tuple[Path, xr.Dataset]]) -> xr.Dataset:
     for file, one in prepared:
         names = [str(name) for name in one["measurement"].values]
         if any(occurrences[name] > 1 for name in names):
-            names = [f"{file}#{number}" for number in range(len(names))] if len(names) > 1 else [str(file)]
+            names = [f"{file}: {name}" for name in names] if len(names) > 1 else [str(file)]
         # Coordinates travel as variables, since only variables may be absent from some of the parts.
         extra = [str(name) for name in one.coords if name not in one.indexes and name != "measurement"]
         parts.append(one.reset_coords(extra).assign_coords(measurement=names))
     coordinates = {str(name) for _, one in prepared for name in one.coords} - set(parts[0].indexes)
     joined = xr.concat(
         parts, dim="measurement", data_vars="all", coords="minimal", compat="override", join="outer",
-        combine_attrs="drop_conflicts",
+        combine_attrs=_shared,
     )  # fmt: skip
     if "composition" in joined:
         fractions = joined["composition"]

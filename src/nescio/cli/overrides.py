@@ -52,7 +52,8 @@ def _override(table: dict[str, Any], override: str) -> None:
         raise ConfigurationError(f"--set {override}: needs the form KEY=VALUE, such as training.steps=2000")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    # Besides its own errors the parser passes on others: for thousands of digits or brackets, an impossible date.
+    except (ValueError, RecursionError):
         value = text.strip()
     for part in path:
         table = table.setdefault(part, {})

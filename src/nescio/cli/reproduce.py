@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from nescio.cli.folders import usable_folder
 from nescio.cli.overrides import SetOption, learn_settings
+from nescio.errors import FileError
 
 __all__ = ["Publication", "reproduce"]
 
@@ -44,11 +46,16 @@ def reproduce(
     from nescio.xrd.reproduction import WANTED, reproduce_banko2021
 
     settings = learn_settings({}, "--set", setting or (), seed)
-    numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
-    _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else WANTED)
+    if output is not None:
+        usable_folder(output)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
+        usable_folder(json_file.parent)
+        if json_file.is_dir():
+            raise FileError(f"{json_file}: is a folder, where a file is needed")
+    numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
+    if json_file is not None:
         json_file.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else WANTED)
 
 
 def _print_numbers(title: str, numbers: Mapping[str, Any], wanted: Mapping[str, str]) -> None:

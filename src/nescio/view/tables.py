@@ -37,7 +37,8 @@ def findings_table(findings: xr.Dataset) -> pd.DataFrame:
 
     Columns, where the findings have them: ``name``, ``label``, ``verdict``, ``p_value``, ``novelty``,
     ``reconstruction_error``, ``x_mm``, ``y_mm``, one ``probability[CLASS]`` and ``knn_probability[CLASS]`` a class,
-    one ``latent[NUMBER]`` a dimension, one ``composition[ELEMENT]`` an element, ``reason``.
+    one ``latent[NUMBER]`` a dimension, one ``composition[ELEMENT]`` an element, ``reason``,
+    ``source``.
     """
     import pandas as pd
 
@@ -57,8 +58,7 @@ def findings_table(findings: xr.Dataset) -> pd.DataFrame:
         numbers = [str(k + 1) for k in range(values.shape[1])]
         for i, part in zip(range(values.shape[1]), [*(parts or ()), *numbers], strict=False):
             columns[f"{name}[{part}]"] = values[:, i]
-    if "reason" in findings:
-        columns["reason"] = text_of(findings, "reason")
+    columns |= {name: text_of(findings, name) for name in ("reason", "source") if name in findings.variables}
     return pd.DataFrame(columns)
 
 
@@ -129,7 +129,7 @@ def print_summary(findings: xr.Dataset, console: Console | None = None, count: i
     from rich.text import Text
 
     table = findings_table(findings)
-    counts = Table(title=f"{len(table):,} measurements", title_justify="left")
+    counts = Table(title=f"{len(table):,} measurement{'s' if len(table) != 1 else ''}", title_justify="left")
     counts.add_column("most probable class")
     present = [v for v in VERDICTS if (table["verdict"] == v).any()]
     for verdict in present:

@@ -1,0 +1,26 @@
+"""Folders to write to, tried before the work whose result goes there."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from nescio.errors import FileError
+
+__all__ = ["usable_folder"]
+
+
+def usable_folder(folder: Path) -> None:
+    """Make a folder, and see that files can be written into it.
+
+    Raises:
+        FileError: It is a file, or cannot be made or written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FileError(f"{folder}: is a file, where a folder is needed")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be written to ({error.strerror or error})") from None
