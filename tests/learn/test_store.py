@@ -8,6 +8,7 @@ from tests.learn.toy import Toy
 
 from nescio.errors import AgentError
 from nescio.learn import Agent, load_agent, save_agent
+from nescio.learn.storage import document_digest
 
 
 @pytest.fixture
@@ -16,9 +17,14 @@ def folder(agent: Agent, tmp_path: Path) -> Path:
     return tmp_path / "agent"
 
 
-def alter(folder: Path, **changes: object) -> None:
+def alter(folder: Path, *, sign: bool = True, **changes: object) -> None:
+    """Change parts of the document; signed, as if it had been written so."""
     path = folder / "agent.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    document = {**json.loads(path.read_text()), **changes}
+    if sign:
+        del document["digest"]
+        document["digest"] = document_digest(document)
+    path.write_text(json.dumps(document))
 
 
 def test_a_loaded_agent_gives_the_same_numbers_to_the_last_bit(agent: Agent, folder: Path) -> None:
@@ -78,6 +84,46 @@ def test_an_axis_that_does_not_fit_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [{"temperature": 1e9}, {"known_error": 0.5}, {"labels": ["beta", "alpha", "gamma"]}, {"versions": {}}],
+)
+def test_a_document_altered_by_hand_is_refused(folder: Path, changes: dict[str, object]) -> None:
+    alter(folder, sign=False, **changes)
+    with pytest.raises(AgentError, match=r"agent\.json: was altered after it was written"):
+        load_agent(folder, technique=Toy())
+
+
+def test_a_document_may_be_indented_otherwise(folder: Path) -> None:
+    alter(folder, sign=False)
+    load_agent(folder, technique=Toy())
+
+
+@pytest.mark.parametrize("key", ["temperature", "known_error"])
+@pytest.mark.parametrize("value", [0, -1, 0.0, -1.0])
+def test_a_calibration_that_is_not_positive_is_refused(folder: Path, key: str, value: float) -> None:
+    alter(folder, **{key: value})
+    with pytest.raises(AgentError, match=f"{key} is .*, where a positive number is needed"):
+        load_agent(folder, technique=Toy())
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
+def test_a_number_that_is_not_finite_is_refused(folder: Path, value: str) -> None:
+    path = folder / "agent.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "temperature": "here"}).replace('"here"', value))
+    with pytest.raises(AgentError, match=r"no number in JSON|not finite"):
+        load_agent(folder, technique=Toy())
+
+
+def test_settings_must_be_complete(folder: Path) -> None:
+    settings = json.loads((folder / "agent.json").read_text())["settings"]
+    del settings["training"]["patience"]
+    alter(folder, settings=settings)
+    with pytest.raises(AgentError, match="not complete"):
+        load_agent(folder, technique=Toy())
+
+
+@pytest.mark.parametrize(
     "key", ["prior", "settings", "temperature", "known_error", "history", "labels", "axis"]
 )
 @pytest.mark.parametrize("value", [None, "x", {"x": 1}, [1]])
@@ -88,7 +134,8 @@ def test_a_document_with_a_wrong_part_is_refused(folder: Path, key: str, value: 
 
 
 def test_settings_of_other_networks_are_refused(folder: Path) -> None:
-    alter(folder, settings={})
+    settings = json.loads((folder / "agent.json").read_text())["settings"]
+    alter(folder, settings={**settings, "map": {**settings["map"], "hidden": [17]}})
     with pytest.raises(AgentError, match="needed"):
         load_agent(folder, technique=Toy())
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import equinox as eqx
 import jax
@@ -16,7 +17,15 @@ from numpy.typing import NDArray
 
 from nescio.errors import AgentError
 
-__all__ = ["named_arrays", "read_arrays", "read_json", "restore_arrays", "write_arrays", "write_json"]
+__all__ = [
+    "document_digest",
+    "named_arrays",
+    "read_arrays",
+    "read_json",
+    "restore_arrays",
+    "write_arrays",
+    "write_json",
+]
 
 _Tree = TypeVar("_Tree")
 _LARGEST_JSON = 200_000_000
@@ -89,12 +98,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        AgentError: It is missing or no JSON object.
+        AgentError: It is missing or no JSON object, or holds a number that JSON does not know (NaN).
     """
     try:
         if path.stat().st_size > _LARGEST_JSON:
             raise AgentError(f"{path}: too large for what it should be")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise AgentError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -102,6 +111,20 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise AgentError(f"{path}: holds no JSON object")
     return document
+
+
+def document_digest(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a document, the same however its keys are ordered and its file is indented.
+
+    Raises:
+        ValueError: A number is not finite.
+    """
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ from nescio.learn.neighbours import Neighbours
 from nescio.learn.novelty import VIEWS, NoveltyScale
 from nescio.learn.settings import LearnSettings
 from nescio.learn.storage import (
+    document_digest,
     named_arrays,
     read_arrays,
     read_json,
@@ -28,7 +29,7 @@ from nescio.techniques import Technique, find_technique
 
 __all__ = ["load_agent", "save_agent"]
 
-_FORMAT = 1
+_FORMAT = 2
 _ARRAYS, _DOCUMENT = "weights.safetensors", "agent.json"
 _PACKAGES = ("nescio", "jax", "equinox", "optax", "numpy")
 
@@ -51,28 +52,27 @@ def save_agent(agent: Agent, folder: str | Path) -> None:
     }
     write_arrays(folder / _ARRAYS, arrays)
     axis = agent.prior.axis
-    write_json(
-        folder / _DOCUMENT,
-        {
-            "format": _FORMAT,
-            "technique": agent.prior.technique,
-            "labels": list(agent.prior.labels),
-            "axis": {
-                "name": str(axis.name),
-                "units": str(axis.attrs.get("units", "")),
-                "start": float(axis.values[0]),
-                "stop": float(axis.values[-1]),
-                "points": int(axis.size),
-            },
-            "prior": agent.prior.to_document(),
-            "settings": agent.settings.model_dump(mode="json"),
-            "temperature": agent.calibration.temperature,
-            "known_error": agent.calibration.error,
-            "history": list(agent.history),
-            "sha256": _digest(folder / _ARRAYS),
-            "versions": {name: version(name) for name in _PACKAGES},
+    document = {
+        "format": _FORMAT,
+        "technique": agent.prior.technique,
+        "labels": list(agent.prior.labels),
+        "axis": {
+            "name": str(axis.name),
+            "units": str(axis.attrs.get("units", "")),
+            "start": float(axis.values[0]),
+            "stop": float(axis.values[-1]),
+            "points": int(axis.size),
         },
-    )
+        "prior": agent.prior.to_document(),
+        "settings": agent.settings.model_dump(mode="json"),
+        "temperature": agent.calibration.temperature,
+        "known_error": agent.calibration.error,
+        "history": list(agent.history),
+        "sha256": _digest(folder / _ARRAYS),
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+    document["digest"] = document_digest(document)
+    write_json(folder / _DOCUMENT, document)
 
 
 def load_agent(folder: str | Path, *, technique: Technique | None = None) -> Agent:
@@ -92,11 +92,12 @@ def load_agent(folder: str | Path, *, technique: Technique | None = None) -> Age
     document = read_json(path)
     if (found := document.get("format")) != _FORMAT:
         raise AgentError(
-            f"{path}: format {found!r} of an agent, where this version of Nescio reads {_FORMAT}"
+            f"{path}: format {found!r} of an agent, where this version of Nescio reads {_FORMAT}; learn it again"
         )
     arrays = read_arrays(folder / _ARRAYS)
     if _digest(folder / _ARRAYS) != document.get("sha256"):
         raise AgentError(f"{folder}: {_ARRAYS} is not the one that {_DOCUMENT} was written with")
+    _check_digest(path, document)
     try:
         return _assemble(document, arrays, folder, technique)
     except AgentError:
@@ -107,12 +108,30 @@ def load_agent(folder: str | Path, *, technique: Technique | None = None) -> Age
         raise AgentError(f"{path}: damaged ({type(error).__name__}: {error})") from None
 
 
+def _check_digest(path: Path, document: dict[str, Any]) -> None:
+    try:
+        digest = document_digest({key: value for key, value in document.items() if key != "digest"})
+    except (ValueError, RecursionError):
+        raise AgentError(f"{path}: holds a number that is not finite, or is nested too deep") from None
+    if document.get("digest") != digest:
+        raise AgentError(f"{path}: was altered after it was written (it does not fit its digest)")
+
+
+def _positive(document: dict[str, Any], key: str) -> float:
+    value = float(document[key])
+    if not 0.0 < value < np.inf:
+        raise AgentError(f"{_DOCUMENT}: {key} is {value:g}, where a positive number is needed")
+    return value
+
+
 def _assemble(
     document: dict[str, Any], arrays: dict[str, Any], folder: Path, technique: Technique | None
 ) -> Agent:
     technique = technique or find_technique(str(document["technique"]))
     prior = technique.prior_from_document(document["prior"])
     settings = validated(LearnSettings, document["settings"], "settings")
+    if settings.model_dump(mode="json") != document["settings"]:
+        raise AgentError(f"{folder}: the settings are not complete")
     axis = document["axis"]
     expected = (
         str(prior.axis.name),
@@ -142,7 +161,7 @@ def _assemble(
     return Agent(
         prior,
         learner,
-        Calibration(float(document["temperature"]), scale, novelty, float(document["known_error"])),
+        Calibration(_positive(document, "temperature"), scale, novelty, _positive(document, "known_error")),
         Neighbours(latent, labels, len(prior.labels), settings.calibration.neighbours),
         tuple({str(k): float(v) for k, v in dict(entry).items()} for entry in document["history"]),
     )
