@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import jax
     import xarray as xr
 
-__all__ = ["Batch", "Prior", "Technique", "available_techniques", "find_technique"]
+__all__ = ["Batch", "Prior", "Technique", "available_techniques", "find_technique", "sample"]
 
 
 class Batch(NamedTuple):
@@ -52,8 +52,17 @@ class Prior(Protocol):
     def condition_names(self) -> tuple[str, ...]:
         """What the columns of `Batch.conditions` are (element symbols); may be empty."""
 
-    def sample(self, key: jax.Array, n: int) -> Batch:
-        """Draw `n` labelled signals, classes in equal shares; pure, compiles under `jax.jit` (`n` static)."""
+    def sample_ideal(self, key: jax.Array, n: int) -> Batch:
+        """Draw `n` labelled signals before anything was measured, without noise or background, scaled to 0-1.
+
+        Classes come in equal shares. Pure; compiles under `jax.jit` (`n` static).
+        """
+
+    def disturb(self, key: jax.Array, signals: jax.Array) -> jax.Array:
+        """Add to ideal signals (n, points) what measuring adds to each, and scale them to 0-1 again.
+
+        Apart from `sample_ideal` so that mixtures and the like are measured once and not twice. Pure, as well.
+        """
 
     def to_document(self) -> dict[str, Any]:
         """Return all that is needed to build the same prior again, as JSON-compatible values."""
@@ -80,6 +89,15 @@ class Technique(Protocol):
 
     def file_patterns(self) -> Sequence[str]:
         """Glob patterns of the files that `read` understands, such as ``*.xy``."""
+
+
+def sample(prior: Prior, key: jax.Array, n: int) -> tuple[Batch, jax.Array]:
+    """Draw `n` labelled signals as they are measured, and what they were before, shape (n, points); pure."""
+    import jax
+
+    ideal_key, disturb_key = jax.random.split(key)
+    ideal = prior.sample_ideal(ideal_key, n)
+    return ideal._replace(signals=prior.disturb(disturb_key, ideal.signals)), ideal.signals
 
 
 def available_techniques() -> tuple[str, ...]:

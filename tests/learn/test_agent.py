@@ -1,11 +1,14 @@
+import jax
 import numpy as np
 import pytest
 import xarray as xr
 from tests.learn.toy import POINTS, ToyPrior, novel_signals, quick
 
 from nescio.errors import AgentError
-from nescio.learn import Agent, learn
+from nescio.learn import Agent, disturb, draw_ideal, expected_calibration_error, learn
+from nescio.learn.agent import _whole_blocks as whole_blocks
 from nescio.signals import simulated_measurements
+from nescio.techniques import Batch
 
 
 def prepared(signals: np.ndarray, **kwargs) -> xr.Dataset:
@@ -34,13 +37,31 @@ def test_an_unknown_class_is_flagged(agent: Agent) -> None:
     assert float((found["verdict"] == "novel").mean()) > 0.95
 
 
-def test_a_mixture_of_known_classes_is_flagged(agent: Agent) -> None:
-    reference = agent.reference(600, seed=3)
-    signals, truth = reference["intensity"].values, reference["truth"].values
-    one, other = signals[truth == "alpha"][:150], signals[truth == "gamma"][:150]
-    mixed = 0.5 * (one + other)
-    found = agent.assess(prepared(mixed / mixed.max(axis=1, keepdims=True)))
+@pytest.fixture(scope="module")
+def ideal() -> Batch:
+    return draw_ideal(ToyPrior(), jax.random.key(3), 900)
+
+
+def test_a_mixture_of_known_classes_is_flagged(agent: Agent, ideal: Batch) -> None:
+    one, other = (ideal.signals[ideal.labels == label][:200] for label in (0, 2))
+    found = agent.assess(prepared(disturb(ToyPrior(), jax.random.key(4), 0.5 * (one + other))))
     assert float((found["verdict"] == "novel").mean()) > 0.8
+
+
+def test_less_noise_alone_is_no_mixture(agent: Agent, ideal: Batch) -> None:
+    """Two measurements of one known signal, averaged, are as quiet as a mixture of two signals would be."""
+    twice = [disturb(ToyPrior(), jax.random.key(seed), ideal.signals) for seed in (5, 6)]
+    average = 0.5 * (twice[0] + twice[1])
+    found = agent.assess(prepared(average / average.max(axis=1, keepdims=True)))
+    assert float((found["verdict"] == "novel").mean()) < 0.03
+
+
+def test_class_probabilities_are_calibrated(agent: Agent) -> None:
+    found = agent.reference(6000, seed=13)
+    labels = np.array([agent.labels.index(name) for name in found["truth"].values])
+    assert expected_calibration_error(found["probability"].values, labels) < 0.01
+    # They say something: hardly ever less than sure, and right then.
+    assert float(found["probability"].max("candidate").mean()) > 0.97
 
 
 def test_probabilities_sum_to_one(agent: Agent) -> None:
@@ -78,6 +99,25 @@ def test_p_values_hold_where_part_of_the_axis_is_missing(agent: Agent) -> None:
     assert abs(share - 0.05) < 4 * np.sqrt(0.05 * 0.95 * (1 / n + 1 / agent.calibration.novelty.size))
 
 
+def test_what_was_not_measured_is_said(agent: Agent) -> None:
+    data = agent.reference(3)[["intensity", "covered"]]
+    data["covered"][1, POINTS // 2 :] = False
+    reasons = [str(reason) for reason in agent.assess(data)["reason"].values]
+    assert ["only 50% of the agent's range was measured" in reason for reason in reasons] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_measurements_that_begin_a_few_points_apart_share_a_calibration() -> None:
+    covered = np.ones((4, 2048), bool)
+    covered[1, :3] = covered[2, :9] = covered[3, :17] = False
+    whole = whole_blocks(covered)
+    assert (~whole).sum(axis=1).tolist() == [0, 16, 16, 32]
+    np.testing.assert_array_equal(whole[1], whole[2])
+
+
 def test_an_unreadable_measurement_is_said_to_be_and_the_rest_assessed(agent: Agent) -> None:
     data = prepared(agent.reference(4)["intensity"].values)
     data["problem"] = ("measurement", np.array(["", "shutter was closed", "", ""]))
@@ -102,8 +142,10 @@ def test_another_axis_is_refused(agent: Agent) -> None:
         agent.assess(shifted)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, float("nan")])
-def test_a_level_that_is_no_probability_is_refused(agent: Agent, alpha: float) -> None:
+@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, float("nan"), 1e-6])
+def test_a_level_that_is_no_probability_or_too_small_for_the_calibration_is_refused(
+    agent: Agent, alpha: float
+) -> None:
     with pytest.raises(AgentError, match="alpha"):
         agent.assess(prepared(novel_signals(1)), alpha=alpha)
 

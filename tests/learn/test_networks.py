@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.learn.toy import POINTS, ToyPrior, quick
 
-from nescio.learn import VAE, Learner, LearnSettings, VAESettings
+from nescio.learn import VAE, Learner, LearnSettings, PriorSampler, VAESettings
 from nescio.learn.classifier import Classifier
 from nescio.learn.neighbours import Neighbours
 from nescio.learn.outliers import make_outliers
@@ -64,21 +64,29 @@ def test_members_of_an_ensemble_differ() -> None:
 
 
 def test_outliers_are_mixtures_of_two_classes_and_moved_or_spread_signals() -> None:
-    batch = ToyPrior().sample(jax.random.key(3), 60)
-    signals, conditions, weights = make_outliers(batch, OutlierSettings(), KEY)
-    assert signals.shape == (105, POINTS)
-    assert conditions.shape == (105, 0)
-    np.testing.assert_allclose(signals.max(axis=1), 1.0, rtol=1e-6)
+    batch = ToyPrior().sample_ideal(jax.random.key(3), 60)
+    outliers = make_outliers(batch, OutlierSettings(), KEY)
+    assert outliers.signals.shape == (105, POINTS)
+    assert outliers.conditions.shape == (105, 0)
+    np.testing.assert_allclose(outliers.signals.max(axis=1), 1.0, rtol=1e-6)
     # A mixture within one class is no outlier: weight 0, about a third of them.
-    assert 0.15 < float(np.mean(np.asarray(weights[:60]) == 0.0)) < 0.55
-    assert (np.asarray(weights[60:]) == 1.0).all()
+    assert 0.15 < float(np.mean(np.asarray(outliers.weight[:60]) == 0.0)) < 0.55
+    assert (np.asarray(outliers.weight[60:]) == 1.0).all()
+
+
+def test_outliers_are_as_noisy_as_what_is_known() -> None:
+    known, outliers = PriorSampler(ToyPrior())(jax.random.key(3), 400, OutlierSettings())
+    # Noise below zero is cut off: half of what lies beside the peaks is exactly zero, whatever the peaks are.
+    beside = [np.asarray(signals) for signals in (known.signals, outliers.signals[:400])]
+    shares = [float(np.mean(signals[signals < 0.01] == 0.0)) for signals in beside]
+    assert shares[0] == pytest.approx(shares[1], abs=0.04)
 
 
 def test_a_stretched_signal_has_its_peaks_elsewhere() -> None:
     spike = jnp.zeros((2, 200)).at[:, 100].set(1.0)
     batch = Batch(spike, jnp.zeros(2, int), jnp.zeros((2, 0)))
     settings = OutlierSettings(stretch_range=(0.1, 0.1))
-    moved = int(make_outliers(batch, settings, KEY)[0][2].argmax())
+    moved = int(make_outliers(batch, settings, KEY).signals[2].argmax())
     # About the point 0.2 x 200 before the start: (100 + 40) e^(-+0.1) - 40, on the original's grid.
     assert moved == pytest.approx(140 * np.exp(0.1) - 40, abs=1.0) or moved == pytest.approx(
         140 * np.exp(-0.1) - 40, abs=1.0
@@ -89,12 +97,10 @@ def test_a_spread_signal_is_as_wide_as_was_asked_for_and_stays_where_it_is() -> 
     spike = jnp.zeros((4, 1000)).at[:, 500].set(1.0)
     batch = Batch(spike, jnp.zeros(4, int), jnp.zeros((4, 0)))
     settings = OutlierSettings(blur_range=(0.1, 0.1))
-    spread = np.asarray(make_outliers(batch, settings, KEY)[0][6])
-    # Noise of at most 0.02 blurs where the half maximum is crossed.
+    spread = np.asarray(make_outliers(batch, settings, KEY).signals[6])
     above = np.flatnonzero(spread > 0.5)
-    assert np.ptp(above) == pytest.approx(100, abs=12)
-    assert above.mean() == pytest.approx(500, abs=5)
-    assert spread[np.abs(np.arange(1000) - 500) > 150].max() < 0.15
+    assert np.ptp(above) == pytest.approx(100, abs=2)
+    assert above.mean() == pytest.approx(500, abs=1)
 
 
 def test_neighbours_vote() -> None:

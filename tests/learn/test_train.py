@@ -7,10 +7,22 @@ import pytest
 from tests.learn.toy import POINTS, ToyPrior, quick
 
 from nescio.errors import AgentError, InterruptedTrainingError, MeasurementError
-from nescio.learn import Learner, PriorSampler, StoredSampler, Training, draw, fit
+from nescio.learn import (
+    Learner,
+    OutlierSettings,
+    PriorSampler,
+    StoredSampler,
+    Training,
+    TrainingDraw,
+    draw,
+    fit,
+    learn,
+)
+from nescio.learn import agent as agent_module
 from nescio.learn import train as train_module
 
 PRIOR = ToyPrior()
+SAMPLER = PriorSampler(PRIOR)
 SETTINGS = quick(steps=90, chunk=20, validation_every=40, validation_size=64)
 
 
@@ -25,7 +37,7 @@ def same(one: Training, other: Training) -> bool:
 
 @pytest.fixture(scope="module")
 def uninterrupted() -> Training:
-    return fit(start(), PriorSampler(PRIOR), progress=False)
+    return fit(start(), SAMPLER, validation=SAMPLER, progress=False)
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
@@ -49,7 +61,7 @@ def test_the_loss_falls_and_all_steps_are_taken(uninterrupted: Training) -> None
 
 
 def test_training_is_the_same_every_time(uninterrupted: Training) -> None:
-    assert same(uninterrupted, fit(start(), PriorSampler(PRIOR), progress=False))
+    assert same(uninterrupted, fit(start(), SAMPLER, validation=SAMPLER, progress=False))
 
 
 def test_after_ctrl_c_training_goes_on_to_the_same_weights(
@@ -58,9 +70,9 @@ def test_after_ctrl_c_training_goes_on_to_the_same_weights(
     with monkeypatch.context() as patch:
         interrupt_after(patch, 2)
         with pytest.raises(InterruptedTrainingError, match=r"step 60 of 90.*--resume"):
-            fit(start(), PriorSampler(PRIOR), checkpoint=tmp_path, identity="a", progress=False)
+            fit(start(), SAMPLER, validation=SAMPLER, checkpoint=tmp_path, identity="a", progress=False)
     resumed = fit(
-        start(), PriorSampler(PRIOR), checkpoint=tmp_path, identity="a", resume=True, progress=False
+        start(), SAMPLER, validation=SAMPLER, checkpoint=tmp_path, identity="a", resume=True, progress=False
     )
     assert resumed.history == uninterrupted.history
     assert same(resumed, uninterrupted)
@@ -69,16 +81,24 @@ def test_after_ctrl_c_training_goes_on_to_the_same_weights(
 def test_without_a_folder_an_interruption_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt_after(monkeypatch, 1)
     with pytest.raises(InterruptedTrainingError, match="nothing was kept"):
-        fit(start(), PriorSampler(PRIOR), progress=False)
+        fit(start(), SAMPLER, validation=SAMPLER, progress=False)
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
         with pytest.raises(InterruptedTrainingError):
-            fit(start(), PriorSampler(PRIOR), checkpoint=tmp_path, identity="a", progress=False)
+            fit(start(), SAMPLER, validation=SAMPLER, checkpoint=tmp_path, identity="a", progress=False)
     with pytest.raises(AgentError, match="another prior"):
-        fit(start(), PriorSampler(PRIOR), checkpoint=tmp_path, identity="b", resume=True, progress=False)
+        fit(
+            start(),
+            SAMPLER,
+            validation=SAMPLER,
+            checkpoint=tmp_path,
+            identity="b",
+            resume=True,
+            progress=False,
+        )
 
 
 def test_training_stops_when_nothing_improves_any_more() -> None:
@@ -86,7 +106,7 @@ def test_training_stops_when_nothing_improves_any_more() -> None:
         steps=2000, chunk=20, validation_every=20, validation_size=64, patience=2, learning_rate=1e-12,
         classifier_learning_rate=1e-12,
     )  # fmt: skip
-    training = fit(start(settings), PriorSampler(PRIOR), progress=False)
+    training = fit(start(settings), SAMPLER, validation=SAMPLER, progress=False)
     assert training.steps < 2000
 
 
@@ -95,18 +115,18 @@ def test_the_best_weights_are_kept_not_the_last() -> None:
     settings = quick(
         steps=120, chunk=20, validation_every=20, validation_size=64, patience=None, learning_rate=0.5
     )
-    training = fit(start(settings), PriorSampler(PRIOR), progress=False)
+    training = fit(start(settings), SAMPLER, validation=SAMPLER, progress=False)
     totals = [train_module.sum_losses(entry) for entry in training.history]
-    batch = jax.jit(PriorSampler(PRIOR), static_argnums=1)(
-        jax.random.fold_in(jax.random.key(settings.training.seed), 2), 64
+    held_out = jax.jit(SAMPLER, static_argnums=(1, 2))(
+        jax.random.fold_in(jax.random.key(settings.training.seed), 2), 64, settings.outliers
     )
-    kept = eqx.filter_jit(lambda learner: learner.losses(batch, None))(training.learner)
+    kept = eqx.filter_jit(lambda learner: learner.losses(*held_out, None))(training.learner)
     assert sum(float(v) for v in kept.values()) == pytest.approx(min(totals), rel=1e-4)
 
 
 def test_a_stored_data_set_teaches_as_well() -> None:
     stored = StoredSampler(*draw(PRIOR, jax.random.key(9), 512))
-    training = fit(start(), stored, validation=PriorSampler(PRIOR), progress=False)
+    training = fit(start(), stored, validation=SAMPLER, progress=False)
     assert training.history[-1]["classifier"] < 0.7
 
 
@@ -122,3 +142,48 @@ def test_a_stored_data_set_teaches_as_well() -> None:
 def test_a_data_set_that_cannot_be_learned_is_refused(signals: np.ndarray, labels: list[int]) -> None:
     with pytest.raises(MeasurementError, match="data set"):
         StoredSampler(signals, labels)
+
+
+@pytest.mark.parametrize(
+    ("stored", "why"),
+    [
+        (StoredSampler(np.ones((2, POINTS)), [0, 3]), "labels of the data set go from 0 to 3"),
+        (StoredSampler(np.ones((2, POINTS)), [-1, 0]), "labels of the data set go from -1 to 0"),
+        (StoredSampler(np.ones((2, POINTS + 1)), [0, 1]), f"signals of {POINTS + 1} points"),
+        (StoredSampler(np.ones((2, POINTS)), [0, 1], np.ones((2, 1))), "1 conditions; the prior's have"),
+    ],
+)
+def test_a_data_set_of_another_prior_is_refused(stored: StoredSampler, why: str) -> None:
+    with pytest.raises(MeasurementError, match=why):
+        learn(PRIOR, quick(), data=stored, progress=False)
+
+
+def test_a_checkpoint_is_of_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fit(*_: object, identity: str, **__: object) -> None:
+        asked.append(identity)
+        raise InterruptedTrainingError("enough")
+
+    monkeypatch.setattr(agent_module, "fit", fit)
+    one, other = (StoredSampler(np.full((2, POINTS), value), [0, 1]) for value in (0.5, 0.6))
+    for data in (None, one, other, one):
+        with pytest.raises(InterruptedTrainingError):
+            learn(PRIOR, quick(), data=data, progress=False)
+    assert asked[1] == asked[3]
+    assert len(set(asked)) == 3
+
+
+class Broken(eqx.Module):
+    """Draws whose gradients are not numbers."""
+
+    def __call__(self, key: jax.Array, n: int, outliers: OutlierSettings) -> TrainingDraw:
+        known, others = SAMPLER(key, n, outliers)
+        return TrainingDraw(known._replace(signals=known.signals * np.nan), others)
+
+
+def test_training_that_diverges_says_so() -> None:
+    with pytest.raises(
+        AgentError, match=r"held-out loss of the .* no longer a number at step 40.*lower training\."
+    ):
+        fit(start(), Broken(), validation=SAMPLER, progress=False)

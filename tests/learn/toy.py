@@ -20,15 +20,20 @@ _CENTRES = {"alpha": (20.0, 70.0), "beta": (35.0, 90.0), "gamma": (50.0, 110.0)}
 
 
 def peaks(centres: jax.Array, key: jax.Array) -> jax.Array:
-    """Signals (n, points) with two peaks at `centres` (n, 2), of random height, in noise."""
-    shift_key, height_key, noise_key = jax.random.split(key, 3)
+    """Signals (n, points) with two peaks at `centres` (n, 2), of random height."""
+    shift_key, height_key = jax.random.split(key)
     n = centres.shape[0]
     shift = jax.random.uniform(shift_key, (n, 1), minval=-2.0, maxval=2.0)
     height = jax.random.uniform(height_key, (n, 2), minval=0.5, maxval=1.0)
     x = jnp.arange(POINTS)[None, :, None]
     signal = jnp.sum(height[:, None] * jnp.exp(-0.5 * ((x - (centres + shift)[:, None]) / 2.5) ** 2), axis=2)
-    signal = jnp.clip(signal + 0.02 * jax.random.normal(noise_key, signal.shape), 0.0, None)
     return signal / signal.max(axis=1, keepdims=True)
+
+
+def in_noise(key: jax.Array, signals: jax.Array) -> jax.Array:
+    """The same signals in noise, no lower than zero, scaled to 0-1."""
+    noisy = jnp.clip(signals + 0.02 * jax.random.normal(key, signals.shape), 0.0, None)
+    return noisy / noisy.max(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +57,10 @@ class ToyPrior:
     def condition_names(self) -> tuple[str, ...]:
         return ("Co", "Ni") if self.conditioned else ()
 
-    def sample(self, key: jax.Array, n: int) -> Batch:
+    def disturb(self, key: jax.Array, signals: jax.Array) -> jax.Array:
+        return in_noise(key, signals)
+
+    def sample_ideal(self, key: jax.Array, n: int) -> Batch:
         label_key, signal_key = jax.random.split(key)
         labels = jax.random.permutation(label_key, jnp.arange(n) % len(self.labels))
         centres = jnp.asarray([_CENTRES[name] for name in self.labels])[labels]
@@ -86,4 +94,5 @@ def quick(**training: Any) -> LearnSettings:
 
 def novel_signals(n: int, seed: int = 0) -> np.ndarray:
     """Signals of a class that no prior here contains."""
-    return np.asarray(peaks(jnp.tile(jnp.asarray([60.0, 80.0]), (n, 1)), jax.random.key(seed)))
+    key, noise_key = jax.random.split(jax.random.key(seed))
+    return np.asarray(in_noise(noise_key, peaks(jnp.tile(jnp.asarray([60.0, 80.0]), (n, 1)), key)))

@@ -190,7 +190,9 @@ def test_smoothing_takes_noise_away():
 
 
 def test_a_range_without_anything_in_common_is_refused():
-    with pytest.raises(MeasurementError, match=r"sample.xy: was measured over 91 to 100.*nothing in common"):
+    with pytest.raises(
+        MeasurementError, match=r"sample.xy: was measured over 91 to 100 degree.*nothing in common"
+    ):
         prepare(measured(FINE[FINE >= 91], noisy()[FINE >= 91]), axis=grid(), wavelength=CU)
 
 
@@ -200,6 +202,46 @@ def test_a_range_without_anything_in_common_is_refused():
 def test_impossible_options_are_told(options):
     with pytest.raises(ConfigurationError):
         prepare(measured(FINE, noisy()), axis=grid(), wavelength=CU, **options)
+
+
+@pytest.mark.parametrize("step", [0.01, 0.05, 0.2])
+def test_a_hole_in_the_axis_is_not_covered(step):
+    two_theta = np.concatenate([np.arange(15.0, 40.0, step), np.arange(60.0, 95.0, step)])
+    prepared = prepare(measured(two_theta, noisy(axis=two_theta)), axis=grid(), wavelength=CU)
+    covered = prepared["covered"].isel(measurement=0)
+    assert not covered.sel(two_theta=slice(40.2, 59.8)).any()
+    assert covered.sel(two_theta=slice(20.0, 39.5)).all()
+    assert covered.sel(two_theta=slice(60.3, 90.0)).all()
+
+
+def test_steps_that_widen_along_the_axis_are_no_holes():
+    q = np.linspace(1.0, 7.9, 700)
+    prepared = prepare(
+        measured(q, noisy(axis=two_theta_from_q(q, CU)), kind="q"), axis=grid(20.0, 150.0), wavelength=CU
+    )
+    assert prepared["covered"].all()
+
+
+def test_a_lone_point_left_out_is_bridged():
+    two_theta = np.delete(np.arange(15.0, 95.0, 0.05), 700)
+    assert prepare(measured(two_theta, noisy(axis=two_theta)), axis=grid(), wavelength=CU)["covered"].all()
+
+
+def test_a_line_called_by_its_mean_stays_where_it_is_on_a_q_axis_too():
+    q = grid(1.5, 5.5, 2048, "q")
+    two_theta = np.linspace(20.0, 90.0, 7001)
+    pattern = peaks(two_theta, centres=(80.0,))
+    places = []
+    for line in (CU, 1.5418):
+        prepared = prepare(measured(two_theta, pattern, wavelength=line), axis=q, wavelength=CU)
+        places.append(q.values[prepared["intensity"].values[0].argmax()])
+    assert places[0] == places[1] == pytest.approx(q_from_two_theta(80.0, CU), abs=2e-3)
+
+
+def test_a_range_that_no_angle_reaches_is_told_in_its_own_unit():
+    q = np.linspace(10.0, 45.0, 500)
+    with pytest.raises(MeasurementError, match=r"over 10 to 45 1/angstrom.*in the right units"):
+        prepare(measured(q, np.ones(500), kind="q"), axis=grid(), wavelength=CU)
 
 
 def test_the_real_wafers_are_covered_but_for_their_padding(data_folder):

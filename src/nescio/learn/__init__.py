@@ -1,6 +1,6 @@
 """Learning a prior and judging measurements by it; knows nothing of any technique."""
 
-from nescio.learn.agent import Agent, Calibration, draw, learn
+from nescio.learn.agent import Agent, Calibration, learn
 from nescio.learn.calibration import (
     conformal_p_values,
     expected_calibration_error,
@@ -8,9 +8,11 @@ from nescio.learn.calibration import (
     flagged_fraction,
     tempered_probabilities,
 )
+from nescio.learn.draws import disturb, draw, draw_ideal
 from nescio.learn.learner import Learner
 from nescio.learn.novelty import NoveltyScale
-from nescio.learn.sampling import PriorSampler, Sampler, StoredSampler
+from nescio.learn.outliers import Outliers
+from nescio.learn.sampling import PriorSampler, Sampler, StoredSampler, TrainingDraw
 from nescio.learn.settings import (
     CalibrationSettings,
     ClassifierSettings,
@@ -33,14 +35,18 @@ __all__ = [
     "Learner",
     "NoveltyScale",
     "OutlierSettings",
+    "Outliers",
     "PriorSampler",
     "Sampler",
     "StoredSampler",
     "Training",
+    "TrainingDraw",
     "TrainingSettings",
     "VAESettings",
     "conformal_p_values",
+    "disturb",
     "draw",
+    "draw_ideal",
     "expected_calibration_error",
     "fit",
     "fit_temperature",

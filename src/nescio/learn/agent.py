@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,18 +18,19 @@ from numpy.typing import NDArray
 from nescio.compute import return_freed_memory
 from nescio.errors import AgentError
 from nescio.learn.calibration import conformal_p_values, fit_temperature, tempered_probabilities
-from nescio.learn.evaluation import BATCH, Evaluation, evaluate
+from nescio.learn.draws import draw, drawn
+from nescio.learn.evaluation import Evaluation, evaluate
 from nescio.learn.learner import Learner
 from nescio.learn.neighbours import Neighbours
 from nescio.learn.novelty import VIEWS, NoveltyScale
-from nescio.learn.sampling import PriorSampler, Sampler
+from nescio.learn.sampling import PriorSampler, Sampler, StoredSampler
 from nescio.learn.settings import LearnSettings
 from nescio.learn.train import fit
 from nescio.progress import track
 from nescio.signals import KNOWN, NOVEL, UNREADABLE, simulated_measurements
-from nescio.techniques import Batch, Prior
+from nescio.techniques import Prior
 
-__all__ = ["Agent", "Calibration", "draw", "learn"]
+__all__ = ["Agent", "Calibration", "learn"]
 
 _Array = NDArray[Any]
 
@@ -40,6 +40,9 @@ _MAP, _SCALE, _CALIBRATION, _REFERENCE = 10, 11, 12, 13
 _SHORT = 3000
 # Calibrations for measurements that cover only part of the axis, kept for the next time.
 _MASKS_KEPT = 16
+# Measurements that begin or end some points apart share a calibration: the axis is cut into so many blocks, and at one
+# that was not covered whole nobody looks.
+_BLOCKS = 128
 
 
 class Calibration(NamedTuple):
@@ -100,22 +103,30 @@ class Agent:
         """
         if not 0.0 < alpha < 1.0:
             raise AgentError(f"alpha must lie between 0 and 1, not {alpha:g}")
+        smallest = 1.0 / (self.calibration.novelty.size + 1)
+        if alpha < smallest:
+            raise AgentError(
+                f"alpha {alpha:g} is below the smallest p-value that this agent can give, {smallest:.2g}; "
+                "nothing would be novel. Learn it with more calibration.draws, or choose a larger alpha"
+            )
         signals, conditions, covered, problems = self._checked(prepared)
         n = len(signals)
         asked = np.array([not problem for problem in problems], bool)
         result = _Results.empty(n, signals.shape[1], len(self.labels), self.settings.map.latent)
+        groups = [
+            (rows, covered[rows[0]], self._calibration_for(covered[rows[0]], progress))
+            for rows in _alike(covered, asked)
+        ]
         with track(
             "assessing", max(n, 1), enabled=False if progress is None and n < _SHORT else progress
         ) as tell:
-            for rows in _alike(covered, asked):
-                mask = covered[rows[0]]
-                calibration = self._calibration_for(mask)
+            for rows, mask, calibration in groups:
                 for start in range(0, len(rows), 4096):
                     some = rows[start : start + 4096]
                     found = evaluate(self.learner, signals[some], conditions[some], mask)
                     result.put(some, found, calibration, self.neighbours)
                     tell(len(some), "")
-        return self._findings(prepared, result, asked, problems, alpha)
+        return self._findings(prepared, result, covered.mean(axis=1), asked, problems, alpha)
 
     def reference(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
         """Return findings on `n` fresh known signals, their classes in ``truth``.
@@ -157,7 +168,7 @@ class Agent:
         signals = np.asarray(prepared["intensity"].values, np.float32)
         n = len(signals)
         covered = (
-            np.asarray(prepared["covered"].values, bool)
+            _whole_blocks(np.asarray(prepared["covered"].values, bool))
             if "covered" in prepared
             else np.ones(signals.shape, bool)
         )
@@ -194,13 +205,13 @@ class Agent:
         values = prepared["composition"].transpose("measurement", "element").values
         return np.asarray(values[:, [elements.index(name) for name in names]], np.float32)
 
-    def _calibration_for(self, covered: NDArray[np.bool_]) -> Calibration:
+    def _calibration_for(self, covered: NDArray[np.bool_], progress: bool | None) -> Calibration:
         if covered.all():
             return self.calibration
         key = np.packbits(covered).tobytes()
         if key not in self._masked:
             self._masked[key] = _calibrate(
-                self.prior, self.learner, covered, self.calibration.temperature, progress=False
+                self.prior, self.learner, covered, self.calibration.temperature, progress=progress
             )
             if len(self._masked) > _MASKS_KEPT:
                 self._masked.popitem(last=False)
@@ -210,6 +221,7 @@ class Agent:
         self,
         prepared: xr.Dataset,
         result: _Results,
+        coverage: NDArray[np.float64],
         asked: NDArray[np.bool_],
         problems: list[str],
         alpha: float,
@@ -219,7 +231,9 @@ class Agent:
         novel = asked & (result.p_value <= alpha)
         verdict = np.where(asked, np.where(novel, NOVEL, KNOWN), UNREADABLE)
         reason = [
-            self._reason(i, result, label[i], bool(novel[i]), alpha) if asked[i] else problems[i]
+            self._reason(i, result, label[i], bool(novel[i]), alpha) + _range_told(coverage[i])
+            if asked[i]
+            else problems[i]
             for i in range(len(asked))
         ]
         axis = str(self.prior.axis.name)
@@ -244,7 +258,7 @@ class Agent:
         findings["reconstruction_error"].attrs = {"long_name": "mean squared reconstruction error"}
         findings["p_value"].attrs = {"long_name": "p-value (share of known measurements at least as strange)"}
         findings["novelty"].attrs = {
-            "long_name": "novelty (1: as strange as one known measurement in a hundred)"
+            "long_name": "novelty (1: as strange to one view as one known measurement in a hundred)"
         }
         findings.attrs |= {"alpha": alpha, "agent": self.identity, "technique": self.prior.technique}
         return findings
@@ -336,15 +350,20 @@ def learn(
 
     Raises:
         InterruptedTrainingError: Ctrl-C was pressed.
-        AgentError: The checkpoint is of another prior or other settings.
+        AgentError: The checkpoint is of another prior, other settings or other data; or the training diverged.
+        MeasurementError: The data do not fit the prior.
     """
     settings = settings or LearnSettings()
+    source = ""
+    if isinstance(data, StoredSampler):
+        data.check(prior)
+        source = data.digest
     start = Learner(prior.axis.size, len(prior.condition_names), len(prior.labels), settings)
     training = fit(
         start,
         PriorSampler(prior) if data is None else data,
         validation=PriorSampler(prior),
-        identity=_identity(prior, settings),
+        identity=_identity(prior, settings) + source,
         checkpoint=checkpoint,
         resume=resume,
         progress=progress,
@@ -356,6 +375,19 @@ def learn(
     return Agent(prior, learner, calibration, neighbours, training.history)
 
 
+def _whole_blocks(covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return coverage (n, points) without the blocks of neighbouring points that are covered only in part."""
+    n, points = covered.shape
+    size = -(-points // _BLOCKS)
+    padded = np.pad(covered, ((0, 0), (0, -points % size)), constant_values=True)
+    whole = padded.reshape(n, padded.shape[1] // size, size).all(axis=2)
+    return np.asarray(np.repeat(whole, size, axis=1)[:, :points])
+
+
+def _range_told(coverage: float) -> str:
+    return "" if coverage == 1.0 else f"; only {coverage:.0%} of the agent's range was measured"
+
+
 def _alike(covered: NDArray[np.bool_], asked: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
     """Return the rows that are asked for, those with the same coverage together."""
     groups: dict[bytes, list[int]] = {}
@@ -364,46 +396,12 @@ def _alike(covered: NDArray[np.bool_], asked: NDArray[np.bool_]) -> list[NDArray
     return [np.asarray(rows, np.intp) for rows in groups.values()]
 
 
-def draw(prior: Prior, key: jax.Array, n: int) -> Batch:
-    """Draw any number of labelled signals with one compiled program.
-
-    Args:
-        prior: What to draw from.
-        key: Random key.
-        n: How many.
-
-    Returns:
-        NumPy arrays: signals (n, points), labels (n,) and conditions (n, conditions).
-    """
-    pieces = list(_drawn(prior, key, n))
-    signals, labels, conditions = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
-    return Batch(signals, labels, conditions)  # type: ignore[arg-type]
-
-
-def _drawn(prior: Prior, key: jax.Array, n: int) -> Iterator[tuple[_Array, _Array, _Array]]:
-    """Draw in pieces of one size, the last one cut."""
-    sample = _compiled_sample(prior)
-    for number, start in enumerate(range(0, n, BATCH)):
-        batch = sample(jax.random.fold_in(key, number), BATCH)
-        signals, labels, conditions = (np.asarray(part)[: n - start] for part in batch)
-        yield signals, labels, conditions
-
-
-def _compiled_sample(prior: Prior) -> Any:
-    """Return the prior's compiled `sample`, made once for a prior that lives on."""
-    cached = prior.__dict__.get("_compiled_sample")
-    if cached is None:
-        cached = jax.jit(prior.sample, static_argnums=1)
-        object.__setattr__(prior, "_compiled_sample", cached)
-    return cached
-
-
 def _place_on_map(prior: Prior, learner: Learner, *, progress: bool | None) -> Neighbours:
     settings = learner.settings
     key = jax.random.fold_in(jax.random.key(settings.training.seed), _MAP)
     latent, labels = [], []
     with track("placing on the map", settings.calibration.map_draws, enabled=progress) as tell:
-        for signals, truth, conditions in _drawn(prior, key, settings.calibration.map_draws):
+        for signals, truth, conditions in drawn(prior, key, settings.calibration.map_draws):
             latent.append(evaluate(learner, signals, conditions).latent)
             labels.append(truth)
             tell(len(truth), "")
@@ -427,7 +425,7 @@ def _calibrate(
 
         def look(stream: int, n: int) -> tuple[_Array, _Array, _Array, _Array]:
             parts = []
-            for signals, labels, conditions in _drawn(prior, jax.random.fold_in(root, stream), n):
+            for signals, labels, conditions in drawn(prior, jax.random.fold_in(root, stream), n):
                 found = evaluate(learner, signals, conditions, covered)
                 parts.append((found.logits.swapaxes(0, 1), labels, found.scores, found.error))
                 tell(len(labels), "")

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from nescio.learn.classifier import Classifier
-from nescio.learn.outliers import make_outliers
+from nescio.learn.outliers import Outliers
 from nescio.learn.settings import LearnSettings
 from nescio.learn.vae import VAE
 from nescio.techniques import Batch
@@ -56,15 +56,15 @@ class Learner(eqx.Module):
         self.settings = settings
         self.classes = classes
 
-    def losses(self, batch: Batch, key: Array | None) -> dict[str, Array]:
+    def losses(self, batch: Batch, outliers: Outliers, key: Array | None) -> dict[str, Array]:
         """Return the mean loss of each part.
 
         Args:
             batch: Known signals.
-            key: Random key of latent draws and outliers; without one (validation) the outliers come from a fixed key
-                and latent means are taken.
+            outliers: What the classifiers are to refuse.
+            key: Random key of latent draws; without one (validation) latent means are taken.
         """
-        outlier_key, map_key, detector_key = jax.random.split(jax.random.key(0) if key is None else key, 3)
+        map_key, detector_key = jax.random.split(jax.random.key(0) if key is None else key)
         members = self.settings.detector.members
         keys = None if key is None else jax.random.split(detector_key, members)
         detector = eqx.filter_vmap(
@@ -72,11 +72,12 @@ class Learner(eqx.Module):
             in_axes=(eqx.if_array(0), None if keys is None else 0),
         )(self.detectors, keys)
 
-        outliers, conditions, weights = make_outliers(batch, self.settings.outliers, outlier_key)
-        signals = jnp.concatenate([batch.signals, outliers])
-        told = jnp.concatenate([batch.conditions, conditions])
-        labels = jnp.concatenate([batch.labels, jnp.full(outliers.shape[0], self.classes)])
-        weight = jnp.concatenate([jnp.ones(len(batch.labels)), self.settings.outliers.weight * weights])
+        signals = jnp.concatenate([batch.signals, outliers.signals])
+        told = jnp.concatenate([batch.conditions, outliers.conditions])
+        labels = jnp.concatenate([batch.labels, jnp.full(len(outliers.weight), self.classes)])
+        weight = jnp.concatenate(
+            [jnp.ones(len(batch.labels)), self.settings.outliers.weight * outliers.weight]
+        )
         logits = self.logits(signals, told)
         log_class = jax.nn.log_softmax(logits, axis=-1)
         chosen = jnp.take_along_axis(

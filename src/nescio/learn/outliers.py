@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +12,18 @@ from jax import Array
 from nescio.learn.settings import OutlierSettings
 from nescio.techniques import Batch
 
-__all__ = ["make_outliers", "rescale"]
+__all__ = ["Outliers", "make_outliers", "rescale"]
 
-# Of blurred signals, so that it is not their smoothness that betrays them.
-_MOST_NOISE = 0.02
+
+class Outliers(NamedTuple):
+    """Signals of no known class."""
+
+    signals: Array
+    """Shape (m, points), scaled to 0-1."""
+    conditions: Array
+    """Shape (m, conditions)."""
+    weight: Array
+    """Shape (m,), 0 where a mixture happened to be drawn from one class only, else 1."""
 
 
 def rescale(signals: Array) -> Array:
@@ -23,23 +32,23 @@ def rescale(signals: Array) -> Array:
     return signals / jnp.where(highest > 0.0, highest, 1.0)
 
 
-def make_outliers(batch: Batch, settings: OutlierSettings, key: Array) -> tuple[Array, Array, Array]:
+def make_outliers(batch: Batch, settings: OutlierSettings, key: Array) -> Outliers:
     """Make signals of no known class out of a batch of known ones.
 
     Args:
-        batch: n known signals.
+        batch: n known signals, ideal ones: where each of them had its own noise, a mixture would be known by its
+            being quieter than any signal that is measured once.
         settings: Ranges.
         key: Random key.
 
     Returns:
-        Signals (n + n // 2 + n // 4, points), their conditions, and a weight for each: 0 where a mixture happened to be
-        drawn from one class only. The first n are mixtures of two signals of the batch, the next n // 2 are signals
-        whose axis is stretched or compressed, the last n // 4 signals whose features are spread out.
+        n mixtures of two signals of the batch, n // 2 signals whose axis is stretched or compressed, and n // 4
+        signals whose features are spread out.
 
     Source: outlier exposure, Hendrycks, Mazeika and Dietterich (2019), arXiv:1812.04606.
     """
     n, points = batch.signals.shape
-    partner_key, share_key, stretch_key, sign_key, blur_key, noise_key = jax.random.split(key, 6)
+    partner_key, share_key, stretch_key, sign_key, blur_key = jax.random.split(key, 5)
     partner = jax.random.permutation(partner_key, n)
     share = jax.random.uniform(
         share_key, (n, 1), minval=settings.mixture_range[0], maxval=settings.mixture_range[1]
@@ -63,10 +72,7 @@ def make_outliers(batch: Batch, settings: OutlierSettings, key: Array) -> tuple[
         blur_key, (quarter, 1), minval=settings.blur_range[0], maxval=settings.blur_range[1]
     )
     blurred = rescale(_spread(batch.signals[half : half + quarter], fwhm * points))
-    level_key, each_key = jax.random.split(noise_key)
-    level = jax.random.uniform(level_key, (quarter, 1), maxval=_MOST_NOISE)
-    blurred = rescale(jnp.maximum(blurred + level * jax.random.normal(each_key, blurred.shape), 0.0))
-    return (
+    return Outliers(
         jnp.concatenate([mixed, stretched, blurred]),
         jnp.concatenate([mixed_conditions, batch.conditions[: half + quarter]]),
         jnp.concatenate([different, jnp.ones(half + quarter, jnp.float32)]),

@@ -93,7 +93,7 @@ class TrainingSettings(_Settings):
 class CalibrationSettings(_Settings):
     """Held-out draws that turn scores into probabilities."""
 
-    draws: Annotated[_Whole, Field(ge=200, le=1_000_000)] = 20_000
+    draws: Annotated[_Whole, Field(ge=200, le=1_000_000)] = 40_000
     """For p-values; the smallest p-value that can be said is one over this."""
     scale_draws: Annotated[_Whole, Field(ge=200, le=1_000_000)] = 2000
     """For the scale of the novelty scores and the temperature of the probabilities."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def fit(
     learner: Learner,
     sampler: Sampler,
     *,
-    validation: Sampler | None = None,
+    validation: Sampler,
     identity: str = "",
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -71,7 +72,7 @@ def fit(
     Args:
         learner: Initial weights; its settings say how long and how fast.
         sampler: Draws training batches inside the compiled step.
-        validation: Draws the held-out signals; the sampler itself by default, with keys of its own.
+        validation: Draws the held-out signals, with keys of its own.
         identity: What is trained on (a hash); a checkpoint of another identity is refused.
         checkpoint: Folder to keep the state in, written at every held-out look and on Ctrl-C.
         resume: Go on from the checkpoint, if there is one; ends in the same weights as an uninterrupted run.
@@ -79,12 +80,13 @@ def fit(
 
     Raises:
         InterruptedTrainingError: Ctrl-C was pressed; with a checkpoint folder the state is kept there.
-        AgentError: The checkpoint does not fit.
+        AgentError: The checkpoint does not fit, or the training diverged.
     """
     settings = learner.settings.training
     root = jax.random.key(settings.seed)
-    held_out = jax.jit(validation or sampler, static_argnums=1)(
-        jax.random.fold_in(root, _VALIDATION), settings.validation_size
+    outliers = learner.settings.outliers
+    held_out = eqx.filter_jit(lambda draw, key: draw(key, settings.validation_size, outliers))(
+        validation, jax.random.fold_in(root, _VALIDATION)
     )
     return_freed_memory()
     optimiser = _optimiser(learner, settings)
@@ -103,10 +105,13 @@ def fit(
             draw_key, loss_key = jax.random.split(
                 jax.random.fold_in(jax.random.fold_in(root, _STEPS), number)
             )
-            batch = sampler(draw_key, settings.batch)
+            drawn = sampler(draw_key, settings.batch, outliers)
 
             def total(arrays: Any) -> Array:
-                return sum(eqx.combine(arrays, static).losses(batch, loss_key).values(), jnp.asarray(0.0))
+                return sum(
+                    eqx.combine(arrays, static).losses(drawn.known, drawn.outliers, loss_key).values(),
+                    jnp.asarray(0.0),
+                )
 
             updates, optimiser_state = optimiser.update(jax.grad(total)(arrays), optimiser_state, arrays)
             return optax.apply_updates(arrays, updates), optimiser_state
@@ -118,11 +123,12 @@ def fit(
 
     @eqx.filter_jit
     def look(learner: Learner) -> dict[str, Array]:
-        return learner.losses(held_out, None)
+        return learner.losses(held_out.known, held_out.outliers, None)
 
     def record(state: _State) -> _State:
         losses = {name: float(value) for name, value in look(state.learner).items()}
         loss = sum(losses.values())
+        _check_finite(losses, int(state.step), settings)
         history.append({"step": float(state.step), **losses})
         if loss < float(state.best_loss):
             return _State(
@@ -160,6 +166,16 @@ def fit(
                 "run the same command with --resume to go on"
             ) from None
     return Training(state.best, tuple(history), done)
+
+
+def _check_finite(losses: dict[str, float], step: int, settings: TrainingSettings) -> None:
+    for part, loss in losses.items():
+        if not math.isfinite(loss):
+            rate = "classifier_learning_rate" if part == "classifier" else "learning_rate"
+            raise AgentError(
+                f"the held-out loss of the {part} is no longer a number at step {step}; "
+                f"lower training.{rate}, which is {getattr(settings, rate):g}, or the weights of its loss"
+            )
 
 
 def sum_losses(entry: dict[str, float]) -> float:

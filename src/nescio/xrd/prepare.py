@@ -19,6 +19,9 @@ _Array = npt.NDArray[np.float64]
 
 # Wavelengths this near are one line: K-alpha 1 and the mean of both K-alpha lines differ by 0.0008.
 _SAME_LINE = 1e-3
+# A step this many times those near it (the median of so many) is a hole in the axis.
+_HOLE_STEPS, _NEAR = 4.0, 11
+_UNITS = {"two_theta": "degree", "q": "1/angstrom"}
 # A grid point is covered where more than this share of its bin was measured.
 _COVERED_SHARE = 0.5
 
@@ -49,6 +52,8 @@ def rebin(intensity: npt.ArrayLike, points: npt.ArrayLike, grid: npt.ArrayLike) 
         Intensity of shape (n, grid), 0 where not covered, and the share of each bin that was measured, shape
         (n, grid), 0 or 1 where interpolated.
     """
+    from scipy.ndimage import median_filter
+
     values = np.asarray(intensity, np.float64)
     old, new = np.asarray(points, np.float64), np.asarray(grid, np.float64)
     old_edges, new_edges = _edges(old), _edges(new)
@@ -56,8 +61,13 @@ def rebin(intensity: npt.ArrayLike, points: npt.ArrayLike, grid: npt.ArrayLike) 
     valid = np.isfinite(values)
     finer = np.interp(new, old, widths) < bins
     left = np.clip(np.searchsorted(old, new, side="right") - 1, 0, old.size - 2)
+    # Between two points much farther apart than others near them, nothing was measured.
+    steps = np.diff(old)
+    hole = steps > _HOLE_STEPS * median_filter(steps, size=_NEAR, mode="nearest")
     within = (new >= old[0]) & (new <= old[-1])
     right_part = np.clip((new - old[left]) / (old[left + 1] - old[left]), 0.0, 1.0)
+    # Where a point of the old axis falls on the grid, it counts, even at the edge of a hole.
+    within &= ~hole[left] | (right_part == 0.0) | (right_part == 1.0)
 
     filled = np.where(valid, values, 0.0)
     result, share = np.empty((values.shape[0], new.size)), np.empty((values.shape[0], new.size))
@@ -119,9 +129,11 @@ def prepare(
     points = _converted(measured[own].to_numpy(), own, name, measured.attrs, wavelength, source)
     reachable = np.isfinite(points)
     if reachable.sum() < 2 or points[reachable][0] > grid[-1] or points[reachable][-1] < grid[0]:
+        given = measured[own].to_numpy()
         raise MeasurementError(
-            f"{source}: was measured over {np.nanmin(points):.4g} to {np.nanmax(points):.4g} in {name}, the prior"
-            f" covers {grid[0]:.4g} to {grid[-1]:.4g}: nothing in common"
+            f"{source}: was measured over {given[0]:.4g} to {given[-1]:.4g} {_UNITS[own]}, which has nothing in common"
+            f" with the prior's {grid[0]:.4g} to {grid[-1]:.4g} {_UNITS[name]} at {wavelength:.5g} angstrom;"
+            " are axis and wavelength in the right units?"
         )
     points, values = points[reachable], values[:, reachable]
     resampled, share = rebin(values, points, grid)
@@ -174,9 +186,10 @@ def _converted(
         raise MeasurementError(
             f"{source}: two-theta without a wavelength; give it (--wavelength CuKa, or in angstrom)"
         )
+    same = abs(measured_wavelength / wavelength - 1.0) <= _SAME_LINE
     if wanted == "q":
-        return q_from_two_theta(points, measured_wavelength)
-    if abs(measured_wavelength / wavelength - 1.0) <= _SAME_LINE:
+        return q_from_two_theta(points, wavelength if same else measured_wavelength)
+    if same:
         return points
     return two_theta_from_q(q_from_two_theta(points, measured_wavelength), wavelength)
 

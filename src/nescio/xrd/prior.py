@@ -16,7 +16,7 @@ from jax import Array
 
 from nescio.configuration import read_toml, validated
 from nescio.errors import ConfigurationError, NescioError
-from nescio.techniques import Batch
+from nescio.techniques import Batch, sample
 from nescio.xrd.disturbances import (
     gaussian_noise,
     gaussian_peaks,
@@ -176,7 +176,7 @@ class Prior:
         )
 
     def sample(self, key: Array, n: int) -> Batch:
-        """Draw `n` labelled patterns in random order, the phases in equal shares.
+        """Draw `n` labelled patterns as they are measured: :meth:`sample_ideal`, then :meth:`disturb`.
 
         Args:
             key: Random key.
@@ -185,6 +185,18 @@ class Prior:
         Returns:
             Signals of shape (n, points), scaled to 0-1; labels (n,); compositions (n, elements), which may have no
             columns. If `n` is no multiple of the number of phases, which of them are one short is random.
+        """
+        return sample(self, key, n)[0]
+
+    def disturb(self, key: Array, signals: Array) -> Array:
+        """Add background, impurities and noise to patterns (n, points) of which each one's highest peak is 1."""
+        keys = jax.random.split(key, signals.shape[0])
+        return jax.vmap(lambda key, pattern: normalise(self._disturb(key, pattern)))(keys, signals)
+
+    def sample_ideal(self, key: Array, n: int) -> Batch:
+        """Draw `n` labelled patterns of Bragg peaks alone, in random order, the phases in equal shares.
+
+        Arguments and returns are those of :meth:`sample`.
         """
         draw, mix = jax.random.split(key)
         each = -(-n // len(self.structures))
@@ -207,7 +219,7 @@ class Prior:
         return Batch(*(jnp.concatenate(parts)[order] for parts in (signals, labels, conditions)))
 
     def sample_phase(self, key: Array, phase: int | str, n: int) -> Array:
-        """Draw `n` patterns of one phase, given by name or number, shape (n, points).
+        """Draw `n` patterns of Bragg peaks alone of one phase, given by name or number, shape (n, points).
 
         Raises:
             ConfigurationError: There is no such phase.
@@ -229,11 +241,9 @@ class Prior:
 
     def _draw(self, key: Array, which: Array, group: _Group) -> Array:
         """Draw one pattern of the phase at position `which` of a group."""
-        parameter_key, disturbance_key = jax.random.split(key)
         crystal = jax.tree.map(lambda leaf: leaf[which], group.crystals)
-        parameters = self._draw_parameters(parameter_key, group.axes[which], group.axis_counts[which])
-        bragg = powder_pattern(crystal, parameters, self.instrument)
-        return normalise(self._disturb(disturbance_key, normalise(bragg)))
+        parameters = self._draw_parameters(key, group.axes[which], group.axis_counts[which])
+        return normalise(powder_pattern(crystal, parameters, self.instrument))
 
     def _draw_parameters(self, key: Array, axes: Array, count: Array) -> PatternParameters:
         s = self.settings

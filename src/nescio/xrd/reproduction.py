@@ -55,7 +55,7 @@ _NOVEL_KEY, _PAIR_KEY, _FRACTION_KEY = 101, 102, 103
 class Sizes:
     """How many held-out patterns of each kind the figures rest on."""
 
-    known: int = 20_000
+    known: int = 40_000
     novel: int = 3_000
     mixed: int = 3_000
     """Shared by the pairs of phases."""
@@ -248,11 +248,11 @@ def _mixture(
         _phase_patterns(prior, jax.random.fold_in(key, side), phase, fraction.size)
         for side, phase in enumerate(pair)
     ]
-    return mixtures(prior, pair, sides, fraction, first=first)
+    return mixtures(prior, pair, sides, fraction, jax.random.fold_in(key, 3), first=first)
 
 
 def _phase_patterns(prior: Prior, key: jax.Array, phase: int, n: int) -> NDArray[np.float32]:
-    """Draw patterns of one phase with one compiled program, whatever their number."""
+    """Draw Bragg peaks alone of one phase with one compiled program, whatever their number."""
     sample = _compiled(prior)
     pieces = [
         np.asarray(sample(jax.random.fold_in(key, number), phase, _DRAWN_AT_ONCE))

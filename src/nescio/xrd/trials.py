@@ -13,7 +13,7 @@ import xarray as xr
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from nescio.learn import draw
+from nescio.learn import disturb, draw, draw_ideal
 from nescio.learn.evaluation import BATCH
 from nescio.signals import simulated_measurements
 from nescio.xrd.mixtures import mix
@@ -27,39 +27,51 @@ FRACTIONS = np.linspace(0.0, 1.0, 21)
 """Shares of the first phase at which curves against the mixing ratio are measured."""
 
 
-def patterns_by_phase(prior: Prior, key: jax.Array, each: int) -> list[NDArray[np.float32]]:
+def patterns_by_phase(
+    prior: Prior, key: jax.Array, each: int, *, ideal: bool = False
+) -> list[NDArray[np.float32]]:
     """Draw `each` patterns of every phase with the compiled program that learning uses too.
 
     Args:
         prior: What to draw from.
         key: Random key.
         each: How many of each phase.
+        ideal: Bragg peaks alone, to be mixed and disturbed afterwards.
 
     Returns:
         For each phase an array of shape (each, points).
     """
     pieces = -(-each // (BATCH // len(prior.labels)))
-    signals, labels, _ = (np.asarray(part) for part in draw(prior, key, pieces * BATCH))
+    signals, labels, _ = (
+        np.asarray(part) for part in (draw_ideal if ideal else draw)(prior, key, pieces * BATCH)
+    )
     return [signals[labels == phase][:each] for phase in range(len(prior.labels))]
 
 
 def mixtures(
-    prior: Prior, pair: Sequence[int], sides: Sequence[ArrayLike], fraction: ArrayLike, *, first: int = 0
+    prior: Prior,
+    pair: Sequence[int],
+    sides: Sequence[ArrayLike],
+    fraction: ArrayLike,
+    key: jax.Array,
+    *,
+    first: int = 0,
 ) -> xr.Dataset:
-    """Mix patterns of two phases, in the prepared form.
+    """Mix patterns of two phases and measure the mixtures, in the prepared form.
 
     Args:
         prior: What they were drawn from.
         pair: Indices of the two phases into the prior's labels.
-        sides: Patterns of each, two arrays of shape (n, points).
+        sides: Patterns of each, Bragg peaks alone: two arrays of shape (n, points).
         fraction: Shape (n,), the share of the first.
+        key: Random key of what measuring adds.
         first: Number of the first measurement in its name.
 
     Returns:
         With ``pair`` ("A + B") and ``fraction`` (of A) for each measurement.
     """
     share = np.asarray(fraction, np.float64)
-    signals = np.asarray(mix(jnp.asarray(sides[0]), jnp.asarray(sides[1]), share))
+    signals = disturb(prior, key, np.asarray(mix(jnp.asarray(sides[0]), jnp.asarray(sides[1]), share)))
     names = [f"{MIXED}#{first + i}" for i in range(share.size)]
     words = " + ".join(prior.labels[phase] for phase in pair)
     return simulated_measurements(prior.axis, signals, names).assign_coords(
@@ -92,10 +104,10 @@ def trial_measurements(
     fraction = np.repeat(FRACTIONS, per_fraction)
     kinds = np.where((fraction > 0.0) & (fraction < 1.0), MIXED, PURE)
     for number, pair in enumerate(combinations(range(len(known.labels)), 2)):
-        key, own = jax.random.split(key)
-        drawn = patterns_by_phase(known, own, fraction.size)
+        key, own, measuring = jax.random.split(key, 3)
+        drawn = patterns_by_phase(known, own, fraction.size, ideal=True)
         sides = [drawn[phase] for phase in pair]
-        mixed = mixtures(known, pair, sides, fraction, first=number * fraction.size)
+        mixed = mixtures(known, pair, sides, fraction, measuring, first=number * fraction.size)
         pieces.append(_described(mixed, kinds))
     return xr.concat(pieces, "measurement", coords="different", compat="equals")
 

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from nescio.errors import ConfigurationError
+from nescio.learn import disturb
 from nescio.signals import simulated_measurements
 from nescio.xrd.disturbances import normalise
 from nescio.xrd.prior import Prior
@@ -110,7 +111,7 @@ def simulated_wafer(known: Prior, unknown: Prior, key: jax.Array) -> xr.Dataset:
     most = int(np.sum(fraction > 0.0, axis=0).max())
     drawn: dict[str, NDArray[np.float32]] = {}
     for number, prior in enumerate((known, unknown)):
-        patterns = patterns_by_phase(prior, jax.random.fold_in(key, number), most)
+        patterns = patterns_by_phase(prior, jax.random.fold_in(key, number), most, ideal=True)
         drawn |= dict(zip(prior.labels, patterns, strict=True))
     signals = np.zeros((len(positions), known.axis.size), np.float32)
     for column, field in zip(fraction.T.astype(np.float32), _FIELDS, strict=True):
@@ -122,10 +123,9 @@ def simulated_wafer(known: Prior, unknown: Prior, key: jax.Array) -> xr.Dataset:
         here = np.flatnonzero(column > 0.0)
         signals[here] += column[here, None] * drawn[field.phase][: here.size]
 
+    measured = disturb(known, jax.random.fold_in(key, 2), np.asarray(normalise(signals)))
     names = [f"wafer#{i + 1}" for i in range(len(positions))]
-    wafer = simulated_measurements(
-        known.axis, np.asarray(normalise(signals)), names, composition=composition, elements=ELEMENTS
-    )
+    wafer = simulated_measurements(known.axis, measured, names, composition=composition, elements=ELEMENTS)
     phases = np.array([field.phase for field in _FIELDS])
     alone, main = fraction.max(axis=1) == 1.0, phases[fraction.argmax(axis=1)]
     taught = np.isin(main, known.labels)
