@@ -11,6 +11,7 @@ AXIS (coordinate)                    AXIS                  ``two_theta`` ("degre
 ``measurement``                      measurement           a name unique in the dataset (stem or stem#number)
 ``x_mm``, ``y_mm``                   measurement           position on the sample; optional
 ``composition``                      measurement, element  fractions that sum to 1; optional
+``source``                           measurement           its file, where those of several were put together
 attribute ``wavelength_angstrom``                          float; absent where the file does not say
 attribute ``source``                                       path of the file as it was given
 ===================================  ====================  ===================================================

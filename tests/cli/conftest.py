@@ -83,6 +83,7 @@ class Agent:
                 "label": ("measurement", ["fcc"] * n),
                 "truth": ("measurement", ["fcc"] * n),
                 "p_value": ("measurement", np.linspace(0.05, 1.0, n)),
+                "probability": (("measurement", "candidate"), np.tile([0.9, 0.1], (n, 1))),
             }
         )
 

@@ -22,7 +22,7 @@ def test_the_agent_is_kept_and_the_checkpoint_removed(stage: Any, prior: Path, t
     assert stage.saved == [tmp_path / "agent"]
     assert not (tmp_path / "agent.checkpoint").exists()
     assert "learned fcc, bcc" in out
-    assert "100.0% are named right, 0.0% flagged" in out
+    assert "100.0% are named right (probabilities are off by 10.0% on average), 0.0% flagged" in out
 
 
 def test_settings_come_from_the_file_then_from_the_command_line(stage: Any, prior: Path) -> None:

@@ -38,6 +38,7 @@ STILL = {
     "lattice": {"strain": 0.0, "axis_strain": 0.0},
     "broadening": {"crystallite_size_nm": 10.0, "mixing": 0.3},
     "instrument": {"zero_shift": 0.0},
+    "background": {"polynomial": 0.0},
     "noise": {"gaussian": 0.0},
 }
 
@@ -133,6 +134,13 @@ def test_impurities_add_weak_peaks_anywhere_and_change_nothing_else():
     assert 0.045 < heights.min() < heights.max() < 0.21
     centres = added[elsewhere].argmax(axis=1)
     assert np.ptp(centres) > 150
+
+
+def test_by_default_there_is_a_little_background_left():
+    flat = build(NICKEL, background={"polynomial": 0.0}, noise={"gaussian": 0.0})
+    usual = build(NICKEL, noise={"gaussian": 0.0})
+    left = np.asarray(jax.jit(lambda key: usual.sample(key, 60).signals - flat.sample(key, 60).signals)(KEY))
+    assert 0.01 < np.abs(left).max() < 0.07
 
 
 def test_the_same_key_draws_the_same_and_another_key_something_else(draw, batch):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["learn"]
 
 _FRESH = 1000
+# More classes than this are counted rather than listed.
+_FEW = 12
 
 
 def learn(
@@ -72,10 +74,16 @@ def _read(path: Path, seed: int | None, overrides: list[str] | tuple[str, ...]) 
 
 def _print_result(agent: Agent, folder: Path, seconds: float) -> None:
     """Say what was learned, and how it does on signals it never saw."""
+    from nescio.learn import expected_calibration_error, flagged_fraction
+
     fresh = agent.reference(_FRESH)
     right = float((fresh["label"] == fresh["truth"]).mean())
-    flagged = float((fresh["p_value"] <= 0.01).mean())
-    typer.echo(f"{folder}: learned {', '.join(agent.labels)} in {seconds:.0f} s")
+    labels = [agent.labels.index(name) for name in fresh["truth"].values]
+    off = expected_calibration_error(fresh["probability"].values, labels)
+    count = len(agent.labels)
+    known = ", ".join(agent.labels) if count <= _FEW else f"{count} classes"
+    typer.echo(f"{folder}: learned {known} in {seconds:.0f} s")
     typer.echo(
-        f"of {_FRESH} fresh known signals {right:.1%} are named right, {flagged:.1%} flagged at alpha 0.01"
+        f"of {_FRESH} fresh known signals {right:.1%} are named right (probabilities are off by {off:.1%} on average), "
+        f"{flagged_fraction(fresh['p_value'], 0.01):.1%} flagged at alpha 0.01"
     )

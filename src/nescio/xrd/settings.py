@@ -235,9 +235,9 @@ class InstrumentSettings(_Settings):
 class BackgroundSettings(_Settings):
     """What is left of the background after subtraction, on a scale where the highest peak is 1."""
 
-    polynomial: Annotated[Distribution, within(-2.0, 2.0, "background coefficients")] = _CONSTANT_ZERO
+    polynomial: Annotated[Distribution, within(-2.0, 2.0, "background coefficients")] = _uniform(-0.01, 0.01)
     """Each Chebyshev coefficient."""
-    degree: Annotated[_Whole, Field(ge=0, le=12)] = 4
+    degree: Annotated[_Whole, Field(ge=0, le=12)] = 6
     inverse: Annotated[Distribution, within(-2.0, 10.0, "inverse background")] = _CONSTANT_ZERO
     """Height of the 1/x term at the start of the axis."""
     humps: Annotated[_Whole, Field(ge=0, le=8)] = 0
@@ -268,7 +268,7 @@ class NoiseSettings(_Settings):
 
 
 class PriorSettings(_Settings):
-    """All of a diffraction prior; every key but the phases has the seed's value as default."""
+    """All of a diffraction prior; the defaults are the ranges of Banko et al. (2021), and a background on top."""
 
     technique: Literal["xrd"] = "xrd"
     phases: Annotated[tuple[PhaseSettings, ...], Field(max_length=500)] = ()
