@@ -56,6 +56,30 @@ def test_peaks_lie_where_bragg_puts_them():
     np.testing.assert_allclose(tops, 2 * np.degrees(np.arcsin(1.5405929 / 2 / d)), atol=0.02)
 
 
+# Rutile, Cu K-alpha 1: two-theta (degree) and intensity, largest 100, by pymatgen 2026.10.24's XRDCalculator, which
+# has the scattering factors of another table, no displacement and no anomalous scattering.
+RUTILE = (
+    (27.434, 100.0), (36.076, 45.81), (39.187, 6.78), (41.236, 19.01), (44.04, 6.85), (54.316, 58.34), (56.622, 17.5),
+    (62.751, 8.43), (64.042, 8.57), (65.504, 0.64), (68.998, 21.66), (69.794, 10.67), (72.412, 1.2), (74.394, 0.25),
+    (76.53, 2.36), (79.822, 1.31), (82.329, 4.76), (84.242, 3.26), (87.472, 1.16), (89.54, 8.01),
+)  # fmt: skip
+
+
+def test_intensities_are_those_of_an_independent_program():
+    rutile = crystal_of(
+        (4.594, 4.594, 2.959, 90, 90, 90),
+        "P4_2/mnm",
+        [{"element": "Ti", "position": (0, 0, 0)}, {"element": "O", "position": (0.305, 0.305, 0)}],
+        two_theta_max=90.0,
+    )
+    position, area, _, _ = (np.asarray(part) for part in peak_list(rutile, SHARP, diffractometer()))
+    order = np.argsort(position)
+    order = order[area[order] > 1e-3 * area.max()]
+    angles, intensities = np.array(RUTILE).T
+    np.testing.assert_allclose(position[order], angles, atol=2e-3)
+    np.testing.assert_allclose(100 * area[order] / area.max(), intensities, rtol=0.03, atol=0.1)
+
+
 def test_areas_are_multiplicity_f_squared_lorentz_polarisation():
     structure = make_structure(
         "Ni", (3.524,) * 3 + (90,) * 3, "Fm-3m", [{"element": "Ni", "position": (0, 0, 0)}]

@@ -77,7 +77,7 @@ class RadiationSettings(_Settings):
     polarisation: Annotated[_Real, Field(ge=0.0, le=1.0)] | None = None
     """In-plane over out-of-plane share: 1 unpolarised, 0 a synchrotron beam diffracted vertically."""
     anomalous: bool = True
-    """Whether f' and f'' are added to the scattering factors."""
+    """Whether f' and f'', at the strongest line, are added to the scattering factors."""
 
     @field_validator("source", mode="before")
     @classmethod
@@ -260,11 +260,11 @@ class ImpuritySettings(_Settings):
 
 
 class NoiseSettings(_Settings):
-    """Noise, on a scale where the highest point is 1."""
+    """Noise, on a scale where the highest Bragg peak is 1."""
 
     gaussian: Annotated[Distribution, within(0.0, 1.0, "noise standard deviation")] = _uniform(0.0, 0.01)
     counts: Annotated[Distribution, within(1.0, 1e9, "counts at the highest peak")] | None = None
-    """Counts at the highest point, for counting noise; none if absent."""
+    """Counts at the highest Bragg peak, for counting noise; none if absent."""
 
 
 class PriorSettings(_Settings):
