@@ -99,7 +99,8 @@ class Agent:
             calibrated with known signals of which the same part is missing.
 
         Raises:
-            AgentError: The data are not on the agent's axis, lack a composition it needs, or alpha is no probability.
+            AgentError: The data are not on the agent's axis or lack a composition it needs; or alpha is no probability,
+                or smaller than any p-value of this calibration.
         """
         if not 0.0 < alpha < 1.0:
             raise AgentError(f"alpha must lie between 0 and 1, not {alpha:g}")
@@ -385,7 +386,7 @@ def _whole_blocks(covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _range_told(coverage: float) -> str:
-    return "" if coverage == 1.0 else f"; only {coverage:.0%} of the agent's range was measured"
+    return "" if coverage >= 0.995 else f"; only {coverage:.0%} of the agent's range was measured"
 
 
 def _alike(covered: NDArray[np.bool_], asked: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
