@@ -1,14 +1,23 @@
 """What all tests share: fixed random draws, and where the real measurements are that some compare with."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 from hypothesis import settings
 
 # The first call of a property may compile; and a failure must be the same one on every machine.
 settings.register_profile("nescio", deadline=None, derandomize=True)
 settings.load_profile("nescio")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_programs() -> Iterator[None]:
+    """Let go of a module's compiled programs: each takes some memory maps, of which a process may have 65,530."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
