@@ -72,6 +72,7 @@ def manganese(tmp_path_factory, data_folder):
     return learn(prior, LearnSettings.model_validate(settings), progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Mn2O3", "MnO", "MnO2"])
 def test_an_oxide_of_manganese_is_named_among_all_of_them_and_not_flagged(manganese, spectra, name):
     findings = assessed(manganese, spectra / f"{name}.xy", wavelength="CuKa")
@@ -79,6 +80,7 @@ def test_an_oxide_of_manganese_is_named_among_all_of_them_and_not_flagged(mangan
     assert findings["verdict"].item() == "known", said(findings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LiMnO2", "Li2MnO3+MnO+TiO2", "TiO2+MnO"])
 def test_what_is_no_oxide_of_manganese_alone_is_flagged(manganese, spectra, name):
     findings = assessed(manganese, spectra / f"{name}.xy", wavelength="CuKa")
