@@ -31,3 +31,31 @@ class MissingExtraError(NescioError):
 
 class InterruptedTrainingError(NescioError):
     """Training was interrupted by the user; the message says how to resume it."""
+
+
+class TraceError(NescioError):
+    """The record of an experiment is missing, damaged, locked or of another version."""
+
+
+class ScalarizerError(NescioError):
+    """A spectrum cannot be turned into the number asked for; the message says why."""
+
+
+class InstrumentError(NescioError):
+    """An instrument did not measure what it was asked to; the same request may succeed later."""
+
+
+class RefusedPositionError(InstrumentError):
+    """An instrument will not go to a position, now or later."""
+
+
+class ConnectionLostError(InstrumentError):
+    """The connection to an instrument is gone; nothing more can be measured until it is back."""
+
+
+class ExplorationError(NescioError):
+    """An experiment cannot start or go on: no candidates, nothing left to measure, a goal that cannot be computed."""
+
+
+class InterruptedExplorationError(NescioError):
+    """An experiment was interrupted by the user; the message says how to resume it."""

@@ -1,0 +1,52 @@
+"""What could be measured next: places, each with what the kernel sees of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.errors import ExplorationError
+
+__all__ = ["Candidates"]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """A fixed list of places that could be measured: points of an image, compositions, parameters of a process.
+
+    Raises:
+        ExplorationError: No candidate, a shape that does not fit, or a number that is not finite.
+    """
+
+    positions: NDArray[np.float64]
+    """Shape (n, coordinates); what the instrument is told."""
+    features: NDArray[np.float32]
+    """Shape (n, features); what the kernel sees of each. May have no columns: then the position is all there is."""
+    coordinates: tuple[str, ...] = ("y", "x")
+    """Names of the columns of `positions`."""
+    unit: str = "pixel"
+    """Of all positions."""
+
+    def __post_init__(self) -> None:
+        if self.positions.ndim != 2 or len(self.positions) == 0:
+            raise ExplorationError(
+                f"positions of shape {self.positions.shape}: needs (n, coordinates) with n > 0"
+            )
+        if self.features.ndim != 2 or len(self.features) != len(self.positions):
+            raise ExplorationError(
+                f"features of shape {self.features.shape} for {len(self.positions)} positions: needs (n, features)"
+            )
+        if self.positions.shape[1] != len(self.coordinates):
+            raise ExplorationError(
+                f"positions have {self.positions.shape[1]} columns, but {len(self.coordinates)} names: "
+                f"{', '.join(self.coordinates)}"
+            )
+        for name, values in (("positions", self.positions), ("features", self.features)):
+            bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+            if bad.size:
+                raise ExplorationError(f"{name} of candidate {bad[0]} (of {bad.size}) are not finite")
+
+    def __len__(self) -> int:
+        return len(self.positions)

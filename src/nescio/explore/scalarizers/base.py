@@ -1,0 +1,77 @@
+"""A scalarizer turns a spectrum into the number, or numbers, that an experiment cares about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from nescio.errors import NescioError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Output", "Scalar", "Scalarizer"]
+
+
+class Output(NamedTuple):
+    """What one number of a scalarizer is."""
+
+    name: str
+    unit: str
+    long_name: str
+
+
+class Scalar(NamedTuple):
+    """A number with one standard deviation; NaN with a reason where there is none."""
+
+    value: float
+    uncertainty: float = float("nan")
+    """One standard deviation of the value; NaN where it cannot be known from one spectrum."""
+    reason: str = ""
+    """Why the value is missing; empty where it is not."""
+
+
+class Scalarizer(BaseModel):
+    """Base of all scalarizers: its fields are its definition, and `measure` does the work.
+
+    A scalarizer of one's own derives from this, declares ``kind: Literal["its-name"] = "its-name"``, and is registered
+    under the entry point group ``nescio.scalarizers``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What the numbers are, in order."""
+        raise NotImplementedError
+
+    def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
+        """Return one :class:`Scalar` for each output.
+
+        Raises:
+            ScalarizerError: It cannot be computed for this spectrum.
+        """
+        raise NotImplementedError
+
+    def __call__(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
+        """Return one :class:`Scalar` for each output; what goes wrong is a missing value with a reason, no error."""
+        try:
+            scalars = self.measure(spectrum)
+        except NescioError as error:
+            return self._missing(str(error))
+        except Exception as error:
+            return self._missing(f"{type(error).__name__}: {error}")
+        return tuple(_finite(scalar) for scalar in scalars)
+
+    def _missing(self, reason: str) -> tuple[Scalar, ...]:
+        return tuple(Scalar(float("nan"), reason=reason or "unknown") for _ in self.outputs)
+
+
+def _finite(scalar: Scalar) -> Scalar:
+    if np.isfinite(scalar.value):
+        return scalar
+    return Scalar(float("nan"), reason=scalar.reason or "the result is not finite")
