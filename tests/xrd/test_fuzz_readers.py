@@ -139,8 +139,8 @@ def test_cut_hdf5_never_escapes(tmp_path_factory, place):
 )
 def test_a_file_that_kills_the_hdf5_library_kills_only_a_helper(tmp_path, monkeypatch, program, message):
     (tmp_path / "probe.py").write_text(program)
-    monkeypatch.setattr("nescio.xrd.read.nexus.__file__", str(tmp_path / "nexus.py"))
-    monkeypatch.setattr("nescio.xrd.read.nexus._PROBE_SECONDS", 2)
+    monkeypatch.setattr("nescio.files.hdf5.__file__", str(tmp_path / "hdf5.py"))
+    monkeypatch.setattr("nescio.files.hdf5._PROBE_SECONDS", 2)
     with pytest.raises(FileError, match=f"damaged.*{message}"):
         _reader(tmp_path / "a.nxs", VALID[".nxs"])(
             tmp_path / "a.nxs", VALID[".nxs"], axis=None, wavelength=None

@@ -1,0 +1,46 @@
+"""Microscopy: images, their patches, and spectra measured in them."""
+
+from nescio.microscopy.images import (
+    LENGTH_UNITS,
+    Flattening,
+    Normalisation,
+    check_image,
+    flatten_image,
+    image_dataset,
+    normalise_image,
+    pixels_at,
+    positions_of,
+    select_channels,
+)
+from nescio.microscopy.patches import (
+    Edge,
+    Patches,
+    PatchSettings,
+    candidate_positions,
+    extract_patches,
+    image_patches,
+)
+from nescio.microscopy.read import IMAGE_PATTERNS, from_sidpy, read_image, read_spectrum_image
+
+__all__ = [
+    "IMAGE_PATTERNS",
+    "LENGTH_UNITS",
+    "Edge",
+    "Flattening",
+    "Normalisation",
+    "PatchSettings",
+    "Patches",
+    "candidate_positions",
+    "check_image",
+    "extract_patches",
+    "flatten_image",
+    "from_sidpy",
+    "image_dataset",
+    "image_patches",
+    "normalise_image",
+    "pixels_at",
+    "positions_of",
+    "read_image",
+    "read_spectrum_image",
+    "select_channels",
+]

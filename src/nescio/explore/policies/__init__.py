@@ -1,0 +1,46 @@
+"""How the next measurement is chosen: policies rank candidates by what a surrogate expects of them.
+
+Larger is better everywhere: a goal that is minimised reaches a policy with its sign turned.
+"""
+
+from nescio.explore.policies.base import Policy, View
+from nescio.explore.policies.combined import CostAware, EpsilonGreedy, Schedule, Stage
+from nescio.explore.policies.confidence import MaximumVariance, Thompson, UpperConfidenceBound
+from nescio.explore.policies.hypervolume import (
+    HypervolumeImprovement,
+    default_reference,
+    hypervolume,
+    log_expected_hypervolume_improvement,
+    pareto_front,
+)
+from nescio.explore.policies.improvement import (
+    ExpectedImprovement,
+    ProbabilityOfImprovement,
+    log_expected_improvement,
+)
+from nescio.explore.policies.nesting import AnyPolicy, build_policy
+from nescio.explore.policies.spreading import Coverage, Random
+
+__all__ = [
+    "AnyPolicy",
+    "CostAware",
+    "Coverage",
+    "EpsilonGreedy",
+    "ExpectedImprovement",
+    "HypervolumeImprovement",
+    "MaximumVariance",
+    "Policy",
+    "ProbabilityOfImprovement",
+    "Random",
+    "Schedule",
+    "Stage",
+    "Thompson",
+    "UpperConfidenceBound",
+    "View",
+    "build_policy",
+    "default_reference",
+    "hypervolume",
+    "log_expected_hypervolume_improvement",
+    "log_expected_improvement",
+    "pareto_front",
+]

@@ -63,6 +63,16 @@ class Policy(BaseModel):
         """Return the value of measuring each candidate next, shape (n,), finite where allowed; larger is better."""
         raise NotImplementedError
 
+    @property
+    def logarithmic(self) -> bool:
+        """Whether `acquisition` is the logarithm of something positive."""
+        return False
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it looks at what the surrogate expects; if so it cannot choose before something was measured."""
+        return True
+
     def at(self, step: int) -> Policy:
         """Return the policy that holds at a step; itself unless it is a schedule."""
         del step

@@ -1,0 +1,6 @@
+"""Readers of images and of spectra on a grid."""
+
+from nescio.microscopy.read.files import IMAGE_PATTERNS, read_image, read_spectrum_image
+from nescio.microscopy.read.sidpy import from_sidpy
+
+__all__ = ["IMAGE_PATTERNS", "from_sidpy", "read_image", "read_spectrum_image"]

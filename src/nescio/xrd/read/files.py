@@ -9,6 +9,7 @@ from typing import Protocol
 import xarray as xr
 
 from nescio.errors import FileError, NescioError
+from nescio.files import HDF5_SIGNATURE, file_content
 from nescio.xrd.radiation import parse_radiation
 from nescio.xrd.read.measured import MAX_BYTES, checked_axis_option
 from nescio.xrd.read.nexus import read_nexus
@@ -57,7 +58,7 @@ def read_patterns(
     path = Path(path)
     axis = checked_axis_option(axis)
     angstrom = None if wavelength is None else parse_radiation(wavelength).wavelength
-    content = _content(path)
+    content = file_content(path, MAX_BYTES)
     return _reader(path, content)(path, content, axis=axis, wavelength=angstrom)
 
 
@@ -105,27 +106,10 @@ def _files_in(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in _BY_SUFFIX and file.is_file())
 
 
-def _content(path: Path) -> bytes:
-    try:
-        if not path.exists():
-            raise FileError(f"{path}: there is no such file")
-        if not path.is_file():
-            raise FileError(f"{path}: is not a file")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FileError(f"{path}: {size} bytes are more than the {MAX_BYTES} that are read")
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path!s}: cannot be read ({error})") from error
-    if not content.strip(b"\x00 \t\r\n"):
-        raise FileError(f"{path}: is empty")
-    return content
-
-
 def _reader(path: Path, content: bytes) -> _Reader:
     if content.startswith(b"PK\x03\x04"):
         return read_npz
-    if content.startswith(b"\x89HDF\r\n\x1a\n"):
+    if content.startswith(HDF5_SIGNATURE):
         return read_nexus
     if b"<xrdMeasurements" in content[:10_000]:
         return read_xrdml

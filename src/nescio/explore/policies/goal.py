@@ -1,0 +1,57 @@
+"""What several policies ask of a view: its only output, what is best so far, how much the values vary."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from nescio.errors import ExplorationError
+from nescio.explore.policies.base import Floats, View
+
+__all__ = ["Best", "best_so_far", "only_output", "so_far", "spread_of"]
+
+Best = Literal["noisy", "observed"]
+
+
+def only_output(view: View, kind: str) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation, each of shape (n,), of a goal with one output.
+
+    Raises:
+        ExplorationError: There are several outputs.
+    """
+    if view.mean.shape[1] != 1:
+        raise ExplorationError(
+            f"policy {kind}: the goal has {view.mean.shape[1]} outputs, where this policy ranks by one; "
+            "use hypervolume-improvement for two, or a scalarizer that makes one number of them"
+        )
+    return view.mean[:, 0], view.sd[:, 0]
+
+
+def so_far(view: View, best: Best) -> Floats:
+    """Return what was reached so far, shape (k, outputs).
+
+    Args:
+        view: With at least one value.
+        best: "noisy" for the posterior means at the measured places, "observed" for the values themselves.
+    """
+    if best == "noisy" and view.measured.any():
+        return view.mean[view.measured]
+    return view.values
+
+
+def best_so_far(view: View, best: Best) -> float:
+    """Return the largest number reached so far by a goal with one output."""
+    return float(np.max(so_far(view, best)))
+
+
+def spread_of(values: Floats) -> Floats:
+    """Return the standard deviation of the values of each output, shape (outputs,); zero for fewer than two values.
+
+    Args:
+        values: Shape (m, outputs).
+    """
+    if len(values) < 2:
+        return np.zeros(values.shape[1])
+    spread: Floats = np.std(values, axis=0)
+    return spread

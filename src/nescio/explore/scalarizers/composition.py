@@ -1,0 +1,166 @@
+"""Scalarizers made out of scalarizers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nescio.errors import ScalarizerError
+from nescio.explore.scalarizers.base import Output, Scalar, Scalarizer
+from nescio.explore.scalarizers.building import Part
+from nescio.explore.scalarizers.fields import Real
+from nescio.explore.scalarizers.scalarize import outputs_for
+from nescio.explore.scalarizers.units import quotient
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Ratio", "Several", "WeightedSum"]
+
+
+class Ratio(Scalarizer):
+    """One scalarizer's number over another's.
+
+    Uncertainty: as if both erred independently; unknown where one of theirs is. (:class:`BandRatio` and
+    :class:`PeakRatio` know what noise their two parts share.)
+    """
+
+    kind: Literal["ratio"] = "ratio"
+    name: str = ""
+    """What the number is called."""
+    numerator: Part
+    denominator: Part
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        _one_number(self.numerator, "numerator")
+        _one_number(self.denominator, "denominator")
+        return self
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The ratio, in the units of the parts."""
+        return self._outputs(self.numerator.outputs[0], self.denominator.outputs[0])
+
+    def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
+        """The ratio, in the units that a spectrum states."""
+        return self._outputs(
+            outputs_for(self.numerator, spectrum)[0], outputs_for(self.denominator, spectrum)[0]
+        )
+
+    def _outputs(self, above: Output, below: Output) -> tuple[Output, ...]:
+        unit = quotient(above.unit, below.unit)
+        return (Output(self.name or "ratio", unit, f"{above.long_name} over {below.long_name}"),)
+
+    def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
+        """Return the ratio.
+
+        Raises:
+            ScalarizerError: A part is missing, or the denominator cannot be told from zero.
+        """
+        above, below = (
+            _number(self.numerator, spectrum, "numerator"),
+            _number(self.denominator, spectrum, "denominator"),
+        )
+        if below.value == 0.0 or abs(below.value) <= below.uncertainty:
+            raise ScalarizerError(
+                f"the denominator, {below.value:.3g} +- {below.uncertainty:.2g}, cannot be told from zero"
+            )
+        ratio = above.value / below.value
+        variance = above.uncertainty**2 + (ratio * below.uncertainty) ** 2
+        return (Scalar(ratio, variance**0.5 / abs(below.value)),)
+
+
+class WeightedSum(Scalarizer):
+    """Numbers of other scalarizers, times weights, added up; uncertainty as :class:`Ratio`'s."""
+
+    kind: Literal["sum"] = "sum"
+    name: str = ""
+    """What the number is called."""
+    unit: str = ""
+    """Of the sum; by default that of the parts where they have one in common."""
+    weights: Annotated[tuple[Real, ...], Field(min_length=1)]
+    parts: tuple[Part, ...]
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        if len(self.weights) != len(self.parts):
+            raise ValueError(f"{len(self.weights)} weights for {len(self.parts)} parts; needs one each")
+        for i, part in enumerate(self.parts):
+            _one_number(part, f"part {i}")
+        return self
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The sum."""
+        return self._outputs([part.outputs[0] for part in self.parts])
+
+    def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
+        """The sum, in the unit that a spectrum states."""
+        return self._outputs([outputs_for(part, spectrum)[0] for part in self.parts])
+
+    def _outputs(self, parts: list[Output]) -> tuple[Output, ...]:
+        units = {part.unit for part in parts}
+        unit = self.unit or (units.pop() if len(units) == 1 else "")
+        told = " + ".join(f"{weight:g} {part.name}" for weight, part in zip(self.weights, parts, strict=True))
+        return (Output(self.name or "sum", unit, told),)
+
+    def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
+        """Return the sum.
+
+        Raises:
+            ScalarizerError: A part is missing.
+        """
+        value = variance = 0.0
+        for i, (weight, part) in enumerate(zip(self.weights, self.parts, strict=True)):
+            scalar = _number(part, spectrum, f"part {i}")
+            value += weight * scalar.value
+            variance += (weight * scalar.uncertainty) ** 2
+        return (Scalar(value, variance**0.5),)
+
+
+class Several(Scalarizer):
+    """The numbers of several scalarizers side by side; where one is missing, the others are there all the same."""
+
+    kind: Literal["several"] = "several"
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)]
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """Those of the parts; names that occur again get a number."""
+        return _unique([output for part in self.parts for output in part.outputs])
+
+    def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
+        """Those of the parts, in the units that a spectrum states."""
+        return _unique([output for part in self.parts for output in outputs_for(part, spectrum)])
+
+    def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
+        """Return the numbers of all parts."""
+        return tuple(scalar for part in self.parts for scalar in part(spectrum))
+
+
+def _one_number(part: Scalarizer, what: str) -> None:
+    if (n := len(part.outputs)) != 1:
+        raise ValueError(
+            f"{what} gives {n} numbers ({', '.join(o.name for o in part.outputs)}); it must give one"
+        )
+
+
+def _number(part: Scalarizer, spectrum: xr.DataArray, what: str) -> Scalar:
+    scalar = part(spectrum)[0]
+    if scalar.reason:
+        raise ScalarizerError(f"{what}: {scalar.reason}")
+    return scalar
+
+
+def _unique(outputs: list[Output]) -> tuple[Output, ...]:
+    taken: set[str] = set()
+    found = []
+    for output in outputs:
+        name, number = output.name, 2
+        while name in taken:
+            name, number = f"{output.name}#{number}", number + 1
+        taken.add(name)
+        found.append(output._replace(name=name))
+    return tuple(found)

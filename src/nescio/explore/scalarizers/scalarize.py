@@ -1,0 +1,73 @@
+"""Many spectra at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.explore.scalarizers.base import Output, Scalarizer
+from nescio.progress import track
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["outputs_for", "scalarize"]
+
+# Fewer take no time that a progress bar could fill.
+_SHORT = 50
+
+
+def outputs_for(scalarizer: Scalarizer, spectrum: xr.DataArray) -> tuple[Output, ...]:
+    """Return what a scalarizer's numbers are, with the units that a spectrum states where the definition has none."""
+    own = getattr(scalarizer, "outputs_for", None)
+    if own is None:
+        return scalarizer.outputs
+    outputs: tuple[Output, ...] = own(spectrum)
+    return outputs
+
+
+def scalarize(
+    scalarizer: Scalarizer, spectra: Sequence[xr.DataArray], *, progress: bool | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """Turn spectra into numbers.
+
+    Args:
+        scalarizer: What to compute of each.
+        spectra: Any number of them.
+        progress: Show a progress bar; by default where standard error is a terminal.
+
+    Returns:
+        Values and one standard deviation of each, both of shape (n, outputs), NaN where missing or unknown; and for
+        each spectrum why something is missing, empty where nothing is.
+    """
+    outputs = scalarizer.outputs
+    values = np.full((len(spectra), len(outputs)), np.nan)
+    uncertainties = np.full_like(values, np.nan)
+    reasons = []
+    enabled = False if progress is None and len(spectra) < _SHORT else progress
+    with track("scalarizing", max(len(spectra), 1), enabled=enabled) as tell:
+        for i, spectrum in enumerate(spectra):
+            scalars = scalarizer(spectrum)
+            for j, scalar in enumerate(scalars):
+                values[i, j], uncertainties[i, j] = scalar.value, scalar.uncertainty
+            missing = {
+                output.name: scalar.reason
+                for output, scalar in zip(outputs, scalars, strict=True)
+                if scalar.reason
+            }
+            reasons.append(_told(missing, len(outputs)))
+            tell(1)
+    return values, uncertainties, reasons
+
+
+def _told(missing: dict[str, str], outputs: int) -> str:
+    """Return why numbers are missing, naming them where not all are for one reason."""
+    if len(missing) == outputs and len(set(missing.values())) == 1:
+        return next(iter(missing.values()))
+    names: dict[str, list[str]] = {}
+    for name, reason in missing.items():
+        names.setdefault(reason, []).append(name)
+    return "; ".join(f"{', '.join(of)}: {reason}" for reason, of in names.items())

@@ -1,0 +1,148 @@
+"""How like a target a spectrum is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from nescio.errors import ScalarizerError
+from nescio.explore.scalarizers.base import Output, Scalar
+from nescio.explore.scalarizers.curve import CurveScalarizer, Floats
+from nescio.explore.scalarizers.fields import Real
+from nescio.explore.scalarizers.units import power
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Similarity"]
+
+# Wang et al. (2004): the constants, and the side of a uniform window.
+_K1, _K2, _WINDOW = 0.01, 0.03, 7
+_LARGEST_FILE = 50_000_000
+_TOLD = {
+    "correlation": "correlation with the target",
+    "cosine": "cosine of the angle to the target",
+    "negative-mse": "minus the mean squared difference from the target",
+    "ssim": "structural similarity to the target",
+}
+
+
+class Similarity(CurveScalarizer):
+    """How like a target spectrum a measured one is, point by point; larger is more alike.
+
+    A correlation and a cosine do not heed the scale, a correlation no offset either. ``ssim`` is the structural
+    similarity in one dimension, its mean over windows of 7 points, with the target's range for scale.
+
+    Uncertainty: of white noise (told by neighbouring points, or stated), to the second order of the noise, since the
+    first vanishes at the target; none for ``ssim``.
+
+    Source of ``ssim``: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004), eqs. 13 and 17.
+    """
+
+    kind: Literal["similarity"] = "similarity"
+    target: Annotated[tuple[Real, ...], Field(min_length=3)]
+    """Shape (points,); or the path of a one-dimensional .npy or .csv file, which is read when this is built."""
+    measure_by: Literal["correlation", "cosine", "negative-mse", "ssim"] = "correlation"
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _read(cls, target: Any) -> Any:
+        if isinstance(target, str | Path):
+            return _target_from(Path(target))
+        return target.tolist() if isinstance(target, np.ndarray) else target
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        if self.measure_by == "ssim" and len(self.target) < _WINDOW:
+            raise ValueError(f"the target has {len(self.target)} points; ssim needs {_WINDOW}")
+        if self.measure_by in ("correlation", "ssim") and len(set(self.target)) == 1:
+            raise ValueError(f"the target is the same everywhere, to which there is no {self.measure_by}")
+        if not any(self.target) and self.measure_by == "cosine":
+            raise ValueError("the target is zero everywhere, to which there is no angle")
+        return self
+
+    def _outputs(self, unit: str, axis_unit: str) -> tuple[Output, ...]:
+        del axis_unit
+        own = power(unit, 2) if self.measure_by == "negative-mse" else "1"
+        return (Output(self._titled("similarity", False), own, _TOLD[self.measure_by]),)
+
+    def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
+        """Return the similarity.
+
+        Raises:
+            ScalarizerError: The spectrum has another number of points than the target, or is the same everywhere.
+        """
+        curve = self.curve(spectrum)
+        target = np.asarray(self.target)
+        if curve.x.size != target.size:
+            raise ScalarizerError(f"the spectrum has {curve.x.size} finite points, the target {target.size}")
+        # A decreasing axis was turned round.
+        along = spectrum.coords[curve.axis].variable.values
+        if along[0] > along[-1]:
+            target = target[::-1]
+        if self.measure_by == "ssim":
+            return (Scalar(_ssim(curve.y, target)),)
+        if self.measure_by == "negative-mse":
+            return (_negative_mse(curve.y, target, curve.sd),)
+        return (_cosine(curve.y, target, curve.sd, centred=self.measure_by == "correlation"),)
+
+
+def _cosine(y: Floats, target: Floats, sd: Floats, *, centred: bool) -> Scalar:
+    y = y - y.mean() if centred else y
+    target = target - target.mean() if centred else target
+    length = float(np.linalg.norm(y))
+    if length <= 1e-12 * max(float(np.abs(y).max()), 1e-300) or length == 0.0:
+        raise ScalarizerError("the spectrum is the same everywhere, which is like nothing")
+    own, other = y / length, target / np.linalg.norm(target)
+    cosine = float(np.clip(own @ other, -1.0, 1.0))
+    fourth = float(np.sum(sd**4)) / length**4
+    # Part of what sets the spectrum apart from the target is noise, which is not there to be multiplied by noise again.
+    first = np.maximum(np.sum(((other - cosine * own) / length * sd) ** 2) - fourth, 0.0)
+    return Scalar(cosine, float(np.sqrt(first + 0.5 * fourth * cosine**2)))
+
+
+def _negative_mse(y: Floats, target: Floats, sd: Floats) -> Scalar:
+    squared = (y - target) ** 2
+    # As above: the noise's own part of the squared difference.
+    true = np.maximum(np.sum(squared * sd**2) - np.sum(sd**4), 0.0)
+    variance = (4.0 * true + 2.0 * np.sum(sd**4)) / y.size**2
+    return Scalar(-float(squared.mean()), float(np.sqrt(variance)))
+
+
+def _ssim(y: Floats, target: Floats) -> float:
+    windows = np.lib.stride_tricks.sliding_window_view
+    one, other = windows(y, _WINDOW), windows(target, _WINDOW)
+    mean, target_mean = one.mean(axis=1), other.mean(axis=1)
+    variance, target_variance = one.var(axis=1, ddof=1), other.var(axis=1, ddof=1)
+    covariance = ((one - mean[:, None]) * (other - target_mean[:, None])).sum(axis=1) / (_WINDOW - 1)
+    scale = float(np.ptp(target))
+    c1, c2 = (_K1 * scale) ** 2, (_K2 * scale) ** 2
+    above = (2.0 * mean * target_mean + c1) * (2.0 * covariance + c2)
+    below = (mean**2 + target_mean**2 + c1) * (variance + target_variance + c2)
+    return float(np.mean(above / below))
+
+
+def _target_from(path: Path) -> list[float]:
+    """Read a one-dimensional array from a .npy or .csv file."""
+    if path.suffix.lower() not in (".npy", ".csv", ".txt"):
+        raise ValueError(f"{path}: is neither a .npy nor a .csv file")
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ValueError(f"larger than {_LARGEST_FILE // 1_000_000} MB, no spectrum")
+        if path.suffix.lower() == ".npy":
+            values = np.asarray(np.load(path, allow_pickle=False))
+        else:
+            words = path.read_text(encoding="utf-8").replace(",", " ").split()
+            values = np.asarray([float(word) for word in words])
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except (OSError, EOFError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read as a row of numbers ({error})") from None
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{path}: holds {values.dtype.name} of shape {values.shape}, where a row of numbers is needed"
+        )
+    return [float(value) for value in values]

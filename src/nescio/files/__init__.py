@@ -1,0 +1,29 @@
+"""Reading files that nobody vouches for: within limits, executing nothing, following no links out of them."""
+
+from nescio.files.archive import npy_array, npz_arrays
+from nescio.files.content import file_content, one_line
+from nescio.files.hdf5 import (
+    HDF5_SIGNATURE,
+    attribute,
+    default_data,
+    groups_below,
+    member,
+    numeric_array,
+    opened_hdf5,
+    text_of,
+)
+
+__all__ = [
+    "HDF5_SIGNATURE",
+    "attribute",
+    "default_data",
+    "file_content",
+    "groups_below",
+    "member",
+    "npy_array",
+    "npz_arrays",
+    "numeric_array",
+    "one_line",
+    "opened_hdf5",
+    "text_of",
+]

@@ -1,0 +1,311 @@
+"""Patches: what a candidate's surroundings look like.
+
+A patch of h x w pixels around the pixel (row, column) covers the rows from row - h // 2 to row - h // 2 + h - 1, and
+the columns alike: of an odd size the pixel is the centre, of an even size the first after the middle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+from nescio.errors import MeasurementError
+from nescio.microscopy.images import (
+    Flattening,
+    Normalisation,
+    check_image,
+    flatten_image,
+    normalise_image,
+    pixels_at,
+    positions_of,
+    select_channels,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Edge", "PatchSettings", "Patches", "candidate_positions", "extract_patches", "image_patches"]
+
+Edge = Literal["exclude", "reflect", "constant", "error"]
+"""What happens where a patch leaves the image: the place is no candidate; the image is mirrored at its border (without
+repeating it), or continued with a number; or it is an error."""
+
+_MAX_VALUES = 2**29
+_Pixels = Annotated[int, Strict(), Field(ge=1, le=1024)]
+
+
+class PatchSettings(BaseModel):
+    """Candidates that are places of an image, each seen by its patch; registered as kind "patches"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["patches"] = "patches"
+    size: _Pixels | tuple[_Pixels, _Pixels] = 16
+    """Of a patch in pixels; of a side, or (height, width)."""
+    channels: tuple[str, ...] = ()
+    """Names; all where none are given."""
+    places: Literal["auto", "survey", "grid"] = "auto"
+    """From the positions that the survey lists, from a grid over the image, or a grid only where it lists none."""
+    stride: _Pixels | tuple[_Pixels, _Pixels] = 4
+    """Distance of the grid's places in pixels, of both axes or (down, across)."""
+    edge: Edge = "exclude"
+    fill: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    """What the image is continued with where `edge` is "constant", after normalisation."""
+    flattening: Flattening = "none"
+    normalisation: Normalisation = "standard"
+    """Of each channel of the image."""
+    patch_normalisation: Literal["none", "mean", "standard"] = "none"
+    """Of each channel of each patch: nothing, subtract its mean, and also divide by its standard deviation."""
+    encoder: dict[str, Any] = Field(default_factory=dict)
+    """What turns a patch into features; passed through."""
+
+    def extract(self, survey: xr.Dataset) -> Patches:
+        """Return the candidates of a survey; see :func:`image_patches`."""
+        return image_patches(survey, self)
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """The candidates of an image, and what each looks like."""
+
+    patches: npt.NDArray[np.float32]
+    """Shape (n, channels, height, width)."""
+    pixels: npt.NDArray[np.int64]
+    """Shape (n, 2), row and column."""
+    positions: npt.NDArray[np.float64]
+    """Shape (n, 2), y and x in `unit`: as the survey lists them, else of the pixel's centre."""
+    survey_index: npt.NDArray[np.int64]
+    """Shape (n,); which of the survey's positions, or of the grid's places, each candidate is."""
+    channels: tuple[str, ...]
+    unit: str
+    settings: PatchSettings
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+
+def image_patches(survey: xr.Dataset, settings: PatchSettings) -> Patches:
+    """Return the candidates of a survey and their patches.
+
+    Positions that the survey lists may lie between pixels: the patch is that of the nearest pixel, the position stays.
+    Places of a grid whose own pixel is not valid are no candidates.
+
+    Args:
+        survey: In the form of an image, optionally with ``position`` (candidate, coordinate).
+        settings: What is cut out, and how.
+
+    Raises:
+        MeasurementError: The survey has not that form, a channel is missing or constant, a position lies outside the
+            image or is listed twice, or no candidate is left.
+    """
+    image = flatten_image(select_channels(check_image(survey), settings.channels), settings.flattening)
+    image = normalise_image(image, settings.normalisation)
+    values = image["image"].values
+    shape, size = values.shape[1:], _pair(settings.size)
+    listed = settings.places == "survey" or (settings.places == "auto" and "position" in survey)
+    if listed:
+        positions = _listed_positions(survey)
+        pixels = _rounded(pixels_at(image, positions))
+        outside = np.flatnonzero(_outside(pixels, shape))
+        if outside.size:
+            row, column = pixels[outside[0]]
+            raise MeasurementError(
+                f"position {_point(positions[outside[0]])} of candidate {outside[0]} (of {outside.size}) lies outside "
+                f"the image: pixel (row {row}, column {column}) of {shape[0]} x {shape[1]}"
+            )
+    else:
+        pixels = candidate_positions(shape, settings.stride, size, settings.edge)
+        positions = positions_of(image, pixels)
+    keep = np.ones(len(pixels), bool)
+    if settings.edge == "exclude":
+        keep = ~_leaving(pixels, shape, size)
+    if not listed and "valid" in image:
+        keep &= image["valid"].values[tuple(pixels.T)]
+    if not keep.any():
+        raise MeasurementError(
+            f"none of {len(pixels)} places is left: a patch of {size[0]} x {size[1]} pixels around each leaves the "
+            f"image of {shape[0]} x {shape[1]}, or the pixel is not valid; choose a smaller size or another edge"
+        )
+    patches = extract_patches(values, pixels[keep], size, settings.edge, fill=settings.fill)
+    return Patches(
+        patches=_normalised(patches, settings.patch_normalisation),
+        pixels=pixels[keep],
+        positions=positions[keep],
+        survey_index=np.flatnonzero(keep),
+        channels=tuple(str(name) for name in image["channel"].values),
+        unit=str(image["y"].attrs["units"]),
+        settings=settings,
+    )
+
+
+def candidate_positions(
+    shape: tuple[int, int], stride: int | tuple[int, int], size: int | tuple[int, int], edge: Edge = "exclude"
+) -> npt.NDArray[np.int64]:
+    """Return the pixels of a grid, row by row, shape (n, 2), row and column.
+
+    The grid is centred in the pixels that may be candidates: those whose patch stays in the image where `edge` is
+    "exclude" or "error", else all.
+
+    Args:
+        shape: Height and width of the image in pixels.
+        stride: Distance of neighbours in pixels, of both axes or (down, across).
+        size: Of a patch in pixels, of a side or (height, width).
+        edge: What happens at the edge.
+
+    Raises:
+        MeasurementError: A patch is larger than the image.
+    """
+    size, stride = _pair(size), _pair(stride)
+    _check_size(size, shape)
+    if min(stride) < 1:
+        raise MeasurementError(f"stride {stride} must be at least 1 pixel")
+    axes = []
+    for points, extent, step in zip(shape, size, stride, strict=True):
+        first, last = 0, points - 1
+        if edge in ("exclude", "error"):
+            first, last = extent // 2, points - extent + extent // 2
+        axes.append(np.arange(first + (last - first) % step // 2, last + 1, step))
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.int64)
+
+
+def extract_patches(
+    image: npt.ArrayLike,
+    pixels: npt.ArrayLike,
+    size: int | tuple[int, int],
+    edge: Edge = "error",
+    *,
+    fill: float = 0.0,
+) -> npt.NDArray[np.float32]:
+    """Cut patches out of an image.
+
+    Args:
+        image: Shape (channels, height, width).
+        pixels: Shape (n, 2), row and column; what is not whole is rounded, halves up.
+        size: Of a patch in pixels, of a side or (height, width).
+        edge: With "exclude" as with "error", no patch may leave the image.
+        fill: What the image is continued with where `edge` is "constant".
+
+    Returns:
+        Shape (n, channels, size): the patch of each pixel in turn, as the head of this module says.
+
+    Raises:
+        MeasurementError: A pixel lies outside the image, or a patch leaves it and must not, or is larger than it, or
+            the patches together take more than 2 GiB.
+    """
+    values = np.asarray(image, np.float32)
+    if values.ndim != 3:
+        raise MeasurementError(f"image of shape {values.shape}: needs (channels, height, width)")
+    height, width = _pair(size)
+    shape = values.shape[1:]
+    _check_size((height, width), shape)
+    centres = _rounded(np.asarray(pixels, np.float64).reshape(-1, 2))
+    outside = np.flatnonzero(_outside(centres, shape))
+    if outside.size:
+        row, column = centres[outside[0]]
+        raise MeasurementError(
+            f"pixel {outside[0]} (row {row}, column {column}; of {outside.size}) lies outside the image of "
+            f"{shape[0]} x {shape[1]}"
+        )
+    total = len(centres) * len(values) * height * width
+    if total > _MAX_VALUES:
+        raise MeasurementError(
+            f"{len(centres)} patches of {len(values)} x {height} x {width} take {total * 4 / 2**30:.1f} GiB, more than "
+            f"{_MAX_VALUES * 4 / 2**30:.0f}; choose a larger stride or a smaller size"
+        )
+    leaving = np.flatnonzero(_leaving(centres, shape, (height, width)))
+    first = centres - np.array([height // 2, width // 2])
+    if leaving.size and edge in ("exclude", "error"):
+        row, column = centres[leaving[0]]
+        raise MeasurementError(
+            f"the patch of {height} x {width} around pixel {leaving[0]} (row {row}, column {column}; of "
+            f"{leaving.size}) leaves the image of {shape[0]} x {shape[1]}; exclude it, or choose another edge"
+        )
+    if leaving.size:
+        margins = [(extent // 2, (extent - 1) // 2) for extent in (height, width)]
+        options: dict[str, Any] = {"mode": "reflect"} if edge == "reflect" else {"constant_values": fill}
+        values = np.pad(values, [(0, 0), *margins], **options)
+        first = centres
+    windows = np.lib.stride_tricks.sliding_window_view(values, (height, width), axis=(1, 2))
+    # Nothing but the patches asked for is ever copied.
+    return np.ascontiguousarray(np.moveaxis(windows, 0, 2)[first[:, 0], first[:, 1]])
+
+
+def _normalised(patches: npt.NDArray[np.float32], how: str) -> npt.NDArray[np.float32]:
+    if how == "none":
+        return patches
+    patches -= patches.mean(axis=(2, 3), keepdims=True)
+    if how == "standard":
+        spread = patches.std(axis=(2, 3), keepdims=True)
+        # A patch without contrast stays zero.
+        patches /= np.where(spread > 0, spread, 1)
+    return patches
+
+
+def _listed_positions(survey: xr.Dataset) -> npt.NDArray[np.float64]:
+    """Return the survey's positions, shape (n, 2), y and x."""
+    if "position" not in survey:
+        raise MeasurementError('the survey lists no position (candidate, coordinate); set places = "grid"')
+    position = survey["position"]
+    if position.dims != ("candidate", "coordinate") or set(map(str, survey["coordinate"].values)) != {
+        "y",
+        "x",
+    }:
+        raise MeasurementError(
+            f"position has dimensions {', '.join(map(str, position.dims))}: needs candidate, coordinate (y, x)"
+        )
+    own, other = position.attrs.get("units"), survey["y"].attrs.get("units", "pixel")
+    if own is not None and own != other:
+        raise MeasurementError(f"positions are in {own}, the image in {other}: both need one unit")
+    listed = position.sel(coordinate=["y", "x"]).values.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(listed).all(axis=1))
+    if bad.size:
+        raise MeasurementError(f"position of candidate {bad[0]} (of {bad.size}) is not finite")
+    _, where, counts = np.unique(listed, axis=0, return_inverse=True, return_counts=True)
+    repeated = np.flatnonzero(counts[where.ravel()] > 1)
+    if repeated.size:
+        first, second = np.flatnonzero(where.ravel() == where.ravel()[repeated[0]])[:2]
+        raise MeasurementError(
+            f"position {_point(listed[first])} is listed twice: candidates {first} and {second}"
+        )
+    return listed
+
+
+def _rounded(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    bad = np.flatnonzero(~(np.abs(pixels) < 2**31).all(axis=1))
+    if bad.size:
+        raise MeasurementError(
+            f"pixel {bad[0]} (of {bad.size}) is {_point(pixels[bad[0]])}, no place in an image"
+        )
+    return np.floor(pixels + 0.5).astype(np.int64)
+
+
+def _outside(pixels: npt.NDArray[np.int64], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    outside: npt.NDArray[np.bool_] = np.any((pixels < 0) | (pixels >= np.array(shape)), axis=1)
+    return outside
+
+
+def _leaving(
+    pixels: npt.NDArray[np.int64], shape: tuple[int, ...], size: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
+    first = pixels - np.array(size) // 2
+    leaving: npt.NDArray[np.bool_] = np.any((first < 0) | (first + np.array(size) > np.array(shape)), axis=1)
+    return leaving
+
+
+def _check_size(size: tuple[int, int], shape: tuple[int, ...]) -> None:
+    if min(size) < 1 or size[0] > shape[0] or size[1] > shape[1]:
+        raise MeasurementError(
+            f"a patch of {size[0]} x {size[1]} pixels does not fit into the image of {shape[0]} x {shape[1]}"
+        )
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+def _point(position: npt.NDArray[np.float64]) -> str:
+    return f"({position[0]:g}, {position[1]:g})"

@@ -1,0 +1,58 @@
+"""Data in the form of sidpy, the data model of pycroscopy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nescio.errors import MeasurementError
+from nescio.microscopy.read.fields import Axis, Field, axis_role
+from nescio.microscopy.read.forms import image_form, is_image, spectra_form
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["from_sidpy"]
+
+
+def from_sidpy(dataset: Any) -> xr.Dataset:
+    """Return a ``sidpy.Dataset`` as an image, or as spectra on a grid.
+
+    An array is an image (:mod:`nescio.microscopy.images`) where two of its dimensions are places and a third, if any,
+    is of type CHANNEL or unknown; else it is spectra (:func:`nescio.microscopy.read_spectrum_image`).
+
+    Args:
+        dataset: An array with attributes ``title`` and ``units``, and for each dimension i ``dim_i`` with ``values``,
+            ``name``, ``units`` and ``dimension_type``.
+
+    Raises:
+        MeasurementError: It has not these, or not such dimensions.
+        FileError: It holds complex numbers, none, or numbers that are not finite.
+    """
+    title = str(getattr(dataset, "title", "") or "sidpy dataset")
+    values = np.asarray(dataset)
+    axes = []
+    for number, points in enumerate(values.shape):
+        dimension = getattr(dataset, f"dim_{number}", None)
+        if dimension is None:
+            raise MeasurementError(
+                f"{title}: dimension {number} of {values.ndim} is not described (dim_{number})"
+            )
+        kind = getattr(dimension, "dimension_type", "")
+        name, unit = (_told(getattr(dimension, key, "")) for key in ("name", "units"))
+        along = np.asarray(getattr(dimension, "values", dimension), np.float64)
+        if along.shape != (points,):
+            raise MeasurementError(f"{title}: {name or number} has {along.size} values for {points} points")
+        axes.append(Axis(name, along, unit, axis_role(name, unit, str(getattr(kind, "name", kind)))))
+    field = Field.of(title, values, axes, unit=_told(getattr(dataset, "units", "")))
+    if is_image(field):
+        return image_form(Path(title), [field])
+    return spectra_form(Path(title), field, [])
+
+
+def _told(value: object) -> str:
+    """Return a text, empty where it is what sidpy writes when nothing is known."""
+    text = str(value or "")
+    return "" if text.lower() in ("generic", "none", "unknown") else text
