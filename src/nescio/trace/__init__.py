@@ -1,0 +1,47 @@
+"""The record of an experiment: one file, only ever added to, that survives what may happen to the program."""
+
+from nescio.trace.export import to_xarray
+from nescio.trace.records import (
+    RECORDS,
+    Act,
+    ActOutcome,
+    DatasetRecord,
+    Decision,
+    Event,
+    Experiment,
+    Measurement,
+    OutputRecord,
+    Record,
+    ScalarizerRecord,
+    ScalarRecord,
+    StoredArray,
+    Variable,
+    now,
+)
+from nescio.trace.schema import schema_document
+from nescio.trace.trace import Trace
+from nescio.trace.verification import verify
+from nescio.trace.writers import write_export
+
+__all__ = [
+    "RECORDS",
+    "Act",
+    "ActOutcome",
+    "DatasetRecord",
+    "Decision",
+    "Event",
+    "Experiment",
+    "Measurement",
+    "OutputRecord",
+    "Record",
+    "ScalarRecord",
+    "ScalarizerRecord",
+    "StoredArray",
+    "Trace",
+    "Variable",
+    "now",
+    "schema_document",
+    "to_xarray",
+    "verify",
+    "write_export",
+]

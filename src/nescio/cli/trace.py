@@ -1,0 +1,126 @@
+"""The verb `trace`: what an experiment's record holds, whether it is whole, and copies of it for other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nescio.cli.outcome import INCOMPLETE, guarded, report_error
+
+if TYPE_CHECKING:
+    from nescio.trace import Trace
+
+__all__ = ["trace"]
+
+trace = typer.Typer(no_args_is_help=True, help="Look into the record of an experiment, check it, export it.")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A trace, or the folder that holds trace.sqlite.")]
+
+
+@trace.command()
+@guarded
+def info(
+    file: File,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what an experiment's record holds; also while it runs.
+
+    Example: nescio trace info run/trace.sqlite
+    """
+    from nescio.trace import Trace
+
+    with Trace.open(file, read_only=True) as opened, opened.snapshot():
+        summary = _summary(opened)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1))
+        return
+    width = max(len(name) for name in summary)
+    for name, value in summary.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{item} {key}" for key, item in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(value)
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {value if value not in (None, '') else '-'}")
+
+
+@trace.command()
+@guarded
+def verify(file: File) -> None:
+    """Check that an experiment's record is whole and makes sense.
+
+    Prints OK and what was checked; else every problem in one line, and the
+    exit code is 1.
+
+    Example: nescio trace verify run/trace.sqlite
+    """
+    from nescio.trace import RECORDS, Trace
+    from nescio.trace import verify as problems_of
+
+    problems = problems_of(file)
+    for problem in problems:
+        report_error(problem)
+    if problems:
+        raise typer.Exit(INCOMPLETE)
+    with Trace.open(file, read_only=True) as opened:
+        counts = [f"{opened.count(model)} {model.table}" for model in RECORDS]
+    typer.echo(f"OK: {', '.join(counts)}")
+
+
+@trace.command()
+@guarded
+def export(
+    file: File,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="New file (Zarr: folder).")],
+    kind: Annotated[str, typer.Option("--format", help="netcdf, zarr or hyperspy (.hspy).")] = "netcdf",
+) -> None:
+    """Write an experiment's measurements, scalars and maps for other programs.
+
+    Example: nescio trace export run/trace.sqlite --format netcdf -o run.nc
+    """
+    from nescio.trace import Trace, to_xarray, write_export
+
+    with Trace.open(file, read_only=True) as opened:
+        exported = to_xarray(opened)
+    write_export(exported, output, kind)
+    typer.echo(f"{exported.sizes['measurement']} measurements in {output}")
+
+
+def _summary(opened: Trace) -> dict[str, Any]:
+    from collections import Counter
+
+    from nescio.trace import (
+        Act,
+        ActOutcome,
+        DatasetRecord,
+        Decision,
+        Event,
+        Measurement,
+        ScalarizerRecord,
+    )
+
+    experiment = opened.experiment
+    measurements = [measurement for _, measurement in opened.all(Measurement)]
+    scalarizer = opened.last(ScalarizerRecord)
+    event = opened.last(Event)
+    names = {record.name for _, record in opened.all(DatasetRecord) if record.name}
+    return {
+        "file": str(opened.path),
+        "title": experiment.title,
+        "created": experiment.created,
+        "nescio_version": experiment.nescio_version,
+        "seed": experiment.seed,
+        "measurements": len(measurements),
+        "without_spectrum": sum(measurement.spectrum is None for measurement in measurements),
+        "chosen_by": dict(Counter(measurement.origin for measurement in measurements)),
+        "last_measured": measurements[-1].finished if measurements else None,
+        "decisions": opened.count(Decision),
+        "acts": opened.count(Act),
+        "acts_to_apply": opened.count(Act) - opened.count(ActOutcome),
+        "scalarizer": None if scalarizer is None else str(scalarizer[1].definition.get("kind", "unknown")),
+        "outputs": [] if scalarizer is None else [output.name for output in scalarizer[1].outputs],
+        "last_event": None if event is None else f"{event[1].kind}: {event[1].message}".removesuffix(": "),
+        "datasets": sorted(names),
+    }

@@ -1,0 +1,186 @@
+"""An exploration as an optimizer of bluesky-adaptive (version 1.0), whose plans then drive it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nescio.errors import ExplorationError, InstrumentError, NescioError
+from nescio.explore.candidates import Candidates
+from nescio.explore.instruments.asktell import AskTell
+from nescio.explore.instruments.readings import ReadSpectrum
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["AdaptiveAgent", "RunOutcomes"]
+
+_ID = "_id"
+
+
+class AdaptiveAgent:
+    """Has the methods of `bluesky_adaptive.protocols.Optimizer` and of its optional companions.
+
+    Suggestions are ``{"_id": candidate, motor: coordinate, ...}``. Outcomes are ``{"_id": candidate, ...}`` with what
+    `spectrum` needs, or with the key ``spectrum`` and a DataArray; they may come in any order.
+    """
+
+    def __init__(
+        self,
+        experiment: AskTell,
+        motors: Sequence[str],
+        spectrum: ReadSpectrum,
+        *,
+        candidates: Candidates | None = None,
+    ) -> None:
+        """Take an experiment.
+
+        Args:
+            experiment: Chooses where to measure and is told what was found.
+            motors: Names of the motors, one for each coordinate of a position, in their order.
+            spectrum: Makes a spectrum of an outcome's other values, by field.
+            candidates: Needed only for places that a person picks (`register_suggestions`).
+        """
+        self._experiment = experiment
+        self._motors = tuple(motors)
+        self._spectrum = spectrum
+        self._candidates = candidates
+        self._asked: dict[Hashable, bool] = {}
+
+    def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
+        """Return where to measure next.
+
+        Raises:
+            ExplorationError: Nothing more is to be measured.
+        """
+        chosen = [] if self._experiment.finished else self._experiment.ask(num_points or 1)
+        if not chosen:
+            why = self._experiment.finished or "no candidate is left"
+            raise ExplorationError(f"nothing more is to be measured: {why}")
+        return [self._suggestion(candidate) for candidate in chosen]
+
+    def ingest(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Take what was found.
+
+        Raises:
+            ExplorationError: A point has no ``_id``, or one that was not suggested.
+        """
+        for point in points:
+            candidate = point.get(_ID)
+            if not isinstance(candidate, Hashable) or candidate not in self._asked:
+                raise ExplorationError(f"a result for {_ID} {candidate!r}, which was not suggested")
+        for point in points:
+            candidate = point[_ID]
+            try:
+                found, problem = self._found(point), ""
+            except NescioError as error:
+                found, problem = None, str(error)
+            self._asked[candidate] = True
+            self._experiment.tell(candidate, found, problem)
+
+    def get_best_points(self) -> list[tuple[int, dict[str, Any], dict[str, float]]]:
+        """Return the best measured candidate, where it is, and its value; nothing before there is one."""
+        return [
+            (candidate, self._coordinates(candidate), {"value": value})
+            for candidate, value in self._experiment.best(1)
+        ]
+
+    def register_suggestions(self, suggestions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return places that a person picked as the candidates nearest to them.
+
+        Raises:
+            ExplorationError: The agent does not know the candidates, a coordinate is missing, or two places have the
+                same candidate.
+        """
+        if self._candidates is None:
+            raise ExplorationError(
+                "places can only be picked by hand when the agent was given the candidates"
+            )
+        chosen = []
+        for suggestion in suggestions:
+            if missing := [name for name in self._motors if name not in suggestion]:
+                raise ExplorationError(f"a place without {missing[0]!r}: {dict(suggestion)}")
+            place = np.array([float(suggestion[name]) for name in self._motors])
+            chosen.append(int(np.argmin(((self._candidates.positions - place) ** 2).sum(axis=1))))
+        if len(set(chosen)) < len(chosen):
+            raise ExplorationError("two of the places picked by hand have the same candidate nearest to them")
+        return [self._suggestion(candidate) for candidate in chosen]
+
+    def register_failures(self, suggestions: Sequence[Mapping[str, Any]]) -> None:
+        """Take that suggestions were not measured."""
+        for suggestion in suggestions:
+            candidate = suggestion.get(_ID)
+            if isinstance(candidate, int) and self._asked.get(candidate) is False:
+                self._asked[candidate] = True
+                self._experiment.tell(candidate, None, "the acquisition failed")
+
+    def should_stop(self) -> tuple[bool, str | None]:
+        """Return whether the experiment is finished, and why."""
+        reason = self._experiment.finished
+        return bool(reason), reason or None
+
+    def checkpoint(self) -> None:
+        """Do nothing: an experiment's record is complete after every result."""
+
+    def _suggestion(self, candidate: int) -> dict[str, Any]:
+        self._asked[candidate] = False
+        return {_ID: candidate, **self._coordinates(candidate)}
+
+    def _coordinates(self, candidate: int) -> dict[str, float]:
+        position = self._experiment.position(candidate)
+        return {name: float(value) for name, value in zip(self._motors, position, strict=True)}
+
+    def _found(self, point: Mapping[str, Any]) -> xr.DataArray:
+        import xarray as xr
+
+        if isinstance(given := point.get("spectrum"), xr.DataArray):
+            return given
+        return self._spectrum({name: value for name, value in point.items() if name != _ID})
+
+
+class RunOutcomes:
+    """Hands what was read in a run to the agent: an evaluation function that needs no archive.
+
+    ``RE.subscribe(outcomes.receive)`` lets it see the runs of `bluesky_adaptive.plans.default_acquire`, which say in
+    which order suggestions were acquired.
+    """
+
+    def __init__(self) -> None:
+        """Know no run yet."""
+        self._orders: dict[str, list[Hashable]] = {}
+        self._streams: dict[str, str] = {}
+        self._events: dict[str, list[dict[str, Any]]] = {}
+
+    def receive(self, name: str, document: Mapping[str, Any]) -> None:
+        """Take a document of a run."""
+        if name == "start" and "blop_acquisition_order" in document:
+            self._orders[document["uid"]] = list(document["blop_acquisition_order"])
+            self._events[document["uid"]] = []
+        elif name == "descriptor" and document["run_start"] in self._orders and document["name"] == "primary":
+            self._streams[document["uid"]] = document["run_start"]
+        elif name == "event" and document["descriptor"] in self._streams:
+            self._events[self._streams[document["descriptor"]]].append(dict(document["data"]))
+        elif name == "event_page" and document["descriptor"] in self._streams:
+            columns = document["data"]
+            rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            self._events[self._streams[document["descriptor"]]].extend(rows)
+
+    def __call__(self, uid: str, suggestions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return what was read for each suggestion, but not the motors' positions.
+
+        Raises:
+            InstrumentError: The run was not seen, or has not one event for each suggestion.
+        """
+        if uid not in self._orders:
+            raise InstrumentError(f"run {uid} was not seen; subscribe `receive` to the RunEngine")
+        order, events = self._orders.pop(uid), self._events.pop(uid)
+        self._streams = {descriptor: run for descriptor, run in self._streams.items() if run != uid}
+        if len(order) != len(events):
+            raise InstrumentError(f"run {uid} has {len(events)} events for {len(order)} suggestions")
+        names = {name for suggestion in suggestions for name in suggestion}
+        return [
+            {_ID: identity, **{name: value for name, value in event.items() if name not in names}}
+            for identity, event in zip(order, events, strict=True)
+        ]

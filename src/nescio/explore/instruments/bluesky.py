@@ -1,0 +1,371 @@
+"""Bluesky's devices as an instrument, and an exploration as a plan of Bluesky's."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from nescio.errors import (
+    ConfigurationError,
+    InstrumentError,
+    MissingExtraError,
+    NescioError,
+    RefusedPositionError,
+)
+from nescio.explore.instruments.asktell import AskTell
+from nescio.explore.instruments.background import Task
+from nescio.explore.instruments.protocol import Instrument
+from nescio.explore.instruments.readings import ReadSpectrum
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["BlueskyInstrument", "BlueskySettings", "explore_plan"]
+
+_GROUP = "nescio.bluesky"
+_LONGEST_ABORT = 10.0
+_POLL = 0.005
+
+
+class BlueskySettings(BaseModel):
+    """An instrument that an installed package makes of Bluesky's devices (``[instrument]`` of kind "bluesky").
+
+    A configuration names no module to import: it could then run anything. The package registers a function under the
+    entry point group ``nescio.bluesky``, and its name there is what a configuration may say.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["bluesky"] = "bluesky"
+    factory: Annotated[str, Field(min_length=1, max_length=200)]
+    """Name that the function is registered under; it returns an instrument."""
+    arguments: dict[str, str | bool | int | float] = Field(default_factory=dict)
+    """What the function is called with, by name."""
+
+    def build(self, folder: Path | None = None) -> Instrument:
+        """Call the function.
+
+        Raises:
+            ConfigurationError: No installed package registers the name, or the function fails or returns something
+                else.
+        """
+        del folder
+        points = {point.name: point for point in entry_points(group=_GROUP)}
+        if self.factory not in points:
+            known = ", ".join(sorted(points)) or "none"
+            raise ConfigurationError(
+                f"factory {self.factory!r} is not registered under {_GROUP} by an installed package (known: {known})"
+            )
+        try:
+            instrument = points[self.factory].load()(**self.arguments)
+        except NescioError:
+            raise
+        # It is somebody else's code, which connects to devices.
+        except Exception as error:
+            raise ConfigurationError(
+                f"factory {self.factory!r} failed: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(instrument, Instrument):
+            raise ConfigurationError(
+                f"factory {self.factory!r} returned {type(instrument).__name__}, no instrument"
+            )
+        return instrument
+
+
+class BlueskyInstrument:
+    """Motors that go to a position and detectors that are then read, in one run of a RunEngine for each measurement."""
+
+    def __init__(
+        self,
+        motors: Sequence[Any],
+        detectors: Sequence[Any],
+        spectrum: ReadSpectrum,
+        survey: Callable[[], xr.Dataset],
+        *,
+        engine: Any = None,
+        name: str = "bluesky",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take the devices.
+
+        Args:
+            motors: One for each coordinate of a position, in their order; `bluesky.protocols.Movable` with a name.
+            detectors: `bluesky.protocols.Readable`.
+            spectrum: Makes a spectrum of the values that were read, such as
+                :class:`nescio.explore.instruments.SpectrumField`.
+            survey: Takes the overview that :meth:`nescio.explore.instruments.Instrument.survey` describes.
+            engine: A `bluesky.RunEngine` with its subscriptions; by default one is made. Where its plots are drawn by
+                Qt, measure in the main thread (`FaultPolicy` with ``timeout_seconds`` of none).
+            name: What it is called in the record.
+            metadata: Of each run.
+
+        Raises:
+            MissingExtraError: Bluesky is not installed.
+        """
+        self._motors, self._detectors = tuple(motors), tuple(detectors)
+        self._spectrum, self._survey = spectrum, survey
+        self._name = name
+        self._metadata = dict(metadata or {})
+        self._measuring = threading.Lock()
+        self._owned = engine is None
+        if engine is None:
+            engine = _bluesky().RunEngine({}, context_managers=[], during_task=_bluesky("utils").DuringTask())
+        self.engine = engine
+        """The RunEngine."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the record."""
+        return self._name
+
+    def survey(self) -> xr.Dataset:
+        """Take the overview."""
+        return self._survey()
+
+    def measure(self, position: NDArray[np.float64]) -> xr.DataArray:
+        """Move, trigger and read; the attribute ``bluesky_run`` of the spectrum is the unique name of the run.
+
+        Raises:
+            RefusedPositionError: The position has another number of coordinates than there are motors, or is outside of
+                the limits of one.
+            InstrumentError: A device failed, or the RunEngine is busy or was told to abort.
+        """
+        place = np.asarray(position, float)
+        if place.shape != (len(self._motors),) or not np.isfinite(place).all():
+            raise RefusedPositionError(f"{self.name}: {place} is no position of {len(self._motors)} motors")
+        if not self._measuring.acquire(blocking=False):
+            raise InstrumentError(f"{self.name} is busy")
+        try:
+            self._check_limits(place)
+            return self._run(place)
+        finally:
+            self._measuring.release()
+
+    def busy(self) -> bool:
+        """Whether something is being measured, or the RunEngine does something else."""
+        return self._measuring.locked() or str(self.engine.state) != "idle"
+
+    def abort(self) -> None:
+        """Abort the run of what is being measured; plans of others are left alone."""
+        if not self._measuring.locked() or str(self.engine.state) == "idle":
+            return
+        try:
+            self.engine.abort(reason="aborted by Nescio")
+        except _bluesky("utils").TransitionError:
+            # It ended by itself in between.
+            return
+
+    def close(self) -> None:
+        """End the instrument's own RunEngine, after which nothing can be measured; one that was given is left alone."""
+        if self._owned:
+            loop = self.engine.loop
+            loop.call_soon_threadsafe(loop.stop)
+            while loop.is_running():
+                time.sleep(_POLL)
+            loop.close()
+
+    def _check_limits(self, place: NDArray[np.float64]) -> None:
+        for motor, value in zip(self._motors, place, strict=True):
+            check = getattr(motor, "check_value", None)
+            if check is None:
+                continue
+            try:
+                answer = check(float(value))
+                if inspect.isawaitable(answer):
+                    _finish(answer, self.engine.loop)
+            except Exception as error:
+                # Ophyd's LimitError is a ValueError, ophyd-async's MotorLimitsException is not. Anything else is a
+                # fault of the device, and the position may be right.
+                if isinstance(error, ValueError) or "limit" in type(error).__name__.lower():
+                    raise RefusedPositionError(
+                        f"{self.name}: {motor.name} refuses {value:g}: {error}"
+                    ) from error
+                raise InstrumentError(f"{self.name}: {motor.name}: {_cause(error)}") from error
+
+    def _run(self, place: NDArray[np.float64]) -> xr.DataArray:
+        utils, engine = _bluesky("utils"), self.engine
+        values: dict[str, Any] = {}
+        managers = engine.context_managers
+        if threading.current_thread() is not threading.main_thread():
+            # The handler of Ctrl-C can be installed from the main thread only, which has one while it waits for this.
+            engine.context_managers = []
+        try:
+            runs = self._execute(self._plan(place, values))
+        except utils.RunEngineInterrupted:
+            if str(engine.state) == "paused":
+                # Somebody asked for a pause, from the keyboard or a console: the experiment is what must pause.
+                engine.abort(reason="paused while Nescio measured")
+                raise KeyboardInterrupt from None
+            raise InstrumentError(f"{self.name}: the run was aborted") from None
+        except InstrumentError:
+            raise
+        except Exception as error:
+            raise InstrumentError(f"{self.name}: {_cause(error)}") from error
+        finally:
+            engine.context_managers = managers
+        spectrum = self._spectrum(values)
+        uids = runs if isinstance(runs, tuple) else runs.run_start_uids
+        return spectrum.assign_attrs(bluesky_run=str(uids[0]) if uids else "")
+
+    def _execute(self, plan: Generator[Any, Any, None]) -> Any:
+        """Run a plan: somebody else's engine has its own ways with the keyboard, for the instrument's own it aborts."""
+        if not self._owned:
+            return self.engine(plan)
+        answer: list[Any] = []
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                answer.append(self.engine(plan))
+            except BaseException as error:
+                failure.append(error)
+
+        # A RunEngine that is interrupted while it starts leaves its plan running: it is waited for from outside.
+        task = Task(work)
+        try:
+            task.start()
+            while not task.ended(_LONGEST_ABORT):
+                pass
+        except KeyboardInterrupt:
+            end = time.monotonic() + _LONGEST_ABORT
+            while not task.ended(_POLL) and time.monotonic() < end:
+                self.abort()
+            raise
+        if failure:
+            raise failure[0]
+        return answer[0]
+
+    def _plan(self, place: NDArray[np.float64], values: dict[str, Any]) -> Generator[Any, Any, None]:
+        stubs, wrappers = _bluesky("plan_stubs"), _bluesky("preprocessors")
+        metadata = {
+            "plan_name": "nescio_measure",
+            "motors": [motor.name for motor in self._motors],
+            "detectors": [detector.name for detector in self._detectors],
+            "position": [float(value) for value in place],
+            **self._metadata,
+        }
+
+        def measure() -> Generator[Any, Any, None]:
+            values.update((yield from _visit(self._motors, self._detectors, place)))
+            # A pause that was asked for meanwhile takes effect at a checkpoint only.
+            yield from stubs.checkpoint()
+
+        yield from wrappers.stage_wrapper(wrappers.run_wrapper(measure(), md=metadata), self._detectors)
+
+
+def explore_plan(
+    experiment: AskTell,
+    motors: Sequence[Any],
+    detectors: Sequence[Any],
+    measurements: int,
+    *,
+    spectrum: ReadSpectrum,
+    failures: int = 3,
+    metadata: Mapping[str, Any] | None = None,
+) -> Generator[Any, Any, tuple[int, ...]]:
+    """Explore in somebody's own RunEngine: ``RE(explore_plan(experiment, [y, x], [detector], 50, spectrum=...))``.
+
+    All measurements are events of one run. The experiment chooses in the RunEngine's thread, between messages.
+
+    Args:
+        experiment: Chooses where to measure and is told what was found.
+        motors: One for each coordinate of a position, in their order.
+        detectors: What is triggered and read there.
+        measurements: How many at most; fewer when the experiment is finished.
+        spectrum: Makes a spectrum of the values that were read.
+        failures: How many measurements in a row may fail; each is told as a missing value. The last ends the run.
+        metadata: Of the run.
+
+    Returns:
+        The candidates that were measured.
+
+    Raises:
+        MissingExtraError: Bluesky is not installed.
+    """
+    stubs, wrappers, utils = _bluesky("plan_stubs"), _bluesky("preprocessors"), _bluesky("utils")
+    document = {
+        "plan_name": "explore_plan",
+        "motors": [motor.name for motor in motors],
+        "detectors": [detector.name for detector in detectors],
+        "num_points": measurements,
+        **(metadata or {}),
+    }
+
+    def explore() -> Generator[Any, Any, tuple[int, ...]]:
+        measured: list[int] = []
+        failed = 0
+        for _ in range(measurements):
+            yield from stubs.checkpoint()
+            if experiment.finished or not (chosen := experiment.ask(1)):
+                break
+            try:
+                values = yield from _visit(motors, detectors, experiment.position(chosen[0]))
+                found = spectrum(values)
+            except utils.RunEngineControlException:
+                # The run is being aborted or stopped by a person: no fault of the instrument.
+                experiment.tell(chosen[0], None, "the run was ended")
+                raise
+            except Exception as error:
+                failed += 1
+                experiment.tell(chosen[0], None, _cause(error))
+                if failed >= failures:
+                    raise
+            else:
+                failed = 0
+                experiment.tell(chosen[0], found)
+                measured.append(chosen[0])
+        return tuple(measured)
+
+    wrapped = wrappers.run_wrapper(explore(), md=document)
+    measured: tuple[int, ...] = yield from wrappers.stage_wrapper(wrapped, [*detectors, *motors])
+    return measured
+
+
+def _visit(
+    motors: Sequence[Any], detectors: Sequence[Any], position: NDArray[np.float64]
+) -> Generator[Any, Any, dict[str, Any]]:
+    """Move, trigger and read as one event, and return the values by field."""
+    stubs = _bluesky("plan_stubs")
+    moves = [item for motor, value in zip(motors, position, strict=True) for item in (motor, float(value))]
+    yield from stubs.mv(*moves)
+    readable = [motor for motor in motors if hasattr(motor, "read")]
+    readings = yield from stubs.trigger_and_read([*detectors, *readable])
+    return {name: reading["value"] for name, reading in (readings or {}).items()}
+
+
+def _cause(error: BaseException) -> str:
+    """Return what a device said, where the RunEngine only says that a status failed."""
+    cause = (
+        error.__cause__ if type(error).__name__ == "FailedStatus" and error.__cause__ is not None else error
+    )
+    text = " ".join(str(cause).split())
+    if isinstance(cause, NescioError) and text:
+        return text
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+
+
+def _finish(answer: Any, loop: Any) -> None:
+    """Wait for what an asynchronous device answers, in the RunEngine's loop."""
+    import asyncio
+
+    async def finish() -> None:
+        await answer
+
+    asyncio.run_coroutine_threadsafe(finish(), loop).result(_LONGEST_ABORT)
+
+
+def _bluesky(module: str = "") -> Any:
+    try:
+        return import_module(f"bluesky.{module}" if module else "bluesky")
+    except ImportError:
+        raise MissingExtraError("Bluesky's devices need an extra: pip install nescio[bluesky]") from None

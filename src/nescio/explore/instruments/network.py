@@ -1,0 +1,264 @@
+"""An instrument that another process or computer serves (:func:`nescio.explore.instruments.serve`)."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    Strict,
+    field_validator,
+    model_validator,
+)
+
+from nescio.errors import (
+    ConfigurationError,
+    ConnectionLostError,
+    FileError,
+    InstrumentError,
+    RefusedPositionError,
+)
+from nescio.explore.instruments import wire
+from nescio.explore.instruments.server import host_of, import_zmq
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["NetworkInstrument", "NetworkSettings"]
+
+_ERRORS: dict[str, type[InstrumentError]] = {"refused": RefusedPositionError, "lost": ConnectionLostError}
+_TRIES = 3
+_LONGEST_BEAT = 1.0
+_LARGEST_TOKEN_FILE = 4096
+
+
+class NetworkSettings(BaseModel):
+    """An instrument that is served at an address (the ``[instrument]`` table of kind "network")."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["network"] = "network"
+    address: str = "tcp://127.0.0.1:5570"
+    token: SecretStr | None = None
+    """What the server asks for. It is not written to an experiment's record, from which an experiment that is to be
+    resumed can therefore not take it: better name a file."""
+    token_file: Path | None = None
+    """File that holds the token and nothing else."""
+    timeout_seconds: Annotated[float, Strict(), AllowInfNan(False), Field(gt=0.0, le=3600.0)] = 10.0
+    """How long the server may be silent before it counts as lost; while it measures it answers."""
+
+    @field_validator("address")
+    @classmethod
+    def _check_address(cls, address: str) -> str:
+        try:
+            host_of(address)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return address
+
+    @model_validator(mode="after")
+    def _check_token(self) -> Self:
+        if (self.token is None) == (self.token_file is None):
+            raise ValueError("needs either token or token_file")
+        return self
+
+    def build(self, folder: Path | None = None) -> NetworkInstrument:
+        """Connect; a token's file is found relative to `folder`.
+
+        Raises:
+            FileError: The token's file cannot be read.
+            ConnectionLostError: Nobody answers there.
+            InstrumentError: The server refuses the token, or speaks another version of the protocol.
+            MissingExtraError: pyzmq or msgpack is not installed.
+        """
+        if self.token is not None:
+            token = self.token.get_secret_value()
+        else:
+            token = _read_token((folder or Path()) / (self.token_file or Path()))
+        return NetworkInstrument(self.address, token, timeout_seconds=self.timeout_seconds)
+
+
+class NetworkInstrument:
+    """A client; an :class:`nescio.explore.instruments.Instrument` whose methods may be called from any thread.
+
+    Every call has a connection of its own, which is thrown away with it: what is left of an old one cannot disturb
+    the next ("lazy pirate", Hintjens, ZeroMQ, O'Reilly, 2013, chapter 4). What is cheap is asked again when no answer
+    comes. A measurement is never sent twice: while it runs the client asks the server, about once a second, whether it
+    is alive and still at it.
+    """
+
+    def __init__(self, address: str, token: str, *, timeout_seconds: float = 10.0) -> None:
+        """Connect.
+
+        Raises:
+            ConnectionLostError: Nobody answers there.
+            InstrumentError: The server refuses the token, or speaks another version of the protocol.
+            MissingExtraError: pyzmq or msgpack is not installed.
+        """
+        self._address = address
+        self._token = token
+        self._timeout = timeout_seconds
+        self._client = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+        self._name = ""
+        self.reconnect()
+
+    @property
+    def name(self) -> str:
+        """What the server calls the instrument."""
+        return self._name
+
+    def reconnect(self) -> None:
+        """Greet the server again.
+
+        Raises:
+            ConnectionLostError: Nobody answers.
+        """
+        greeting = self._ask("hello")
+        if not isinstance(greeting, dict) or not isinstance(greeting.get("name"), str):
+            raise InstrumentError(f"{self._address}: the server does not say what it serves")
+        self._name = greeting["name"]
+
+    def survey(self) -> xr.Dataset:
+        """Return the instrument's survey.
+
+        Raises:
+            ConnectionLostError: The server is gone.
+            InstrumentError: What the instrument raised.
+        """
+        return wire.decode_dataset(self._work("survey"))
+
+    def measure(self, position: NDArray[np.float64]) -> xr.DataArray:
+        """Have a spectrum measured.
+
+        Raises:
+            ConnectionLostError: The server is gone, or was started again meanwhile.
+            InstrumentError: What the instrument raised.
+        """
+        return wire.decode_spectrum(
+            self._work("measure", position=wire.encode_array(np.asarray(position, float)))
+        )
+
+    def busy(self) -> bool:
+        """Whether something is being measured.
+
+        Raises:
+            ConnectionLostError: The server is gone.
+        """
+        return bool(self._ask("busy"))
+
+    def abort(self) -> None:
+        """Have the measurement stopped, also while another thread waits for it.
+
+        Raises:
+            ConnectionLostError: The server is gone.
+        """
+        self._ask("abort")
+
+    def _ask(self, method: str) -> Any:
+        """Ask for what takes no time and does no harm when it is asked again."""
+        for _ in range(_TRIES):
+            with self._connected() as socket:
+                number = self._send(socket, method)
+                end = time.monotonic() + self._timeout / _TRIES
+                while (answer := self._receive(socket, end)) is not None:
+                    if answer.get("id") == number:
+                        return self._value(answer)
+        raise self._lost(f"no answer within {self._timeout:g} s")
+
+    def _work(self, method: str, **arguments: Any) -> Any:
+        """Ask for what may take long, and make sure meanwhile that somebody is at it."""
+        beat = min(_LONGEST_BEAT, self._timeout / 4)
+        with self._connected() as socket:
+            number = self._send(socket, method, **arguments)
+            key = f"{self._client}:{number}"
+            heard = time.monotonic()
+            while time.monotonic() - heard < self._timeout:
+                self._send(socket, "ping")
+                end = time.monotonic() + beat
+                while (answer := self._receive(socket, end)) is not None:
+                    heard = time.monotonic()
+                    if answer.get("id") == number:
+                        return self._value(answer)
+                    # Answers come in the order in which they were given: one to a later question means that the one
+                    # waited for was given to a connection that is no more, or to a server that is no more.
+                    alive = self._value(answer)
+                    if not isinstance(alive, dict) or alive.get("running") != key:
+                        raise self._lost(f"the {method} that was asked for is not under way any more")
+        raise self._lost(f"no sign of life within {self._timeout:g} s")
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        zmq = import_zmq()
+        socket = zmq.Context.instance().socket(zmq.DEALER)
+        try:
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.setsockopt(zmq.IPV6, int(":" in host_of(self._address)))
+            socket.setsockopt(zmq.MAXMSGSIZE, wire.LARGEST_MESSAGE)
+            socket.connect(self._address)
+            yield socket
+        except zmq.ZMQError as error:
+            raise self._lost(str(error)) from None
+        finally:
+            socket.close()
+
+    def _send(self, socket: Any, method: str, **arguments: Any) -> int:
+        number = next(self._numbers)
+        request = {
+            "v": wire.VERSION,
+            "id": number,
+            "client": self._client,
+            "token": self._token,
+            "method": method,
+        }
+        socket.send(wire.pack({**request, **arguments}, wire.LARGEST_REQUEST))
+        return number
+
+    def _receive(self, socket: Any, end: float) -> dict[str, Any] | None:
+        """Return the next answer, or none where none comes in time."""
+        left = max(0.0, end - time.monotonic())
+        if not socket.poll(int(1000 * left) + 1):
+            return None
+        frames = socket.recv_multipart()
+        answer = wire.unpack(b"".join(frames))
+        if answer.get("v") != wire.VERSION:
+            raise InstrumentError(
+                f"{self._address}: the server speaks version {answer.get('v')!r} of the protocol, where "
+                f"{wire.VERSION} is needed"
+            )
+        return answer
+
+    def _value(self, answer: dict[str, Any]) -> Any:
+        if (kind := answer.get("error")) is None:
+            return answer.get("value")
+        message = str(answer.get("message"))
+        if kind in ("token", "version", "method"):
+            raise InstrumentError(f"{self._address}: {message}")
+        raise _ERRORS.get(str(kind), InstrumentError)(message)
+
+    def _lost(self, why: str) -> ConnectionLostError:
+        return ConnectionLostError(f"{self._name or 'instrument'} at {self._address} is lost: {why}")
+
+
+def _read_token(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST_TOKEN_FILE:
+            raise FileError(f"{path}: too large for a file that holds a token")
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: no token can be read from it ({error})") from None
+    if not token:
+        raise FileError(f"{path}: is empty, where a token is needed")
+    return token

@@ -1,0 +1,177 @@
+"""Deep kernels trained side by side: one compiled program for each of a few sizes, however many measurements there are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from numpy.typing import NDArray
+
+from nescio.explore.surrogates.kernel import Inputs, covariance, prior_variance
+from nescio.explore.surrogates.likelihood import JITTER, inverse_factor, negative_log_likelihood, padded
+from nescio.explore.surrogates.parameters import Parameters, log_prior
+
+__all__ = ["Conditioned", "Halves", "capacity", "condition", "halves", "predict", "train"]
+
+# Of measurements; larger numbers are rounded up to multiples of the last.
+_CAPACITIES = (100, 200, 400, 700, 1000)
+_LARGEST_PARTITION = 1 << 20
+
+
+def capacity(n: int) -> int:
+    """Return the size of the arrays that hold `n` measurements: one of five up to a thousand."""
+    for size in _CAPACITIES:
+        if n <= size:
+            return size
+    return -(-n // _CAPACITIES[-1]) * _CAPACITIES[-1]
+
+
+class Halves(NamedTuple):
+    """What each member learns from; its partner learns from the rest."""
+
+    order: NDArray[np.intp]
+    """Shape (members, capacity / 2), which measurements; 0 where padded."""
+    mask: NDArray[np.float32]
+    """Shape (members, capacity / 2), 1 for a measurement."""
+    seen: NDArray[np.bool_]
+    """Shape (members, n), whether a member learned from a measurement."""
+
+
+def halves(n: int, members: int, seed: int) -> Halves:
+    """Divide `n` measurements between the two members of each pair, at random.
+
+    Of every two that follow one another, one goes to each; and where a measurement went does not change when more are
+    added, so that a member never learns from what it must not have seen.
+    """
+    if n > _LARGEST_PARTITION:
+        raise ValueError(f"{n} measurements: more than {_LARGEST_PARTITION}")
+    size = capacity(n) // 2
+    seen = np.zeros((members, n), bool)
+    for pair in range(members // 2):
+        first = np.random.default_rng([seed, pair]).integers(0, 2, _LARGEST_PARTITION // 2)
+        number = np.arange(n)
+        seen[2 * pair] = (number % 2) == first[number // 2]
+        seen[2 * pair + 1] = ~seen[2 * pair]
+    order = np.zeros((members, size), np.intp)
+    mask = np.zeros((members, size), np.float32)
+    for member in range(members):
+        mine = np.flatnonzero(seen[member])
+        order[member, : mine.size] = mine
+        mask[member, : mine.size] = 1.0
+    return Halves(order, mask, seen)
+
+
+def _objective(
+    parameters: Parameters,
+    head: Array,
+    inputs: Inputs,
+    targets: Array,
+    mask: Array,
+    positioned: Array,
+    freedom: Array,
+) -> Array:
+    matrix = padded(
+        covariance(parameters, inputs, inputs, positioned), jnp.exp(2.0 * parameters.log_noise), mask
+    )
+    return negative_log_likelihood(matrix, targets * mask) - log_prior(parameters, head, freedom)
+
+
+@jax.jit
+def train(
+    start: Parameters,
+    head: Array,
+    inputs: Inputs,
+    targets: Array,
+    mask: Array,
+    *,
+    positioned: Array,
+    trained_head: Array,
+    freedom: Array,
+    steps: Array,
+    learning_rate: Array,
+) -> Parameters:
+    """Return members' parameters after some steps of Adam towards the maximum of their posterior.
+
+    Args:
+        start: With a leading axis of members.
+        head: Middle of the head's prior, shape (features, embedding).
+        inputs: Shape (members, size, ...), what each learns from.
+        targets: Shape (members, size), standardised.
+        mask: Shape (members, size), 1 for a measurement.
+        positioned: Shape (members,), 1 where the kernel sees the position.
+        trained_head: 1 where the head is trained as well, 0 where it stays.
+        freedom: Of the head, see :func:`log_prior`.
+        steps: How many; not part of the compiled program.
+        learning_rate: At the beginning; it falls to a tenth along a cosine.
+    """
+    optimiser = optax.inject_hyperparams(optax.adam)(learning_rate=learning_rate, b2=0.99)
+    gradient = jax.vmap(jax.grad(_objective), in_axes=(0, None, 0, 0, 0, 0, None))
+
+    def step(number: Array, carry: tuple[Parameters, optax.OptState]) -> tuple[Parameters, optax.OptState]:
+        parameters, state = carry
+        slope = gradient(parameters, head, inputs, targets, mask, positioned, freedom)
+        slope = slope._replace(head=slope.head * trained_head)
+        done = number / jnp.maximum(steps, 1)
+        state.hyperparams["learning_rate"] = learning_rate * (0.55 + 0.45 * jnp.cos(jnp.pi * done))
+        change, state = optimiser.update(slope, state, parameters)
+        return optax.apply_updates(parameters, change), state
+
+    finished: Parameters = jax.lax.fori_loop(0, steps, step, (start, optimiser.init(start)))[0]
+    return finished
+
+
+class Conditioned(NamedTuple):
+    """Members given all measurements; each field with a leading axis of members."""
+
+    inverse: Array
+    """Shape (members, size, size), inverse of the Cholesky factor of the measurements' covariance."""
+    weights: Array
+    """Shape (members, size), covariance solved for the targets."""
+    residual: Array
+    """Shape (members, size), of each measurement as predicted from all others."""
+    variance: Array
+    """Shape (members, size), of the function there, without noise."""
+
+
+@jax.jit
+def condition(
+    parameters: Parameters, inputs: Inputs, targets: Array, mask: Array, positioned: Array
+) -> Conditioned:
+    """Give every member all measurements: inputs (size, ...), targets and mask (size,), positioned (members,)."""
+
+    def one(parameters: Parameters, positioned: Array) -> Conditioned:
+        noise = jnp.exp(2.0 * parameters.log_noise)
+        matrix = padded(covariance(parameters, inputs, inputs, positioned), noise, mask)
+        _, inverse = inverse_factor(matrix)
+        weights = inverse.T @ (inverse @ (targets * mask))
+        precision = jnp.sum(inverse * inverse, 0)
+        variance = jnp.maximum(1.0 / precision - noise - JITTER, 1e-8)
+        return Conditioned(inverse, weights, weights / precision, variance)
+
+    return jax.vmap(one)(parameters, positioned)
+
+
+@jax.jit
+def predict(
+    parameters: Parameters,
+    conditioned: Conditioned,
+    measured: Inputs,
+    mask: Array,
+    candidates: Inputs,
+    positioned: Array,
+) -> tuple[Array, Array]:
+    """Return every member's mean and variance of the function at the candidates, each of shape (members, n)."""
+
+    def one(member: tuple[Parameters, Conditioned, Array]) -> tuple[Array, Array]:
+        parameters, conditioned, positioned = member
+        cross = covariance(parameters, measured, candidates, positioned) * mask[:, None]
+        explained = conditioned.inverse @ cross
+        variance = prior_variance(parameters) - jnp.sum(explained * explained, 0)
+        return cross.T @ conditioned.weights, jnp.maximum(variance, 1e-8)
+
+    # One member after the other: side by side their covariances would take a gigabyte for ten thousand candidates.
+    return jax.lax.map(one, (parameters, conditioned, positioned))

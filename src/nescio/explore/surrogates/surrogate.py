@@ -1,0 +1,455 @@
+"""The model of the scalars over all candidates, kept from one measurement to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.errors import ExplorationError
+from nescio.explore.candidates import Candidates
+from nescio.explore.surrogates.calibration import LeftOut, Scale, fit_scale
+from nescio.explore.surrogates.ensemble import Conditioned, capacity, condition, halves, predict, train
+from nescio.explore.surrogates.kernel import Inputs
+from nescio.explore.surrogates.likelihood import JITTER
+from nescio.explore.surrogates.parameters import Parameters, initial_parameters, principal_head
+from nescio.explore.surrogates.sampling import draw_functions
+from nescio.explore.surrogates.settings import SurrogateSettings
+
+__all__ = ["Fit", "OutputFit", "Surrogate"]
+
+Floats = NDArray[np.float64]
+
+# Fewer measurements than this say nothing about how far the model's own uncertainty is off.
+_FEWEST_FOR_SCALE = 8
+_MAIN = ""
+
+
+@dataclass(frozen=True, eq=False)
+class OutputFit:
+    """One scalar over all candidates."""
+
+    mean: Floats
+    """Shape (n,), in the scalar's units."""
+    sd: Floats
+    """Shape (n,), of the function, without noise."""
+    noise_sd: float
+    """Of a measurement."""
+    scale: Scale
+    """Calibration, standardised."""
+    embedding: Floats
+    """Shape (n, embedding), of the first member; without columns where the model sees positions only."""
+    encoder: str
+    """Which features the model looks at; empty for the main ones."""
+    positioned: bool
+    """Whether it looks at the position as well."""
+    scratch: bool
+    """Whether it was trained from scratch."""
+    model: _Model
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """All scalars over all candidates."""
+
+    outputs: tuple[OutputFit, ...]
+    seconds: float
+    """What fitting and predicting took."""
+
+    @property
+    def mean(self) -> Floats:
+        """Shape (n, outputs)."""
+        return np.stack([output.mean for output in self.outputs], 1)
+
+    @property
+    def sd(self) -> Floats:
+        """Shape (n, outputs)."""
+        return np.stack([output.sd for output in self.outputs], 1)
+
+    @property
+    def noise_sd(self) -> Floats:
+        """Shape (outputs,)."""
+        return np.array([output.noise_sd for output in self.outputs])
+
+    def sample(self, key: jax.Array, draws: int) -> Floats:
+        """Return joint draws over the candidates, shape (draws, n, outputs)."""
+        keys = jax.random.split(key, len(self.outputs))
+        return np.stack([o.model.sample(k, draws) for o, k in zip(self.outputs, keys, strict=True)], 2)
+
+    def fantasize(self, chosen: Sequence[int]) -> Fit:
+        """Return the model as if some candidates had been measured and had given their mean."""
+        return replace(
+            self, outputs=tuple(output.model.fantasized(output, chosen) for output in self.outputs)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """Measurements of one scalar, standardised and padded."""
+
+    index: NDArray[np.intp]
+    target: NDArray[np.float32]
+    mask: NDArray[np.float32]
+    centre: float
+    spread: float
+    n: int
+
+    @staticmethod
+    def of(index: NDArray[np.intp], values: Floats) -> _Data:
+        n, size = len(values), capacity(len(values))
+        centre = float(values.mean())
+        spread = float(values.std()) or 1.0
+        padded_index = np.zeros(size, np.intp)
+        target, mask = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        padded_index[:n], target[:n], mask[:n] = index, (values - centre) / spread, 1.0
+        return _Data(padded_index, target, mask, centre, spread, n)
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """Trained members with what they were given."""
+
+    parameters: Parameters
+    conditioned: Conditioned
+    points: Inputs
+    """Of all candidates."""
+    data: _Data
+    positioned: jax.Array
+    scale: Scale
+
+    def predicted(self) -> tuple[Floats, Floats]:
+        """Return mean and standard deviation over the candidates, in the scalar's units."""
+        measured = _rows(self.points, self.data.index)
+        means, variances = predict(
+            self.parameters, self.conditioned, measured, self.data.mask, self.points, self.positioned
+        )
+        means, variances = np.asarray(means, np.float64), np.asarray(variances, np.float64)
+        variance = self.scale.model * (variances.mean(0) + means.var(0))
+        data = self.data
+        return means.mean(0) * data.spread + data.centre, np.sqrt(variance) * data.spread
+
+    def sample(self, key: jax.Array, draws: int) -> Floats:
+        """Return draws (draws, n), each of one member, about the common mean and as wide as the calibrated model."""
+        members = len(self.parameters.log_noise)
+        each = -(-draws // members)
+        drawn = np.stack(
+            [
+                np.asarray(
+                    draw_functions(
+                        jax.random.fold_in(key, member),
+                        jax.tree.map(lambda leaf, m=member: leaf[m], self.parameters),
+                        jax.tree.map(lambda leaf, m=member: leaf[m], self.conditioned),
+                        _rows(self.points, self.data.index),
+                        self.data.target,
+                        self.data.mask,
+                        self.points,
+                        self.positioned[member],
+                        draws=each,
+                    ),
+                    np.float64,
+                )
+                for member in range(members)
+            ],
+            1,
+        ).reshape(each * members, -1)[:draws]
+        mean, _ = self.predicted()
+        centred = drawn * self.data.spread + self.data.centre - mean
+        return np.asarray(mean + np.sqrt(self.scale.model) * centred, np.float64)
+
+    def fantasized(self, fit: OutputFit, chosen: Sequence[int]) -> OutputFit:
+        index = np.concatenate([self.data.index[: self.data.n], np.asarray(chosen, np.intp)])
+        kept = self.data.target[: self.data.n] * self.data.spread + self.data.centre
+        values = np.concatenate([kept, fit.mean[np.asarray(chosen, np.intp)]])
+        grown = _Data.of(index, values)
+        # The same units as before: what is learned of a made-up measurement is where not to look, not a new scale.
+        target = np.zeros_like(grown.target)
+        target[: grown.n] = (values - self.data.centre) / self.data.spread
+        data = replace(grown, target=target, centre=self.data.centre, spread=self.data.spread)
+        conditioned = condition(
+            self.parameters, _rows(self.points, data.index), data.target, data.mask, self.positioned
+        )
+        model = replace(self, data=data, conditioned=conditioned)
+        mean, sd = model.predicted()
+        return replace(fit, mean=mean, sd=sd, model=model)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """What one scalar's model is continued from."""
+
+    parameters: Parameters
+    positioned: bool
+    encoder: str
+    refitted_at: int
+    """Measurements there were when it was last trained from scratch."""
+
+
+class Surrogate:
+    """A Gaussian process with a trained embedding, refitted with every measurement.
+
+    Deterministic: the same candidates, settings, seed and order of measurements give the same model, also when it is
+    continued from :meth:`state`.
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        settings: SurrogateSettings | None = None,
+        *,
+        outputs: int = 1,
+        seed: int = 0,
+    ) -> None:
+        """Make a model that knows nothing yet.
+
+        Args:
+            candidates: All there are.
+            settings: The defaults if not given.
+            outputs: How many scalars.
+            seed: Of the partition of measurements between members.
+
+        Raises:
+            ExplorationError: A model of features is asked for candidates that have none.
+        """
+        self.settings = settings or SurrogateSettings()
+        self.candidates = candidates
+        self.frozen = False
+        """Whether training has been stopped: the models are still given every new measurement."""
+        self._seed = seed
+        self._positions = jnp.asarray(_standardised(candidates.positions))
+        self._features: dict[str, jax.Array] = {}
+        self._heads: dict[str, jax.Array] = {}
+        sets = {_MAIN: candidates.features, **getattr(candidates, "alternatives", {})}
+        if self.settings.kind == "coordinates":
+            sets = {_MAIN: candidates.features[:, :0]}
+        elif candidates.features.shape[1] == 0:
+            raise ExplorationError(
+                f'surrogate kind "{self.settings.kind}" needs features, and the candidates have none; '
+                'kind "coordinates" works without'
+            )
+        for name, features in sets.items():
+            values = _standardised(features)
+            self._features[name] = jnp.asarray(values)
+            self._heads[name] = jnp.asarray(principal_head(values, self.settings.embedding))
+        self._states: list[_State | None] = [None] * outputs
+
+    def restart(self) -> None:
+        """Forget what was trained: for when the measurements are no longer the earlier ones and some more."""
+        self._states = [None] * len(self._states)
+
+    def update(self, chosen: Sequence[int], values: Floats) -> Fit:
+        """Learn from all measurements so far, and predict every candidate.
+
+        Args:
+            chosen: Shape (m,), the candidate of each measurement; the same one may come back.
+            values: Shape (m, outputs), in the scalars' units; NaN where missing.
+
+        Raises:
+            ExplorationError: A scalar has no value at all.
+        """
+        start = time.perf_counter()
+        index = np.asarray(chosen, np.intp)
+        table = np.asarray(values, np.float64).reshape(len(index), len(self._states))
+        fits = []
+        for output in range(table.shape[1]):
+            kept = np.isfinite(table[:, output])
+            if not kept.any():
+                raise ExplorationError(f"output {output} has no value in {len(index)} measurements")
+            data = _Data.of(index[kept], table[kept, output])
+            state, model, scratch = self._trained(data, self._states[output])
+            self._states[output] = state
+            mean, sd = model.predicted()
+            features = self._features[state.encoder]
+            fits.append(
+                OutputFit(
+                    mean=mean,
+                    sd=sd,
+                    noise_sd=float(np.sqrt(model.scale.noise)) * data.spread,
+                    scale=model.scale,
+                    embedding=np.asarray(features @ model.parameters.head[0], np.float64)[
+                        :, : features.shape[1]
+                    ],
+                    encoder=state.encoder,
+                    positioned=state.positioned,
+                    scratch=scratch,
+                    model=model,
+                )
+            )
+        return Fit(tuple(fits), time.perf_counter() - start)
+
+    def _trained(self, data: _Data, state: _State | None) -> tuple[_State, _Model, bool]:
+        due = state is None or data.n >= self.settings.refit_growth * state.refitted_at
+        if state is None or (due and not self.frozen):
+            return self._from_scratch(data, state)
+        steps = 0 if self.frozen else self.settings.warm_steps
+        trained = self._train(
+            state.parameters,
+            state.encoder,
+            data,
+            positioned=state.positioned,
+            head=self.settings.kind == "deep-kernel",
+            steps=steps,
+            rate=self.settings.warm_learning_rate,
+        )
+        model = self._conditioned(trained, state.encoder, data, positioned=state.positioned)
+        return replace(state, parameters=trained), model, False
+
+    def _from_scratch(self, data: _Data, before: _State | None) -> tuple[_State, _Model, bool]:
+        """Train every way of looking at the candidates for half of the steps, and the likeliest for the rest."""
+        settings = self.settings
+        frozen_head = settings.kind == "static-deep-kernel" and before is not None
+        trains_head = settings.kind == "deep-kernel" or (
+            settings.kind == "static-deep-kernel" and before is None
+        )
+        if frozen_head and before is not None:
+            ways = [(before.encoder, before.positioned)]
+        elif settings.kind == "coordinates":
+            ways = [(_MAIN, True)]
+        else:
+            seen = {"auto": (False, True), "always": (True,), "never": (False,)}[settings.position]
+            ways = [(name, positioned) for name in self._features for positioned in seen]
+        best: tuple[float, Parameters, str, bool] | None = None
+        early = settings.steps // 2 if len(ways) > 1 else 0
+        for encoder, positioned in ways:
+            start = initial_parameters(self._heads[encoder], self._positions.shape[1], settings.members)
+            if frozen_head and before is not None:
+                start = start._replace(head=before.parameters.head)
+            trained = self._train(
+                start,
+                encoder,
+                data,
+                positioned=positioned,
+                head=trains_head,
+                steps=early,
+                rate=settings.learning_rate,
+            )
+            score = 0.0
+            if len(ways) > 1:
+                model = self._conditioned(trained, encoder, data, positioned=positioned)
+                score = model.scale.log_likelihood
+            if best is None or score > best[0]:
+                best = (score, trained, encoder, positioned)
+        if best is None:
+            raise ExplorationError("no way of looking at the candidates is left")
+        _, trained, encoder, positioned = best
+        trained = self._train(
+            trained,
+            encoder,
+            data,
+            positioned=positioned,
+            head=trains_head,
+            steps=settings.steps - early,
+            rate=settings.learning_rate,
+        )
+        model = self._conditioned(trained, encoder, data, positioned=positioned)
+        return _State(trained, positioned, encoder, data.n), model, True
+
+    def _train(
+        self,
+        start: Parameters,
+        encoder: str,
+        data: _Data,
+        *,
+        positioned: bool,
+        head: bool,
+        steps: int,
+        rate: float,
+    ) -> Parameters:
+        if steps == 0:
+            return start
+        parts = halves(data.n, self.settings.members, self._seed)
+        which = data.index[parts.order]
+        return train(
+            start,
+            self._heads[encoder],
+            Inputs(self._features[encoder][which], self._positions[which]),
+            data.target[parts.order],
+            parts.mask,
+            positioned=jnp.full(self.settings.members, float(positioned)),
+            trained_head=jnp.asarray(float(head)),
+            freedom=jnp.asarray(self.settings.head_freedom),
+            steps=jnp.asarray(steps),
+            learning_rate=jnp.asarray(rate),
+        )
+
+    def _conditioned(self, trained: Parameters, encoder: str, data: _Data, *, positioned: bool) -> _Model:
+        points = Inputs(self._features[encoder], self._positions)
+        flags = jnp.full(self.settings.members, float(positioned))
+        conditioned = condition(trained, _rows(points, data.index), data.target, data.mask, flags)
+        scale = self._scale(trained, conditioned, data)
+        return _Model(trained, conditioned, points, data, flags, scale)
+
+    def _scale(self, trained: Parameters, conditioned: Conditioned, data: _Data) -> Scale:
+        noise = float(np.exp(2.0 * np.asarray(trained.log_noise, np.float64)).mean()) + JITTER
+        seen = halves(data.n, self.settings.members, self._seed).seen
+        unseen = ~seen / (~seen).sum(0)
+        residuals = np.asarray(conditioned.residual, np.float64)[:, : data.n]
+        residual = (unseen * residuals).sum(0)
+        variances = np.asarray(conditioned.variance, np.float64)[:, : data.n]
+        variance = (unseen * (variances + (residuals - residual) ** 2)).sum(0)
+        scale = fit_scale(LeftOut(residual, variance, noise))
+        return scale if data.n >= _FEWEST_FOR_SCALE else replace(scale, model=1.0, noise=noise)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what :meth:`restore` needs to go on exactly from here, as named arrays."""
+        arrays: dict[str, NDArray[Any]] = {"frozen": np.array(self.frozen)}
+        for output, state in enumerate(self._states):
+            if state is None:
+                continue
+            for name, leaf in state.parameters._asdict().items():
+                arrays[f"{output}/{name}"] = np.asarray(leaf)
+            arrays[f"{output}/positioned"] = np.array(state.positioned)
+            arrays[f"{output}/encoder"] = np.array(state.encoder, dtype=f"<U{max(len(state.encoder), 1)}")
+            arrays[f"{output}/refitted_at"] = np.array(state.refitted_at)
+        return arrays
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned for the same candidates and settings.
+
+        Raises:
+            ExplorationError: It was of other candidates or settings.
+        """
+        self.frozen = bool(arrays.get("frozen", False))
+        members, coordinates = self.settings.members, self._positions.shape[1]
+        for output in range(len(self._states)):
+            if f"{output}/encoder" not in arrays:
+                self._states[output] = None
+                continue
+            encoder = str(arrays[f"{output}/encoder"])
+            if encoder not in self._heads:
+                raise ExplorationError(f"the stored model looks at features {encoder!r}, which there are not")
+            like = initial_parameters(self._heads[encoder], coordinates, members)
+            stored = {name: arrays.get(f"{output}/{name}") for name in Parameters._fields}
+            for name, leaf in like._asdict().items():
+                found = stored[name]
+                if found is None or found.shape != leaf.shape:
+                    raise ExplorationError(
+                        f"the stored model does not fit: {name} has shape {None if found is None else found.shape}, "
+                        f"where {leaf.shape} is needed"
+                    )
+            self._states[output] = _State(
+                Parameters(**{name: jnp.asarray(value, jnp.float32) for name, value in stored.items()}),
+                bool(arrays[f"{output}/positioned"]),
+                encoder,
+                int(arrays[f"{output}/refitted_at"]),
+            )
+
+
+def _rows(points: Inputs, index: NDArray[np.intp]) -> Inputs:
+    return Inputs(points.features[index], points.positions[index])
+
+
+def _standardised(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return columns of mean 0 and spread 1; one that is constant becomes zero."""
+    table = np.asarray(values, np.float64)
+    spread = table.std(axis=0)
+    largest = np.abs(table).max(axis=0, initial=0.0)
+    usable = spread > 1e-9 * np.maximum(largest, 1e-30)
+    return np.asarray(
+        np.where(usable, (table - table.mean(axis=0)) / np.where(usable, spread, 1.0), 0.0), np.float32
+    )

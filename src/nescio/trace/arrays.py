@@ -1,0 +1,107 @@
+"""Arrays as bytes: little-endian, compressed, with a digest; never pickled."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nescio.errors import TraceError
+from nescio.trace.records import StoredArray
+
+__all__ = ["LARGEST_ARRAY", "decode_array", "encode_array"]
+
+LARGEST_ARRAY = 2**30
+"""Most bytes of one array; what claims to be larger is not read."""
+
+_DTYPES = frozenset(
+    ["|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"]
+)
+_LAST_CHARACTER = 0x10FFFF
+
+
+def encode_array(values: ArrayLike, name: str) -> StoredArray:
+    """Return an array as it is stored.
+
+    Args:
+        values: Numbers, booleans or text, of any shape.
+        name: What it is, for messages.
+
+    Raises:
+        TraceError: It holds anything else, or is too large.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind in "OT" and all(isinstance(item, str) for item in array.flat):
+        array = array.astype(np.str_)
+    if array.dtype == np.dtype("<U0"):
+        array = array.astype("<U1")
+    array = np.asarray(array, order="C", dtype=array.dtype.newbyteorder("<"))
+    if not _allowed(array.dtype):
+        raise TraceError(
+            f"{name}: an array of {array.dtype} cannot be kept; numbers of up to 8 bytes, booleans and text can"
+        )
+    if array.nbytes > LARGEST_ARRAY:
+        raise TraceError(
+            f"{name}: {array.nbytes / 1e9:.1f} GB, where {LARGEST_ARRAY / 1e9:.1f} GB are the most"
+        )
+    raw = array.tobytes()
+    return StoredArray(
+        dtype=array.dtype.str,
+        shape=list(array.shape),
+        data=zlib.compress(raw, 1),
+        sha256=hashlib.sha256(raw).hexdigest(),
+    )
+
+
+def decode_array(stored: StoredArray, source: str, *, check_digest: bool = False) -> NDArray[Any]:
+    """Return a stored array.
+
+    Args:
+        stored: What was read.
+        source: Where, for messages.
+        check_digest: Also compare the digest.
+
+    Raises:
+        TraceError: It is damaged, or not what a trace may hold.
+    """
+    try:
+        dtype = np.dtype(stored.dtype)
+    except (TypeError, ValueError, SyntaxError):
+        raise TraceError(f"{source}: {stored.dtype!r} is no type of array") from None
+    if dtype.str != stored.dtype or not _allowed(dtype):
+        raise TraceError(f"{source}: {stored.dtype!r} is no type of array that a trace holds")
+    size = math.prod(stored.shape) * dtype.itemsize
+    if size > LARGEST_ARRAY or len(stored.shape) > 32:
+        raise TraceError(f"{source}: claims the shape {stored.shape}, more than a trace holds")
+    raw = _decompressed(stored.data, size, source)
+    if check_digest and hashlib.sha256(raw).hexdigest() != stored.sha256:
+        raise TraceError(f"{source}: does not fit its SHA-256")
+    array = np.frombuffer(raw, dtype) if size else np.zeros(0, dtype)
+    if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
+        raise TraceError(f"{source}: holds a boolean that is neither true nor false")
+    if dtype.kind == "U" and array.view("<u4").max(initial=0) > _LAST_CHARACTER:
+        raise TraceError(f"{source}: holds a character that does not exist")
+    try:
+        return array.reshape(stored.shape).copy()
+    except ValueError:
+        raise TraceError(f"{source}: claims the shape {stored.shape}, which cannot be") from None
+
+
+def _allowed(dtype: np.dtype[Any]) -> bool:
+    return dtype.str in _DTYPES or (dtype.kind == "U" and dtype.byteorder in "=<" and dtype.itemsize > 0)
+
+
+def _decompressed(data: bytes, size: int, source: str) -> bytes:
+    unpack = zlib.decompressobj()
+    try:
+        # One byte more than there should be, to see whether there are more.
+        raw = unpack.decompress(data, size + 1)
+    except zlib.error as error:
+        raise TraceError(f"{source}: damaged ({error})") from None
+    if len(raw) != size or not unpack.eof:
+        raise TraceError(f"{source}: has not the length that its shape needs ({size} bytes)")
+    return raw

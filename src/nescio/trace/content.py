@@ -1,0 +1,190 @@
+"""Datasets, data arrays and sets of arrays in a trace: each array stored once, read back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
+
+from nescio.errors import TraceError
+from nescio.trace.arrays import decode_array, encode_array
+from nescio.trace.database import Database
+from nescio.trace.records import DatasetRecord, StoredArray, Variable, json_value
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "find_dataset",
+    "read_arrays",
+    "read_dataarray",
+    "read_dataset",
+    "write_arrays",
+    "write_dataarray",
+    "write_dataset",
+]
+
+_Kind = Literal["dataset", "dataarray", "arrays"]
+_Role = Literal["data", "coordinate"]
+
+
+def write_dataset(database: Database, name: str, dataset: xr.Dataset) -> int:
+    """Append a dataset and return its row id."""
+    with database.step():
+        row = _insert_header(database, "dataset", name, dataset.attrs)
+        for key, variable in dataset.variables.items():
+            role: _Role = "coordinate" if key in dataset.coords else "data"
+            _insert_variable(database, row, role, key, variable)
+    return row
+
+
+def write_dataarray(database: Database, array: xr.DataArray, name: str) -> int:
+    """Append a data array and return its row id."""
+    with database.step():
+        row = _insert_header(database, "dataarray", name, {})
+        _insert_variable(database, row, "data", array.name, array.variable)
+        for key, coordinate in array.coords.items():
+            _insert_variable(database, row, "coordinate", key, coordinate.variable)
+    return row
+
+
+def write_arrays(database: Database, arrays: Mapping[str, ArrayLike], name: str) -> int:
+    """Append a set of named arrays and return its row id."""
+    with database.step():
+        row = _insert_header(database, "arrays", name, {})
+        for key, values in arrays.items():
+            array = _insert_array(database, values, f"array {key!r}")
+            _insert(database, Variable, dataset=row, role="data", name=key, dimensions=[], array=array)
+    return row
+
+
+def read_dataset(database: Database, which: int | str) -> xr.Dataset:
+    """Return a dataset by its row id, or the latest of a name."""
+    import xarray as xr
+
+    row, header = find_dataset(database, which, "dataset")
+    data: dict[str, xr.Variable] = {}
+    coordinates: dict[str, xr.Variable] = {}
+    for variable, values in _variables(database, row):
+        to = coordinates if variable.role == "coordinate" else data
+        to[variable.name or ""] = _as_variable(database, row, variable, values)
+    try:
+        return xr.Dataset(data, coordinates, header.attributes)
+    except (ValueError, TypeError, KeyError) as error:
+        raise TraceError(f"{database.source(DatasetRecord, row)}: damaged ({error})") from None
+
+
+def read_dataarray(database: Database, which: int | str) -> xr.DataArray:
+    """Return a data array by its row id, or the latest of a name."""
+    import xarray as xr
+
+    row, _ = find_dataset(database, which, "dataarray")
+    data: list[tuple[str | None, xr.Variable]] = []
+    coordinates: dict[str, xr.Variable] = {}
+    for variable, values in _variables(database, row):
+        made = _as_variable(database, row, variable, values)
+        if variable.role == "coordinate":
+            coordinates[variable.name or ""] = made
+        else:
+            data.append((variable.name, made))
+    if len(data) != 1:
+        raise TraceError(
+            f"{database.source(DatasetRecord, row)}: damaged ({len(data)} arrays in a data array)"
+        )
+    ((name, content),) = data
+    try:
+        return xr.DataArray(content, coordinates, name=name)
+    except (ValueError, TypeError, KeyError) as error:
+        raise TraceError(f"{database.source(DatasetRecord, row)}: damaged ({error})") from None
+
+
+def read_arrays(database: Database, which: int | str) -> dict[str, NDArray[Any]]:
+    """Return a set of named arrays by its row id, or the latest of a name."""
+    row, _ = find_dataset(database, which, "arrays")
+    return {variable.name or "": values for variable, values in _variables(database, row)}
+
+
+def find_dataset(database: Database, which: int | str, kind: _Kind) -> tuple[int, DatasetRecord]:
+    """Return the row of a dataset, given its id or its name.
+
+    Raises:
+        TraceError: There is none, or it is of another kind.
+    """
+    if isinstance(which, str):
+        found = database.read(DatasetRecord, "WHERE name = ? ORDER BY id DESC LIMIT 1", (which,))
+    else:
+        found = database.read(DatasetRecord, "WHERE id = ?", (int(which),))
+    if not found:
+        raise TraceError(f"{database.path}: holds no dataset {which!r}")
+    if found[0][1].kind != kind:
+        raise TraceError(f"{database.path}: dataset {which!r} is of kind {found[0][1].kind!r}, not {kind!r}")
+    return found[0]
+
+
+def _insert_header(database: Database, kind: _Kind, name: str, attributes: Mapping[Any, Any]) -> int:
+    document = _attributes(attributes, f"{kind} {name!r}")
+    return _insert(database, DatasetRecord, kind=kind, name=name, attributes=document)
+
+
+def _insert_variable(database: Database, dataset: int, role: _Role, name: Any, variable: xr.Variable) -> None:
+    what = f"variable {name!r}"
+    _insert(
+        database,
+        Variable,
+        dataset=dataset,
+        role=role,
+        name=name,
+        dimensions=list(variable.dims),
+        array=_insert_array(database, variable.values, what),
+        attributes=_attributes(variable.attrs, what),
+    )
+
+
+def _insert(database: Database, model: type[DatasetRecord | Variable], **fields: Any) -> int:
+    try:
+        return database.insert(model(**fields))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise TraceError(f"{model.table} {fields['name']!r}: {key}: {first['msg']}") from None
+
+
+def _insert_array(database: Database, values: ArrayLike, what: str) -> int:
+    array = encode_array(values, what)
+    shape = "[" + ",".join(map(str, array.shape)) + "]"
+    found = database.rows(
+        'SELECT id FROM "array" WHERE sha256 = ? AND dtype = ? AND shape = ?',
+        (array.sha256, array.dtype, shape),
+    )
+    return int(found[0][0]) if found else database.insert(array)
+
+
+def _attributes(attributes: Mapping[Any, Any], what: str) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json_value(dict(attributes))
+    except ValueError as error:
+        raise TraceError(f"the attributes of {what}: {error}") from None
+    return document
+
+
+def _variables(database: Database, row: int) -> list[tuple[Variable, NDArray[Any]]]:
+    found = []
+    for _, variable in database.read(Variable, "WHERE dataset = ? ORDER BY id", (row,)):
+        stored = database.read(StoredArray, "WHERE id = ?", (variable.array,))
+        if not stored:
+            raise TraceError(f"{database.source(StoredArray, variable.array)}: is missing")
+        found.append((variable, decode_array(stored[0][1], database.source(StoredArray, variable.array))))
+    return found
+
+
+def _as_variable(database: Database, row: int, variable: Variable, values: NDArray[Any]) -> xr.Variable:
+    import xarray as xr
+
+    try:
+        return xr.Variable(variable.dimensions, np.asarray(values), variable.attributes)
+    except (ValueError, TypeError) as error:
+        source = database.source(DatasetRecord, row)
+        raise TraceError(f"{source}: {variable.name!r} is damaged ({error})") from None

@@ -1,0 +1,171 @@
+"""Whether a trace is whole and makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nescio.errors import TraceError
+from nescio.progress import track
+from nescio.trace.arrays import decode_array
+from nescio.trace.content import read_arrays, read_dataarray, read_dataset
+from nescio.trace.records import (
+    RECORDS,
+    DatasetRecord,
+    Decision,
+    Measurement,
+    ScalarizerRecord,
+    StoredArray,
+    Variable,
+)
+from nescio.trace.schema import trigger_sql
+from nescio.trace.trace import Trace
+
+__all__ = ["verify"]
+
+
+def verify(path: str | Path) -> list[str]:
+    """Return what is wrong with a trace, one line each; nothing where all is well.
+
+    Checked are the file (SQLite's own checks), every array against its length and SHA-256, every row against its
+    model, that numbers have no gaps, that decisions and measurements name candidates that exist, and that the
+    scalars are complete: the latest scalarizer has them for every measured spectrum, an earlier one for all up to
+    the last that it was used on.
+
+    Raises:
+        TraceError: It cannot be opened at all.
+    """
+    problems: list[str] = []
+    with Trace.open(path, read_only=True) as trace, trace.snapshot():
+        for check in (_file, _triggers, _rows, _arrays, _datasets, _numbers, _candidates, _scalars):
+            try:
+                problems += [f"{trace.path}: {problem}" for problem in check(trace)]
+            except TraceError as error:
+                problems.append(str(error))
+    # One fault may be met by several checks.
+    return list(dict.fromkeys(problems))
+
+
+def _file(trace: Trace) -> list[str]:
+    found = [str(row[0]) for row in trace.database.rows("PRAGMA integrity_check(20)")]
+    problems = [f"damaged ({line})" for line in found if line != "ok"]
+    for table, row, target, _ in trace.database.rows("PRAGMA foreign_key_check"):
+        problems.append(f"{table} {row} refers to a {target} that is missing")
+    return problems
+
+
+def _triggers(trace: Trace) -> list[str]:
+    found = {row[0] for row in trace.database.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    wanted = {name for model in RECORDS for name in trigger_sql(model)}
+    return [f"trigger {name} is missing: rows could have been altered" for name in sorted(wanted - found)]
+
+
+def _rows(trace: Trace) -> list[str]:
+    problems = []
+    for model in RECORDS:
+        if model is StoredArray:
+            continue
+        try:
+            trace.all(model)
+        except TraceError:
+            problems += _each(trace, model.table, lambda row, model=model: trace.get(model, row))  # type: ignore[misc]
+    if (experiments := trace.database.rows("SELECT count(*) FROM experiment")[0][0]) != 1:
+        problems.append(f"holds {experiments} experiments, where there should be one")
+    return problems
+
+
+def _arrays(trace: Trace) -> list[str]:
+    def check(row: int) -> None:
+        source = trace.database.source(StoredArray, row)
+        decode_array(trace.get(StoredArray, row), source, check_digest=True)
+
+    return _each(trace, "array", check)
+
+
+def _datasets(trace: Trace) -> list[str]:
+    def check(row: int) -> None:
+        kind = trace.get(DatasetRecord, row).kind
+        {"dataset": read_dataset, "dataarray": read_dataarray, "arrays": read_arrays}[kind](
+            trace.database, row
+        )
+
+    return _each(trace, "dataset", check)
+
+
+def _each(trace: Trace, table: str, check: Callable[[int], object]) -> list[str]:
+    """Return what `check` has to say of the rows of a table."""
+    problems = []
+    rows = trace.database.rows(f'SELECT id FROM "{table}" ORDER BY id')  # noqa: S608
+    with track(f"Verifying {table}", len(rows)) as advance:
+        for (row,) in rows:
+            try:
+                check(row)
+            except TraceError as error:
+                problems.append(str(error).removeprefix(f"{trace.path}: "))
+            advance(1)
+    return problems
+
+
+def _numbers(trace: Trace) -> list[str]:
+    problems = []
+    for model in RECORDS:
+        if model.numbered:
+            rows = trace.database.rows(f'SELECT number FROM "{model.table}" ORDER BY id')  # noqa: S608
+            for expected, (number,) in enumerate(rows):
+                if number != expected:
+                    problems.append(f"{model.table} number {number} stands where {expected} should")
+                    break
+    return problems
+
+
+def _candidates(trace: Trace) -> list[str]:
+    problems = []
+    measurements = trace.all(Measurement)
+    known = _number_of_candidates(trace)
+    if known is not None:
+        problems += [
+            f"measurement {measurement.number} is of candidate {measurement.candidate}, where {known} are known"
+            for _, measurement in measurements
+            if measurement.candidate >= known
+        ]
+    for row, decision in trace.all(Decision):
+        if decision.step > len(measurements):
+            problems.append(f"decision {row} saw {decision.step} measurements, of {len(measurements)}")
+        beyond = [chosen for chosen in decision.chosen if known is not None and chosen >= known]
+        if beyond:
+            problems.append(f"decision {row} chose candidate {beyond[0]}, where {known} are known")
+    return problems
+
+
+def _number_of_candidates(trace: Trace) -> int | None:
+    """Return the length of the dimension ``candidate`` of the dataset "candidates", or None."""
+    found = trace.database.read(DatasetRecord, "WHERE name = 'candidates' ORDER BY id DESC LIMIT 1")
+    if not found:
+        return None
+    for _, variable in trace.database.read(Variable, "WHERE dataset = ?", (found[0][0],)):
+        if "candidate" in variable.dimensions:
+            sizes = dict(zip(variable.dimensions, trace.get(StoredArray, variable.array).shape, strict=False))
+            return sizes.get("candidate")
+    return None
+
+
+def _scalars(trace: Trace) -> list[str]:
+    problems = []
+    measured = {row: item.number for row, item in trace.all(Measurement) if item.spectrum is not None}
+    scalarizers = trace.all(ScalarizerRecord)
+    for place, (scalarizer, record) in enumerate(scalarizers):
+        names = {output.name for output in record.outputs}
+        there: dict[int, set[str]] = {}
+        for _, scalar in trace.scalars(scalarizer):
+            there.setdefault(scalar.measurement, set()).add(scalar.output)
+        is_latest = place == len(scalarizers) - 1
+        until = max(measured, default=0) if is_latest else max(there, default=0)
+        for row, number in measured.items():
+            if row <= until and (lacking := names - there.get(row, set())):
+                problems.append(f"measurement {number} has no {min(lacking)!r} of scalarizer {scalarizer}")
+        for row, found in there.items():
+            if strange := found - names:
+                problems.append(
+                    f"scalarizer {scalarizer} has no output {min(strange)!r}, found at measurement row {row}"
+                )
+    return problems
