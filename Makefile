@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SUITABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+# Processes that the tests run in; each takes up to 2.5 GB of memory.
+WORKERS ?= 2
 PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 python,\
 	$(shell $(python) -c '$(SUITABLE)' >/dev/null 2>&1 && echo $(python))))
 
@@ -40,8 +42,9 @@ lint: $(READY)
 docs: $(READY)
 	$(BIN)/sphinx-build -W --keep-going -n -E -q -b html docs docs/_build/html
 
-test: lint docs
-	$(BIN)/pytest
+test: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint docs
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 slow: $(READY)
 	$(BIN)/pytest -m slow

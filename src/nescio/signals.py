@@ -41,6 +41,56 @@ name                      dimensions                     meaning
 
 Numbers of an unreadable measurement are NaN. Findings on reference signals (`Agent.reference`) also have ``truth``
 (measurement), the class that each was drawn from. The level alpha is an attribute.
+
+Explored (what an exploration leaves for figures and reports): one entry along ``measurement`` for each measurement
+that was made, in order, and one along ``decision`` for each time that the next was chosen. Only ``position``,
+``candidate`` and ``value`` must be there; a figure that lacks something else says so.
+
+===========================  =====================  ==============================================================
+name                         dimensions             meaning
+===========================  =====================  ==============================================================
+``image``                    channel, y, x          the survey; coordinates ``y``, ``x`` (with units), ``channel``
+``channel_units``            channel                units of each channel
+``position``                 candidate, coordinate  where each candidate is; attribute ``units``
+``coordinate`` (coordinate)  coordinate             names; ``y`` and ``x`` lie in the image
+``features``                 candidate, feature     what the kernel sees
+``embedding``                candidate, DIMENSION   the surrogate's own learned space, ``embedding_dimension``
+``mean``, ``sd``             candidate, output      the last model's expectation and its own uncertainty
+``acquisition``              candidate              the last; NaN where nothing may be measured
+``output`` (coordinate)      output                 names of the scalars
+``output_unit``              output                 their units
+``output_long_name``         output                 what they are, in words
+``candidate``                measurement            index of the candidate; -1 for a place that is none
+``origin``                   measurement            who chose it: "seed", "policy" or "person"
+``value``, ``uncertainty``   measurement, output    the scalars, one standard deviation; NaN where missing
+``predicted``                measurement, output    what was expected just before measuring
+``predicted_sd``             measurement, output    one standard deviation of that, noise included
+``reason``                   measurement            why a value is missing, or a note; else empty
+``rejected``                 measurement            True where a person took it out of the model
+``seconds``                  measurement            how long the measurement took
+``spectrum``                 measurement, AXES      as measured; axes and values with ``units``
+``step``                     decision               measurements seen by the model that decided
+``best_so_far``              decision               of the first output, in its units
+``largest_improvement``      decision               the largest expected, in units of the first output
+``noise_sd``                 decision               of a repeated measurement, as the model finds it
+``scale``                    decision               factor on the model's variance that calibrates it
+``loo_coverage``             decision               share of leave-one-out residuals in the 95 % interval
+``map_change``               decision               of the expected map, over its standard deviation
+``fit_seconds``              decision               how long fitting and choosing took
+``policy``                   decision               what chose, in words
+``act_time``                 act                    seconds since the beginning
+``act_step``                 act                    measurements finished when it happened
+``act_who``, ``act_text``    act                    who intervened, and what was done
+attribute ``title``                                 of the experiment
+attribute ``goal``                                  in words: "maximise area, minimise coercive bias"
+attribute ``stopped``                               why it ended; absent or empty while it runs
+attribute ``budget``                                measurements that there are to spend
+attribute ``model``                                 what the surrogate is: text, or texts by name
+attribute ``configuration``                         text, or texts by name
+===========================  =====================  ==============================================================
+
+The goal is to maximise, but for outputs that are named after "minimise". What stands for each decision may also have
+the dimension ``output``; a figure of one output shows its own.
 """
 
 from __future__ import annotations

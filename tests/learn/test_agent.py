@@ -16,6 +16,11 @@ def prepared(signals: np.ndarray, **kwargs) -> xr.Dataset:
     return simulated_measurements(ToyPrior().axis, signals, names, **kwargs)
 
 
+@pytest.fixture(scope="module")
+def agent() -> Agent:
+    return learn(ToyPrior(), quick(), progress=False)
+
+
 def test_known_signals_are_named_right(agent: Agent) -> None:
     found = agent.reference(1000, seed=7)
     assert float((found["label"] == found["truth"]).mean()) > 0.99

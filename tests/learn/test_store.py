@@ -4,11 +4,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from tests.learn.toy import Toy
+from tests.learn.toy import Toy, ToyPrior, quick
 
 from nescio.errors import AgentError
-from nescio.learn import Agent, load_agent, save_agent
+from nescio.learn import Agent, Training, learn, load_agent, save_agent
+from nescio.learn import agent as agent_module
 from nescio.learn.storage import document_digest
+
+
+@pytest.fixture(scope="module")
+def agent() -> Agent:
+    """An agent with the weights it began with: what was kept must come back, be it good or bad."""
+    history = ({"step": 20.0, "map": 0.5}, {"step": 40.0, "map": 0.25})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agent_module, "fit", lambda learner, *_, **__: Training(learner, history, 40))
+        return learn(ToyPrior(), quick(), progress=False)
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ import typer
 from nescio import __version__
 from nescio.cli.assess import assess
 from nescio.cli.demo import demo
+from nescio.cli.explore import explore
 from nescio.cli.learn import learn
 from nescio.cli.outcome import guarded
 from nescio.cli.reproduce import reproduce
+from nescio.cli.trace import trace
 
 __all__ = ["application", "main"]
 
@@ -22,7 +24,7 @@ application = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all done; 1 done, but some files could not be read; 2 an error; 130 interrupted.",
+    epilog="Exit codes: 0 all done; 1 done, but something in it is not right (a file that could not be read, a damaged record); 2 an error; 130 interrupted.",
 )
 
 
@@ -41,8 +43,9 @@ def _options(
     """Agents for materials characterisation that know what they do not know."""
 
 
-for _verb in (learn, assess, reproduce, demo):
+for _verb in (learn, assess, explore, reproduce, demo):
     application.command()(guarded(_verb))
+application.add_typer(trace, name="trace")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import ParamSpec
 import typer
 
 from nescio.compute import enable_compilation_cache
-from nescio.errors import InterruptedTrainingError, NescioError
+from nescio.errors import InterruptedExplorationError, InterruptedTrainingError, NescioError
 
 __all__ = ["FAILED", "INCOMPLETE", "INTERRUPTED", "guarded", "report_error"]
 
@@ -33,7 +33,7 @@ def guarded(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
         try:
             enable_compilation_cache()
             verb(*args, **kwargs)
-        except InterruptedTrainingError as error:
+        except (InterruptedTrainingError, InterruptedExplorationError) as error:
             report_error(error)
             raise typer.Exit(INTERRUPTED) from None
         except KeyboardInterrupt:

@@ -1,0 +1,1 @@
+"""Experiments that choose their own measurements: candidates, surrogates, policies, instruments, and the loop."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,12 @@ class Candidates:
     """Names of the columns of `positions`."""
     unit: str = "pixel"
     """Of all positions."""
+    encoder: str = ""
+    """What made `features`."""
+    alternatives: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Other features of the same candidates, by encoder, each of shape (n, ...): a surrogate may prefer them."""
+    survey_index: NDArray[np.int64] | None = None
+    """Shape (n,); which of the survey's positions each candidate is."""
 
     def __post_init__(self) -> None:
         if self.positions.ndim != 2 or len(self.positions) == 0:
@@ -43,7 +50,15 @@ class Candidates:
                 f"positions have {self.positions.shape[1]} columns, but {len(self.coordinates)} names: "
                 f"{', '.join(self.coordinates)}"
             )
-        for name, values in (("positions", self.positions), ("features", self.features)):
+        tables = {"positions": self.positions, "features": self.features}
+        for name, values in self.alternatives.items():
+            if values.ndim != 2 or len(values) != len(self.positions):
+                raise ExplorationError(
+                    f"features {name!r} of shape {values.shape} for {len(self.positions)} positions: "
+                    "needs (n, features)"
+                )
+            tables[f"features {name!r}"] = values
+        for name, values in tables.items():
             bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
             if bad.size:
                 raise ExplorationError(f"{name} of candidate {bad[0]} (of {bad.size}) are not finite")

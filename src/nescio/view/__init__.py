@@ -1,9 +1,17 @@
-"""Figures, tables and reports of findings; it knows nothing of any technique, only of `nescio.signals`."""
+"""Figures, tables and reports of findings and of explorations; it knows of no technique, only of `nescio.signals`."""
 
 from nescio.view.assessment import assessment_report
 from nescio.view.calibration import p_value_uniformity, reliability_diagram, training_history
 from nescio.view.composition import composition_map
 from nescio.view.errors import by_group, error_against_fraction, error_violins, score_histogram
+from nescio.view.exploration import write_exploration_report
+from nescio.view.exploration_curve import learning_curve, model_history, time_spent
+from nescio.view.exploration_latent import exploration_latent_map
+from nescio.view.exploration_maps import predicted_maps
+from nescio.view.exploration_path import measured_places, survey_image
+from nescio.view.exploration_reading import place_text
+from nescio.view.exploration_spectra import best_and_typical_spectra
+from nescio.view.exploration_trust import foretold_share, prediction_against_measurement
 from nescio.view.latent import (
     decision_regions,
     error_over_latent_map,
@@ -11,6 +19,7 @@ from nescio.view.latent import (
     latent_map_by_strongest,
     signals_on_map,
 )
+from nescio.view.live import LiveView, Status
 from nescio.view.patterns import measured_against_reconstructed, most_novel
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
 from nescio.view.style import figure_png
@@ -20,30 +29,44 @@ from nescio.view.wafer import wafer_map
 __all__ = [
     "Cards",
     "Details",
+    "LiveView",
     "Picture",
     "Section",
+    "Status",
     "Table",
     "Text",
     "assessment_report",
+    "best_and_typical_spectra",
     "by_group",
     "composition_map",
     "decision_regions",
     "error_against_fraction",
     "error_over_latent_map",
     "error_violins",
+    "exploration_latent_map",
     "figure_png",
     "findings_table",
+    "foretold_share",
     "latent_map",
     "latent_map_by_strongest",
+    "learning_curve",
     "measured_against_reconstructed",
+    "measured_places",
+    "model_history",
     "most_novel",
     "p_value_uniformity",
+    "place_text",
+    "predicted_maps",
+    "prediction_against_measurement",
     "print_summary",
     "reliability_diagram",
     "score_histogram",
     "signals_on_map",
+    "survey_image",
+    "time_spent",
     "training_history",
     "wafer_map",
+    "write_exploration_report",
     "write_findings",
     "write_report",
 ]

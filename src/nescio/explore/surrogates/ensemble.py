@@ -1,4 +1,4 @@
-"""Deep kernels trained side by side: one compiled program for each of a few sizes, however many measurements there are."""
+"""Deep kernels trained side by side: a program for each of five sizes, however many measurements there are."""
 
 from __future__ import annotations
 

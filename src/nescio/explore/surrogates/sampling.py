@@ -56,10 +56,8 @@ def draw_functions(
             return scaled
         return jnp.concatenate([inputs.features @ parameters.head, positioned * scaled], 1)
 
-    if measured.features.shape[1]:
-        share = 1.0 - positioned * (1.0 - jax.nn.sigmoid(parameters.share))
-    else:
-        share = jnp.ones(())
+    embedded = float(measured.features.shape[1] > 0)
+    share = 1.0 - embedded * positioned * (1.0 - jax.nn.sigmoid(parameters.share))
 
     def function(points: Array, key: Array, weight_key: Array) -> Array:
         frequency, phase = _waves(key, points.shape[1])

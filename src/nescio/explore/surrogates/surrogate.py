@@ -224,7 +224,7 @@ class Surrogate:
         self._positions = jnp.asarray(_standardised(candidates.positions))
         self._features: dict[str, jax.Array] = {}
         self._heads: dict[str, jax.Array] = {}
-        sets = {_MAIN: candidates.features, **getattr(candidates, "alternatives", {})}
+        sets = {_MAIN: candidates.features, **candidates.alternatives}
         if self.settings.kind == "coordinates":
             sets = {_MAIN: candidates.features[:, :0]}
         elif candidates.features.shape[1] == 0:
@@ -242,7 +242,7 @@ class Surrogate:
         """Forget what was trained: for when the measurements are no longer the earlier ones and some more."""
         self._states = [None] * len(self._states)
 
-    def update(self, chosen: Sequence[int], values: Floats) -> Fit:
+    def update(self, chosen: Sequence[int] | NDArray[np.intp], values: Floats) -> Fit:
         """Learn from all measurements so far, and predict every candidate.
 
         Args:

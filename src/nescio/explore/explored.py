@@ -1,0 +1,232 @@
+"""An experiment as one dataset, in the form that figures and reports take (`nescio.signals`: explored)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nescio.errors import NescioError
+from nescio.explore.experiment import Experiment, seconds_between
+from nescio.trace import Act, ActOutcome, Decision
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["explored"]
+
+
+def explored(experiment: Experiment) -> xr.Dataset:
+    """Return all of an experiment: what was seen, chosen, measured, expected and done.
+
+    Args:
+        experiment: Running, finished, or opened to be looked at.
+    """
+    import xarray as xr
+
+    candidates = experiment.candidates
+    survey = experiment.trace.get_dataset("survey")
+    dataset = xr.Dataset(
+        {
+            "position": (("candidate", "coordinate"), candidates.positions, {"units": candidates.unit}),
+            "features": (("candidate", "feature"), candidates.features),
+        },
+        {"coordinate": list(candidates.coordinates)},
+    )
+    if "image" in survey:
+        dataset["image"] = survey["image"]
+    dataset = dataset.merge(_measurements(experiment)).merge(_decisions(experiment)).merge(_acts(experiment))
+    # Last: it has the name of a dimension, and merging would take it for that dimension's own coordinate.
+    dataset["candidate"] = ("measurement", np.array([one.candidate for one in experiment.measured], int))
+    dataset.attrs = {
+        "title": experiment.settings.title,
+        "goal": _goal(experiment),
+        "stopped": experiment.finished or experiment.paused or "not finished",
+        "budget": experiment.points,
+    }
+    return dataset
+
+
+def _goal(experiment: Experiment) -> str:
+    parts = []
+    for output, sign in zip(experiment.scalarizer.outputs, experiment.signs, strict=True):
+        parts.append(f"{'maximise' if sign > 0 else 'minimise'} {output.long_name or output.name}")
+    return "; ".join(parts)
+
+
+def _outputs(experiment: Experiment) -> tuple[Any, ...]:
+    """Return what the numbers are, with the units of a spectrum that was measured."""
+    from nescio.explore.scalarizers import outputs_for
+
+    for one in experiment.measured:
+        if one.spectrum is not None:
+            try:
+                return tuple(outputs_for(experiment.scalarizer, experiment.trace.get_dataarray(one.spectrum)))
+            except NescioError:
+                break
+    return tuple(experiment.scalarizer.outputs)
+
+
+def _measurements(experiment: Experiment) -> xr.Dataset:
+    import xarray as xr
+
+    measured = experiment.measured
+    outputs = _outputs(experiment)
+    shape = (len(measured), len(outputs))
+    values = np.array([[s.value for s in one.scalars] for one in measured], float).reshape(shape)
+    uncertainties = np.array([[s.uncertainty for s in one.scalars] for one in measured], float).reshape(shape)
+    rejected = experiment.steering.rejected
+    dataset = xr.Dataset(
+        {
+            "origin": ("measurement", np.array([one.origin for one in measured], "<U6")),
+            "value": (("measurement", "output"), values),
+            "uncertainty": (("measurement", "output"), uncertainties),
+            "reason": ("measurement", _texts([one.scalars[0].reason or one.problem for one in measured])),
+            "rejected": ("measurement", np.array([one.number in rejected for one in measured], bool)),
+            "seconds": ("measurement", np.array([one.seconds for one in measured], float)),
+        },
+        {
+            "output": _texts([output.name for output in outputs]),
+            "output_unit": ("output", _texts([output.unit for output in outputs])),
+            "output_long_name": ("output", _texts([output.long_name for output in outputs])),
+        },
+    )
+    spectra = _spectra(experiment)
+    return dataset if spectra is None else dataset.merge({"spectrum": spectra})
+
+
+def _spectra(experiment: Experiment) -> xr.DataArray | None:
+    """Return all spectra under one another, if they have one shape; those that are missing are NaN."""
+    import xarray as xr
+
+    stored = [
+        None if one.spectrum is None else experiment.trace.get_dataarray(one.spectrum)
+        for one in experiment.measured
+    ]
+    there = [one for one in stored if one is not None]
+    if not there or any(one.dims != there[0].dims or one.shape != there[0].shape for one in there):
+        return None
+    first = there[0]
+    # Dimensions of the dataset's own would be taken for these.
+    names = {
+        str(d): f"spectrum_{d}" for d in first.dims if d in ("candidate", "measurement", "output", "y", "x")
+    }
+    table = np.full((len(stored), *first.shape), np.nan)
+    for row, one in enumerate(stored):
+        if one is not None:
+            table[row] = one.values
+    coordinates = {name: c.variable for name, c in first.coords.items() if set(c.dims) <= set(first.dims)}
+    array = xr.DataArray(table, coordinates | {}, ("measurement", *first.dims), "spectrum", dict(first.attrs))
+    return array.rename({k: v for k, v in names.items() if k in array.dims or k in array.coords})
+
+
+def _decisions(experiment: Experiment) -> xr.Dataset:
+    import xarray as xr
+
+    decisions = [one for _, one in experiment.trace.all(Decision) if one.maps is not None]
+    sign = experiment.signs[0]
+    best: list[float] = []
+    values = np.array([one.scalars[0].value for one in experiment.measured], float)
+    usable = np.array([one.number not in experiment.steering.rejected for one in experiment.measured], bool)
+    for one in decisions:
+        so_far = values[: one.step][usable[: one.step]]
+        so_far = so_far[np.isfinite(so_far)]
+        best.append(float(sign * (sign * so_far).max()) if so_far.size else float("nan"))
+
+    def of_model(name: str) -> list[float]:
+        return [float((one.model.get("outputs") or [{}])[0].get(name, np.nan)) for one in decisions]
+
+    data: dict[str, Any] = {
+        "step": ("decision", [one.step for one in decisions]),
+        "best_so_far": ("decision", best),
+        "largest_improvement": (
+            "decision",
+            [float(one.model.get("improvement", np.nan)) for one in decisions],
+        ),
+        "noise_sd": ("decision", of_model("noise_sd")),
+        "scale": ("decision", of_model("scale")),
+        "loo_coverage": ("decision", of_model("loo_coverage")),
+        "fit_seconds": ("decision", [float(one.timing.get("fit", np.nan)) for one in decisions]),
+        "policy": ("decision", _texts([_policy_text(one.policy) for one in decisions])),
+    }
+    dataset = xr.Dataset(data)
+    if not decisions:
+        return dataset
+    predicted = np.full((2, experiment.step, len(experiment.scalarizer.outputs)), np.nan)
+    changes, before = [], None
+    names = [output.name for output in experiment.scalarizer.outputs]
+    maps = None
+    for position, one in enumerate(decisions):
+        if one.maps is None:
+            continue
+        maps = experiment.trace.get_dataset(one.maps)
+        if [str(name) for name in maps["output"].values] != names:
+            before, maps = None, None
+            changes.append(float("nan"))
+            continue
+        mean = maps["mean"].values[:, 0]
+        moved = (
+            float("nan")
+            if before is None
+            else float(np.sqrt(np.mean((mean - before) ** 2)) / (mean.std() or 1.0))
+        )
+        changes.append(moved)
+        before = mean
+        last = decisions[position + 1].step if position + 1 < len(decisions) else experiment.step
+        for measured in experiment.measured[one.step : last]:
+            predicted[0, measured.number] = maps["mean"].values[measured.candidate]
+            noise = [output["noise_sd"] for output in one.model.get("outputs", [])] or [0.0]
+            predicted[1, measured.number] = np.hypot(maps["sd"].values[measured.candidate], noise)
+    dataset["map_change"] = ("decision", changes)
+    dataset["predicted"] = (("measurement", "output"), predicted[0])
+    dataset["predicted_sd"] = (("measurement", "output"), predicted[1])
+    if maps is not None:
+        dataset["mean"] = (("candidate", "output"), maps["mean"].values)
+        dataset["sd"] = (("candidate", "output"), maps["sd"].values)
+        dataset["acquisition"] = ("candidate", maps["acquisition"].values)
+    if experiment.fit is not None and experiment.fit.outputs[0].embedding.shape[1] >= 2:
+        dataset["embedding"] = (
+            ("candidate", "embedding_dimension"),
+            experiment.fit.outputs[0].embedding,
+        )
+    return dataset
+
+
+def _policy_text(policy: dict[str, Any]) -> str:
+    extra = ", ".join(f"{k} {v}" for k, v in policy.items() if k != "kind" and isinstance(v, int | float))
+    return f"{policy.get('kind', '')} ({extra})" if extra else str(policy.get("kind", ""))
+
+
+def _acts(experiment: Experiment) -> xr.Dataset:
+    import xarray as xr
+
+    outcomes = {outcome.act: outcome for _, outcome in experiment.trace.all(ActOutcome)}
+    acts = experiment.trace.all(Act)
+    created = experiment.trace.experiment.created
+    texts = []
+    for row, act in acts:
+        outcome = outcomes.get(row)
+        state = (
+            "not applied yet"
+            if outcome is None
+            else ""
+            if outcome.accepted
+            else f"refused: {outcome.message}"
+        )
+        given = ", ".join(f"{k} {v}" for k, v in act.parameters.items() if v is not None)
+        texts.append(" ".join(f"{act.kind} {given} {f'({state})' if state else ''}".split()))
+    return xr.Dataset(
+        {
+            "act_time": ("act", [seconds_between(created, act.time) for _, act in acts]),
+            "act_who": ("act", _texts([act.who for _, act in acts])),
+            "act_text": ("act", _texts(texts)),
+            "act_step": (
+                "act",
+                [outcomes[row].step if row in outcomes else experiment.step for row, _ in acts],
+            ),
+        }
+    )
+
+
+def _texts(texts: list[str]) -> Any:
+    return np.array(texts, dtype=f"<U{max((len(t) for t in texts), default=1) or 1}")

@@ -1,0 +1,141 @@
+"""How an experiment is set up, validated and frozen: the whole of its TOML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+
+from nescio.configuration import read_toml, validated
+from nescio.errors import ConfigurationError
+from nescio.explore.instruments import FaultPolicy
+from nescio.explore.nesting import Real, Whole
+from nescio.explore.policies import AnyPolicy, UpperConfidenceBound
+from nescio.explore.scalarizers import Scalarizer
+from nescio.explore.stopping import AnyCriterion
+from nescio.explore.surrogates import SurrogateSettings
+from nescio.registry import build
+
+__all__ = ["Budgets", "ExploreSettings", "Goal", "Mode", "SeedSettings", "read_settings", "scalarizer_field"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _kind(group: str) -> BeforeValidator:
+    """Return a validator that builds a part from its table."""
+
+    def validator(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        try:
+            return build(group, value, str(value.get("kind", "table")))
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(validator)
+
+
+scalarizer_field = _kind("nescio.scalarizers")
+"""Of a field that holds any scalarizer, written as a table with its kind."""
+
+
+class Goal(_Settings):
+    """What is wanted of the scalars."""
+
+    direction: Literal["maximise", "minimise"] | tuple[Literal["maximise", "minimise"], ...] = "maximise"
+    """Of all of them, or of each in order."""
+
+    def signs(self, outputs: int) -> tuple[float, ...]:
+        """Return 1 for each scalar that is maximised and -1 for each that is minimised.
+
+        Raises:
+            ConfigurationError: There are directions for another number of scalars.
+        """
+        directions = (self.direction,) * outputs if isinstance(self.direction, str) else self.direction
+        if len(directions) != outputs:
+            raise ConfigurationError(
+                f"goal: {len(directions)} directions, but the scalarizer gives {outputs} numbers"
+            )
+        return tuple(1.0 if direction == "maximise" else -1.0 for direction in directions)
+
+
+class SeedSettings(_Settings):
+    """The first measurements, before there is anything to learn from."""
+
+    points: Annotated[Whole, Field(ge=1, le=10_000)] = 20
+    choice: Literal["random", "coverage"] = "random"
+    """At random, or spread over the features as evenly as may be."""
+
+
+class Budgets(_Settings):
+    """What may be spent; the experiment ends when any is."""
+
+    points: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    """Measurements, seeds included; by default 5 % of the candidates."""
+    seconds: Annotated[Real, Field(gt=0.0)] | None = None
+    """Of the instrument's time, measurements and waits for it."""
+    dose: Annotated[Real, Field(gt=0.0)] | None = None
+    """In the unit of `dose_per_point`."""
+    dose_per_point: Annotated[Real, Field(ge=0.0)] = 0.0
+
+
+class Mode(_Settings):
+    """How far the experiment goes on its own."""
+
+    kind: Literal["automatic", "approve", "watch"] = "automatic"
+    """Measure what was chosen; wait for a person's approval; or only say what would be chosen, and measure nothing but
+    what a person points at."""
+    every: Annotated[Whole, Field(ge=1, le=100_000)] = 1
+    """With "approve": every how many-th choice needs it."""
+
+
+class ExploreSettings(_Settings):
+    """An experiment that chooses its own measurements."""
+
+    title: Annotated[str, Field(max_length=200)] = "Exploration"
+    seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] = 0
+    """Of all random draws."""
+    instrument: Annotated[SerializeAsAny[BaseModel], _kind("nescio.instruments")]
+    candidates: Annotated[SerializeAsAny[BaseModel], _kind("nescio.candidates")]
+    scalarizer: Annotated[SerializeAsAny[Scalarizer], scalarizer_field]
+    goal: Goal = Goal()
+    surrogate: SurrogateSettings = SurrogateSettings()
+    policy: AnyPolicy = UpperConfidenceBound(kappa=0.7)
+    batch: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    """How many are chosen at once."""
+    seeds: SeedSettings = SeedSettings()
+    budget: Budgets = Budgets()
+    stop: AnyCriterion | None = None
+    """Ends the experiment before its budget is spent."""
+    freeze: AnyCriterion | None = None
+    """Ends the training, and lets the rest run faster: the model is still given every measurement."""
+    mode: Mode = Mode()
+    faults: FaultPolicy = FaultPolicy()
+    failures_in_a_row: Annotated[Whole, Field(ge=1, le=100_000)] = 5
+    """After so many measurements without any value the experiment pauses."""
+
+    @model_validator(mode="after")
+    def _goal_fits(self) -> Self:
+        try:
+            self.goal.signs(len(self.scalarizer.outputs))
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON-compatible values, from which it can be built again."""
+        return self.model_dump(mode="json")
+
+
+def read_settings(path: Path) -> ExploreSettings:
+    """Read an experiment's TOML file.
+
+    Raises:
+        FileError: It cannot be read.
+        ConfigurationError: It is no valid configuration; one line that names the key and what would be right.
+    """
+    return validated(ExploreSettings, read_toml(path), str(path))

@@ -1,0 +1,167 @@
+"""What holds at a moment: the configuration, and every act of a person that was accepted since and not undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nescio.errors import ExplorationError
+from nescio.explore.acts import (
+    ChangeBudget,
+    ChangeCosts,
+    ChangeGoal,
+    ChangeMode,
+    ChangePolicy,
+    ChangeScalarizer,
+    Decline,
+    Favour,
+    Forbid,
+    Measure,
+    PersonAct,
+    Reject,
+    Undo,
+)
+from nescio.explore.policies import CostAware, Policy
+from nescio.explore.regions import Listed, Region
+from nescio.explore.scalarizers import Scalarizer
+from nescio.explore.settings import Budgets, ExploreSettings, Goal, Mode
+
+__all__ = ["Accepted", "Steering", "steered", "undo_target"]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An act that took effect."""
+
+    number: int
+    act: PersonAct
+    step: int
+    """How many measurements there were."""
+
+
+@dataclass(frozen=True)
+class Steering:
+    """All that a person may change, as it is now."""
+
+    policy: Policy
+    scalarizer: Scalarizer
+    goal: Goal
+    budget: Budgets
+    mode: Mode
+    costs: ChangeCosts | None = None
+    forbidden: tuple[Region, ...] = ()
+    favoured: tuple[tuple[Region, float], ...] = ()
+    rejected: frozenset[int] = frozenset()
+    """Numbers of measurements."""
+    pointed: tuple[tuple[Measure, int], ...] = ()
+    """Places to measure, in order, each with the step since when."""
+
+    @classmethod
+    def configured(cls, settings: ExploreSettings) -> Steering:
+        """Return what holds before anybody has done anything."""
+        return cls(settings.policy, settings.scalarizer, settings.goal, settings.budget, settings.mode)
+
+    def ranking(self) -> Policy:
+        """Return the policy, weighed against costs where there are any.
+
+        Raises:
+            ExplorationError: The costs cannot be weighed against this policy.
+        """
+        if self.costs is None:
+            return self.policy
+        given = {name: value for name, value in self.costs.parameters().items() if value is not None}
+        try:
+            return CostAware(policy=self.policy, **given)
+        except ValueError as error:
+            reason = str(error).split("Value error, ")[-1].split(" [type=")[0]
+            raise ExplorationError(f"costs: {' '.join(reason.split())}") from None
+
+
+def undo_target(accepted: Sequence[Accepted], act: Undo) -> int:
+    """Return the number of the act that `act` takes back.
+
+    Raises:
+        ExplorationError: There is none, or it cannot be undone.
+    """
+    active = _active(accepted)
+    can = [one for one in accepted if one.number in active and one.act.steers]
+    if act.act is None:
+        last = [one.number for one in can if not isinstance(one.act, Undo)]
+        if not last:
+            raise ExplorationError("nothing to undo")
+        return last[-1]
+    if act.act not in {one.number for one in can}:
+        known = ", ".join(str(one.number) for one in can) or "none"
+        raise ExplorationError(f"act {act.act} cannot be undone (can be: {known})")
+    return act.act
+
+
+def steered(settings: ExploreSettings, accepted: Sequence[Accepted]) -> Steering:
+    """Return what holds after acts, given in their order."""
+    now = Steering.configured(settings)
+    active = _active(accepted)
+    for one in accepted:
+        if one.number in active:
+            now = _changed(now, one)
+    return now
+
+
+def _active(accepted: Sequence[Accepted]) -> set[int]:
+    """Return the numbers of the acts that hold; an undo that is undone lets its target hold again."""
+    active: set[int] = set()
+    targets: dict[int, int] = {}
+    for one in accepted:
+        active.add(one.number)
+        if not isinstance(one.act, Undo):
+            continue
+        target = one.act.act
+        if target is None:
+            earlier = [
+                other.number
+                for other in accepted
+                if other.number < one.number
+                and other.number in active
+                and other.act.steers
+                and not isinstance(other.act, Undo)
+            ]
+            target = earlier[-1]
+        targets[one.number] = target
+        _switch(target, active, targets)
+    return active
+
+
+def _switch(number: int, active: set[int], targets: dict[int, int]) -> None:
+    if number in active:
+        active.discard(number)
+    else:
+        active.add(number)
+    if number in targets:
+        _switch(targets[number], active, targets)
+
+
+def _changed(now: Steering, one: Accepted) -> Steering:
+    match one.act:
+        case ChangePolicy(policy=policy):
+            return replace(now, policy=policy)
+        case ChangeScalarizer(scalarizer=scalarizer, goal=goal):
+            return replace(now, scalarizer=scalarizer, goal=goal)
+        case ChangeGoal(goal=goal):
+            return replace(now, goal=goal)
+        case ChangeCosts() as costs:
+            return replace(now, costs=costs if costs != ChangeCosts() else None)
+        case ChangeMode(mode=mode):
+            return replace(now, mode=mode)
+        case ChangeBudget(budget=budget):
+            return replace(now, budget=budget)
+        case Measure() as measure:
+            return replace(now, pointed=(*now.pointed, (measure, one.step)))
+        case Forbid(region=region):
+            return replace(now, forbidden=(*now.forbidden, region))
+        case Decline(candidate=candidate):
+            return replace(now, forbidden=(*now.forbidden, Listed(candidates=(candidate,))))
+        case Favour(region=region, weight=weight):
+            return replace(now, favoured=(*now.favoured, (region, weight)))
+        case Reject(measurement=measurement):
+            return replace(now, rejected=now.rejected | {measurement})
+        case _:
+            return now

@@ -1,0 +1,243 @@
+"""What all twins share: a seeded sample, noise that can be repeated, drift, latency, faults and refusals."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from functools import cached_property
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Annotated
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
+
+from nescio.errors import InstrumentError, RefusedPositionError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Twin", "TwinSettings", "grid_positions"]
+
+Floats = NDArray[np.float64]
+
+# A number written as true or as text is a mistake, and not 1 or what the text might mean.
+_Real = Annotated[float, Strict(), AllowInfNan(False)]
+_Whole = Annotated[int, Strict()]
+
+# Which random numbers a key is for, so that more of one leave the others as they are.
+_SAMPLE, _IMAGE, _SPECTRUM, _FAULT = range(4)
+
+
+class TwinSettings(BaseModel):
+    """The dials that every twin has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: Annotated[_Whole, Field(ge=0, lt=2**31)] = 0
+    """Of the sample and of all noise: the same seed is the same sample, measured with the same noise."""
+    drift: tuple[_Real, _Real] = (0.0, 0.0)
+    """How far the sample moves along y and x from one measurement to the next, in pixels of the survey."""
+    latency: Annotated[_Real, Field(ge=0.0, le=86400.0)] = 0.0
+    """How long a measurement takes, in seconds."""
+    fault_rate: Annotated[_Real, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of measurements that time out; the same place may be tried again."""
+    refused: tuple[tuple[_Real, _Real], ...] = ()
+    """Positions (y, x), in pixels, whose nearest candidate the instrument will not go to."""
+
+
+class Twin(ABC):
+    """A simulated microscope: an :class:`nescio.explore.instruments.protocol.Instrument` whose truth is known.
+
+    The noise of a spectrum depends on the seed, the candidate and how often that candidate was measured, and on nothing
+    else: an experiment that was stopped and resumed, or that went another way, sees the same data at the same places.
+
+    A twin derives from this and supplies `survey` and the three methods on spectra.
+    """
+
+    def __init__(self, settings: TwinSettings, name: str, shape: tuple[int, int], positions: Floats) -> None:
+        """Set what all twins share.
+
+        Args:
+            settings: The dials.
+            name: What it is called in the record.
+            shape: (height, width) of the survey image, in pixels.
+            positions: Shape (candidates, 2), y and x in pixels.
+        """
+        self.settings = settings
+        self.shape = shape
+        self.positions = positions
+        self._name = name
+        self._counts = np.zeros(len(positions), int)
+        self._attempts = np.zeros(len(positions), int)
+        self._state = Lock()
+        self._measuring = False
+        self._aborted = Event()
+        self._refused = frozenset(self.nearest(np.asarray(place)) for place in settings.refused)
+
+    @abstractmethod
+    def survey(self) -> xr.Dataset:
+        """Return the image (channel, y, x) and where spectra can be measured, position (candidate, coordinate)."""
+
+    @abstractmethod
+    def _clean(self, places: Floats) -> Floats:
+        """Return noise-free spectra at any places of the image, shape (n, 2) -> (n, *spectrum)."""
+
+    @abstractmethod
+    def _noisy(self, clean: Floats, key: jax.Array) -> Floats:
+        """Return one spectrum as measured, of the same shape as the noise-free one."""
+
+    @abstractmethod
+    def _labelled(self, values: Floats, leading: tuple[str, ...] = ()) -> xr.DataArray:
+        """Return spectra (*leading, *spectrum) with dimensions, coordinates and units."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the record."""
+        return self._name
+
+    @property
+    def clock(self) -> int:
+        """How many spectra were measured; the drift goes by it."""
+        return int(self._counts.sum())
+
+    def sample_key(self) -> jax.Array:
+        """Return the key from which the sample is drawn."""
+        return _key(self.settings.seed, _SAMPLE)
+
+    def image_key(self) -> jax.Array:
+        """Return the key from which the survey's noise is drawn."""
+        return _key(self.settings.seed, _IMAGE)
+
+    def truth(self) -> xr.DataArray:
+        """Return the noise-free spectra at all candidates, before any drift: (candidate, *spectrum)."""
+        return self._labelled(self._spectra.copy(), ("candidate",))
+
+    def nearest(self, position: ArrayLike) -> int:
+        """Return the candidate nearest to a position (y, x), in pixels.
+
+        Raises:
+            RefusedPositionError: It is not two finite numbers, or outside the image.
+        """
+        place = np.asarray(position, float)
+        if place.shape != (2,) or not np.isfinite(place).all():
+            raise RefusedPositionError(
+                f"{self.name}: {np.array2string(place)} is no position (two numbers, y and x)"
+            )
+        height, width = self.shape
+        y, x = place
+        if not (-0.5 <= y <= height - 0.5 and -0.5 <= x <= width - 0.5):
+            raise RefusedPositionError(
+                f"{self.name}: {_shown(place)} is outside the image (y 0 to {height - 1}, x 0 to {width - 1} pixel)"
+            )
+        return int(np.argmin(((self.positions - place) ** 2).sum(axis=1)))
+
+    def measure(self, position: NDArray[np.float64]) -> xr.DataArray:
+        """Measure a spectrum at the candidate nearest to a position (y, x), in pixels.
+
+        Raises:
+            RefusedPositionError: The position is outside the image, or one that is refused.
+            InstrumentError: It timed out, was aborted, or another measurement is under way.
+        """
+        candidate = self.nearest(position)
+        where = _shown(self.positions[candidate])
+        if candidate in self._refused:
+            raise RefusedPositionError(f"{self.name}: {where} is refused")
+        with self._state:
+            if self._measuring:
+                raise InstrumentError(f"{self.name}: busy; nothing was measured at {where}")
+            self._measuring = True
+            self._aborted.clear()
+        try:
+            spectrum = self._take(candidate, where)
+        finally:
+            with self._state:
+                self._measuring = False
+        spectrum.attrs["position"] = tuple(float(value) for value in self.positions[candidate])
+        return spectrum
+
+    def remember(self, positions: Iterable[ArrayLike]) -> None:
+        """Take measurements as made before, so that a resumed experiment goes on with their drift and noise.
+
+        Args:
+            positions: Each (y, x), in pixels, in any order; one that was measured twice is given twice.
+        """
+        for position in positions:
+            candidate = self.nearest(position)
+            self._counts[candidate] += 1
+            self._attempts[candidate] += 1
+
+    def busy(self) -> bool:
+        """Whether something is being measured."""
+        return self._measuring
+
+    def abort(self) -> None:
+        """End the measurement that is under way, if any; may be called from another thread."""
+        with self._state:
+            if self._measuring:
+                self._aborted.set()
+
+    def _take(self, candidate: int, where: str) -> xr.DataArray:
+        attempt = int(self._attempts[candidate])
+        self._attempts[candidate] += 1
+        if self._aborted.wait(self.settings.latency):
+            raise InstrumentError(f"{self.name}: the measurement at {where} was aborted")
+        if self._times_out(candidate, attempt):
+            raise InstrumentError(f"{self.name}: no spectrum at {where}: timed out")
+        count = int(self._counts[candidate])
+        key = jax.random.fold_in(_key(self.settings.seed, _SPECTRUM, candidate), count)
+        spectrum = self._labelled(self._noisy(self._under_the_probe(candidate), key))
+        self._counts[candidate] += 1
+        return spectrum
+
+    @cached_property
+    def _spectra(self) -> Floats:
+        return self._clean(self.positions)
+
+    def _under_the_probe(self, candidate: int) -> Floats:
+        """Return the noise-free spectrum of what lies under the probe when it is sent to a candidate."""
+        moved = self.clock * np.asarray(self.settings.drift)
+        if not moved.any():
+            clean: Floats = self._spectra[candidate]
+            return clean
+        largest = np.asarray(self.shape, float) - 1.0
+        # The sample ends where the image does: what drifts beyond it is measured at its edge.
+        place = np.clip(self.positions[candidate] - moved, 0.0, largest)
+        elsewhere: Floats = self._clean(place[None])[0]
+        return elsewhere
+
+    def _times_out(self, candidate: int, attempt: int) -> bool:
+        if self.settings.fault_rate == 0.0:
+            return False
+        key = jax.random.fold_in(_key(self.settings.seed, _FAULT, candidate), attempt)
+        return bool(jax.random.uniform(key) < self.settings.fault_rate)
+
+
+def grid_positions(shape: tuple[int, int], grid: tuple[int, int], margin: float) -> Floats:
+    """Return the positions of a regular grid of spectra on an image.
+
+    Args:
+        shape: (height, width) of the image, in pixels.
+        grid: Rows and columns of spectra.
+        margin: Distance of the outermost from the image's edges, in pixels.
+
+    Returns:
+        Shape (rows * columns, 2), y and x in pixels, row by row.
+    """
+    axes = [
+        np.linspace(margin, length - 1.0 - margin, points) for length, points in zip(shape, grid, strict=True)
+    ]
+    y, x = np.meshgrid(*axes, indexing="ij")
+    return np.stack([y.ravel(), x.ravel()], axis=1)
+
+
+def _key(seed: int, *numbers: int) -> jax.Array:
+    key = jax.random.key(seed)
+    for number in numbers:
+        key = jax.random.fold_in(key, number)
+    return key
+
+
+def _shown(place: Floats) -> str:
+    return f"y {place[0]:g}, x {place[1]:g} pixel"
