@@ -90,7 +90,8 @@ attribute ``configuration``                         text, or texts by name
 ===========================  =====================  ==============================================================
 
 The goal is to maximise, but for outputs that are named after "minimise". What stands for each decision may also have
-the dimension ``output``; a figure of one output shows its own.
+the dimension ``output``; a figure of one output shows its own. A dimension or coordinate of spectra whose name is taken
+above is called otherwise, as ``detector_y``.
 """
 
 from __future__ import annotations

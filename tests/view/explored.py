@@ -217,10 +217,8 @@ def _with_spectra(data: xr.Dataset, kind: str, value: np.ndarray, rng: np.random
 
 def without(data: xr.Dataset) -> xr.Dataset:
     """Return what must be there, and nothing else."""
-    return (
-        data[["position", "value"]]
-        .assign(candidate=data["candidate"])
-        .drop_vars(["output_unit", "output_long_name"], errors="ignore")
+    return xr.Dataset(
+        {name: (data[name].dims, data[name].values) for name in ("position", "value", "candidate")}
     )
 
 

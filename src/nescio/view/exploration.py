@@ -15,6 +15,7 @@ from nescio.view.exploration_latent import exploration_latent_map
 from nescio.view.exploration_maps import predicted_maps
 from nescio.view.exploration_path import measured_places, survey_image
 from nescio.view.exploration_reading import (
+    Floats,
     act_steps,
     best_measurements,
     column,
@@ -147,7 +148,7 @@ def _each(
     return [
         Picture(
             draw(explored, name),
-            caption if len(names) == 1 else f"The same for {name}." if i else f"{name}. {caption}",
+            caption if len(names) == 1 else f"The same for {name}." if i else f"For {name}. {caption}",
             f"{description} Scalar: {name}. {explored.sizes['measurement']} measurements.",
         )
         for i, name in enumerate(names)
@@ -288,22 +289,31 @@ def _everything(explored: xr.Dataset) -> Section:
         if "rejected" in explored
         else np.zeros(count, bool)
     )
-    header, parts = ["place", "chosen by", "measurement"], []
-    for k in range(len(names)):
-        header.append(output_label(explored, k, long=False))
-        parts.append((column(explored, "value", k), ".4g"))
-        for name, title in (("uncertainty", "±"), ("predicted", "expected")):
-            if name in explored:
-                header.append(f"{title} {names[k]}" if len(names) > 1 else title)
-                parts.append((column(explored, name, k), ".2g" if name == "uncertainty" else ".4g"))
+    value, uncertainty = (
+        [column(explored, n, k) for k in range(len(names))] for n in ("value", "uncertainty")
+    )
+    header = [
+        "place",
+        "chosen by",
+        "measurement",
+        *(output_label(explored, k, long=False) for k in range(len(names))),
+    ]
+    parts: list[tuple[Floats, str]] = []
+    if "predicted" in explored:
+        header += [f"expected {name}" if len(names) > 1 else "expected" for name in names]
+        parts += [(column(explored, "predicted", k), ".4g") for k in range(len(names))]
     if "seconds" in explored:
         header.append("seconds")
         parts.append((numbers(explored, "seconds"), ".3g"))
     rows: list[_Row] = []
     for i in shown:
         note = "; ".join(filter(None, ["taken out by a person" if rejected[i] else "", reasons[i]]))
+        found = [
+            (number_text(float(v[i]), float(u[i])), float(v[i]))
+            for v, u in zip(value, uncertainty, strict=True)
+        ]
         cells = [_number(float(values[i]), form) for values, form in parts]
-        rows.append([place[i], origin[i], (str(i + 1), float(i + 1)), *cells, note])
+        rows.append([place[i], origin[i], (str(i + 1), float(i + 1)), *found, *cells, note])
     caption = "All measurements, in order."
     if count > ROWS:
         caption = f"The latest {ROWS:,} of {count:,} measurements; the experiment's record holds all."

@@ -94,7 +94,7 @@ def _quantities(explored: xr.Dataset, k: int) -> list[_Quantity]:
             acquisition,
             _upper_norm(acquisition),
             colours_of("cividis"),
-            "no policy has ranked the candidates",
+            "no policy has ranked\nthe candidates",
         ),
     ]
 
@@ -151,7 +151,7 @@ def _maps(explored: xr.Dataset, k: int, plane: Plane, quantities: list[_Quantity
                 extend="min" if (finite < (quantity.norm.vmin or 0.0) - 1e-12).any() else "neither",
             )
             (bar.ax.yaxis if wide else bar.ax.xaxis).set_major_locator(MaxNLocator(4))
-        if i < 2:
+        if i < 2 and quantity.values is not None:
             _dots(axes, explored, k, x, y, quantity if i == 0 else None)
         if chosen is not None:
             axes.plot(

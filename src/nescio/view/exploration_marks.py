@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from nescio.view.exploration_reading import Floats, Plane, numbers, words
@@ -184,7 +185,8 @@ def draw_measured(
     explored: xr.Dataset,
     *,
     size: float,
-    colours: NDArray[np.str_] | Floats | None = None,
+    colours: Floats | None = None,
+    halo: bool = False,
 ) -> None:
     """Put each measurement's mark, by who chose it.
 
@@ -195,8 +197,10 @@ def draw_measured(
         explored: Tells who chose.
         size: Area in square points.
         colours: Shape (measurement, 4); by default the colour of who chose.
+        halo: Whether marks have a white rim, so that dark ones show on what is dark.
     """
     origin = np.array(words(explored, "origin", "measurement"), dtype=object)
+    rim = [withStroke(linewidth=1.9, foreground="white")] if halo else None
     for name, style in origin_styles(explored).items():
         mine = (origin == name) & np.isfinite(x) & np.isfinite(y)
         axes.scatter(
@@ -207,6 +211,7 @@ def draw_measured(
             c=style.colour if colours is None else colours[mine],
             edgecolors="black",
             linewidths=0.6,
+            path_effects=rim,
             zorder=4,
         )
 
@@ -225,15 +230,20 @@ def ring_best(axes: Axes, x: Floats, y: Floats, best: list[int], size: float) ->
     if not ranked:
         return
     places = np.array([[x[i], y[i]] for _, i in ranked])
-    across = np.array([np.subtract(*axes.get_xlim()[::-1]), np.subtract(*axes.get_ylim()[::-1])])
+    start = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
+    across = np.array([axes.get_xlim()[1], axes.get_ylim()[1]]) - start
     for (rank, _), place, angle in zip(ranked, places, _spread_angles(places / across), strict=True):
         for colour, width in (("white", 2.6), (BEST, 1.4)):
             axes.plot(*place, "o", ms=np.sqrt(size) + 5, mfc="none", mec=colour, mew=width, zorder=5)
         reach = np.sqrt(size) / 2 + 15
+        aside = np.array([np.cos(angle), np.sin(angle)])
+        # Near an edge inwards: beyond it are titles and labels.
+        beyond = (place - start) / across - 0.5
+        aside = np.where(np.abs(beyond) > 0.42, -np.sign(beyond) * np.abs(aside), aside)
         axes.annotate(
             str(rank),
             (float(place[0]), float(place[1])),
-            xytext=(reach * float(np.cos(angle)), reach * float(np.sin(angle))),
+            xytext=(reach * float(aside[0]), reach * float(aside[1])),
             textcoords="offset points",
             ha="center",
             va="center",

@@ -126,12 +126,22 @@ def measured_places(explored: xr.Dataset, output: str | None = None, channel: st
     _path(left, x, y_order, over_image)
     order_norm = Normalize(1, max(count, 2))
     order_colours = colours_of("cividis")
-    draw_measured(left, x, y_order, explored, size=size, colours=order_colours(order_norm(order)))
+    draw_measured(
+        left, x, y_order, explored, size=size, colours=order_colours(order_norm(order)), halo=over_image
+    )
     good = usable(explored, k)
     value_norm = scalar_norm(value[good], log=False)
     value_colours = colours_of("viridis")
     shown_x = np.where(good, x, np.nan)
-    draw_measured(right, shown_x, y_value, explored, size=size, colours=value_colours(value_norm(value)))
+    draw_measured(
+        right,
+        shown_x,
+        y_value,
+        explored,
+        size=size,
+        colours=value_colours(value_norm(value)),
+        halo=over_image,
+    )
     right.scatter(x[~good], y_value[~good], marker="x", c="white", s=0.8 * size, lw=2.4, zorder=4)
     right.scatter(x[~good], y_value[~good], marker="x", c="black", s=0.8 * size, lw=1.1, zorder=4)
     best = best_measurements(explored, k)

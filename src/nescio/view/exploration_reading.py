@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -77,12 +78,20 @@ def output_label(explored: xr.Dataset, k: int, *, long: bool = True) -> str:
 
 
 def minimised(explored: xr.Dataset, k: int) -> bool:
-    """Return whether smaller is better, which the goal says in words."""
-    goals = re.split(r"[,;]|\band\b", str(explored.attrs.get("goal", "")))
-    mine = outputs(explored)[k].lower()
-    wanted = [goal.strip().lower() for goal in goals]
-    wanted = [goal for goal in wanted if goal.startswith(("minimise", "minimize"))]
-    return any(mine in goal for goal in wanted) or (bool(wanted) and len(outputs(explored)) == 1)
+    """Return whether smaller is better, which the goal says in words: outputs by name or in full, after a verb."""
+    parts = re.split(r"\b(maximi[sz]e|minimi[sz]e)\b", str(explored.attrs.get("goal", "")).lower())
+    wanted = [part.strip(" ,;.") for verb, part in pairwise(parts) if verb in ("minimise", "minimize")]
+    names = outputs(explored)
+    if len(names) == 1:
+        return bool(wanted)
+    told = words(explored, "output_long_name", "output") or names
+    called = [{name.lower(), long.lower()} - {""} for name, long in zip(names, told, strict=True)]
+    for part in wanted:
+        # "area ratio" names the output of that name, not one named "area".
+        exact = [i for i, own in enumerate(called) if part in own]
+        if k in exact or (not exact and any(name in part for name in called[k])):
+            return True
+    return False
 
 
 def column(explored: xr.Dataset, name: str, k: int) -> Floats:
