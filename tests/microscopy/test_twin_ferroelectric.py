@@ -65,6 +65,18 @@ def test_relaxation_lowers_the_energy():
     assert (np.diff(energies) < 0.0).all()
 
 
+def test_the_film_moves_down_the_gradient_of_its_energy():
+    # Down the gradient, dF/dt = -|dP/dt|^2.
+    film = Film(angle=0.6)
+    field = 0.05 * jax.random.normal(jax.random.key(1), SHAPE)
+    # Smooth, so that elasticity counts for as much as gradients do.
+    before = 0.6 + relax(0.3 * jax.random.normal(jax.random.key(2), SHAPE), field, film, 4)
+    duration = 4 * 5e-4
+    after = relax(before, field, film, 4, duration / 4)
+    lost = float(total_energy(before, field, film) - total_energy(after, field, film))
+    assert lost == pytest.approx(float(((after - before) ** 2).sum()) / duration, rel=0.02)
+
+
 def test_a_180_degree_wall_has_the_profile_and_the_energy_of_landau_theory():
     landau = Landau(gradient=4.0)
     film = Film(landau=landau, young=0.0, stray=0.0)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import ExplorationError
 
-__all__ = ["Candidates"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["CandidateMaker", "Candidates"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +34,11 @@ class Candidates:
     unit: str = "pixel"
     """Of all positions."""
     encoder: str = ""
-    """What made `features`."""
+    """Name of what made `features`; empty where nothing did."""
     alternatives: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    """Other features of the same candidates, by encoder, each of shape (n, ...): a surrogate may prefer them."""
+    """Other features of the same candidates, by encoder, each of shape (n, features): a surrogate may prefer them."""
     survey_index: NDArray[np.int64] | None = None
-    """Shape (n,); which of the survey's positions each candidate is."""
+    """Shape (n,); which of the survey's positions each candidate is, where the survey lists some."""
 
     def __post_init__(self) -> None:
         if self.positions.ndim != 2 or len(self.positions) == 0:
@@ -50,18 +54,43 @@ class Candidates:
                 f"positions have {self.positions.shape[1]} columns, but {len(self.coordinates)} names: "
                 f"{', '.join(self.coordinates)}"
             )
-        tables = {"positions": self.positions, "features": self.features}
+        tables: dict[str, NDArray[np.floating]] = {"positions": self.positions, "features": self.features}
         for name, values in self.alternatives.items():
+            if name in ("", self.encoder):
+                raise ExplorationError(
+                    f"alternative features are named {name!r}: needs a name of their own, which the main features "
+                    f"({self.encoder!r}) have not"
+                )
             if values.ndim != 2 or len(values) != len(self.positions):
                 raise ExplorationError(
                     f"features {name!r} of shape {values.shape} for {len(self.positions)} positions: "
                     "needs (n, features)"
                 )
             tables[f"features {name!r}"] = values
-        for name, values in tables.items():
-            bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if self.survey_index is not None and self.survey_index.shape != (len(self.positions),):
+            raise ExplorationError(
+                f"survey_index of shape {self.survey_index.shape} for {len(self.positions)} positions: needs (n,)"
+            )
+        for name, table in tables.items():
+            bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
             if bad.size:
                 raise ExplorationError(f"{name} of candidate {bad[0]} (of {bad.size}) are not finite")
 
     def __len__(self) -> int:
         return len(self.positions)
+
+
+@runtime_checkable
+class CandidateMaker(Protocol):
+    """Settings of candidates: they say what of a survey could be measured next."""
+
+    def candidates(self, survey: xr.Dataset, *, seed: int) -> Candidates:
+        """Return the candidates of a survey.
+
+        Args:
+            survey: As :meth:`nescio.explore.instruments.Instrument.survey` describes it.
+            seed: Of random draws, if there are any.
+
+        Raises:
+            NescioError: The survey does not give candidates as configured.
+        """

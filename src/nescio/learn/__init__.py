@@ -9,6 +9,7 @@ from nescio.learn.calibration import (
     tempered_probabilities,
 )
 from nescio.learn.draws import disturb, draw, draw_ideal
+from nescio.learn.fitting import fit_vae
 from nescio.learn.learner import Learner
 from nescio.learn.novelty import NoveltyScale
 from nescio.learn.outliers import Outliers
@@ -50,6 +51,7 @@ __all__ = [
     "expected_calibration_error",
     "fit",
     "fit_temperature",
+    "fit_vae",
     "flagged_fraction",
     "learn",
     "load_agent",

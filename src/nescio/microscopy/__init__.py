@@ -1,5 +1,13 @@
 """Microscopy: images, their patches, and spectra measured in them."""
 
+from nescio.microscopy.encoders import (
+    Encoder,
+    LearnedSettings,
+    PrincipalSettings,
+    RawSettings,
+    WaveletSettings,
+    build_encoder,
+)
 from nescio.microscopy.images import (
     LENGTH_UNITS,
     Flattening,
@@ -26,10 +34,16 @@ __all__ = [
     "IMAGE_PATTERNS",
     "LENGTH_UNITS",
     "Edge",
+    "Encoder",
     "Flattening",
+    "LearnedSettings",
     "Normalisation",
     "PatchSettings",
     "Patches",
+    "PrincipalSettings",
+    "RawSettings",
+    "WaveletSettings",
+    "build_encoder",
     "candidate_positions",
     "check_image",
     "extract_patches",

@@ -6,14 +6,17 @@ the columns alike: of an odd size the pixel is the centre, of an even size the f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 
-from nescio.errors import MeasurementError
+from nescio.errors import ConfigurationError, MeasurementError
+from nescio.explore.candidates import Candidates
+from nescio.microscopy.encoders import Encoder, build_encoder, encoder_names
 from nescio.microscopy.images import (
     Flattening,
     Normalisation,
@@ -61,11 +64,67 @@ class PatchSettings(BaseModel):
     patch_normalisation: Literal["none", "mean", "standard"] = "none"
     """Of each channel of each patch: nothing, subtract its mean, and also divide by its standard deviation."""
     encoder: dict[str, Any] = Field(default_factory=dict)
-    """What turns a patch into features; passed through."""
+    """What turns a patch into features: a table of kind "wavelets", "vae", "pca" or "raw"; wavelets if empty."""
+    alternatives: Annotated[tuple[dict[str, Any], ...], Field(max_length=8)] = ()
+    """Further encoders; the surrogate takes that under which measured values, each left out in turn, are likeliest."""
+
+    @field_validator("encoder", "alternatives")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        for document in [value] if isinstance(value, Mapping) else value:
+            try:
+                build_encoder(document, str(document.get("kind", "table")))
+            except ConfigurationError as error:
+                # Only a ValueError is told with the place in the file.
+                raise ValueError(str(error)) from None
+        return value
+
+    @model_validator(mode="after")
+    def _different(self) -> Self:
+        encoders = self.encoders()
+        for place, encoder in enumerate(encoders):
+            if encoder in encoders[:place]:
+                raise ValueError(
+                    f"alternatives: encoder {encoder.kind!r} is there twice, with the same settings"
+                )
+        return self
+
+    def encoders(self) -> tuple[Encoder, ...]:
+        """Return the encoder and its alternatives."""
+        return tuple(build_encoder(document, "encoder") for document in (self.encoder, *self.alternatives))
 
     def extract(self, survey: xr.Dataset) -> Patches:
-        """Return the candidates of a survey; see :func:`image_patches`."""
+        """Return the patches of a survey; see :func:`image_patches`."""
         return image_patches(survey, self)
+
+    def candidates(self, survey: xr.Dataset, *, seed: int = 0) -> Candidates:
+        """Return the places of a survey, each with the features of its patch.
+
+        Args:
+            survey: In the form of an image, optionally with ``position`` (candidate, coordinate).
+            seed: Of encoders that are trained.
+
+        Raises:
+            MeasurementError: As of :func:`image_patches`, or the patches are too small for an encoder.
+            AgentError: The training of an encoder diverged.
+            InterruptedTrainingError: Ctrl-C was pressed while an encoder was trained.
+        """
+        found = self.extract(survey)
+        encoders = self.encoders()
+        features = [encoder.encode(found.patches, seed=seed) for encoder in encoders]
+        names = encoder_names(encoders)
+        return Candidates(
+            positions=found.positions,
+            features=features[0],
+            unit=found.unit,
+            encoder=names[0],
+            alternatives=dict(zip(names[1:], features[1:], strict=True)),
+            survey_index=found.survey_index if self.lists_places(survey) else None,
+        )
+
+    def lists_places(self, survey: xr.Dataset) -> bool:
+        """Whether the candidates are the positions that the survey lists, rather than a grid."""
+        return self.places == "survey" or (self.places == "auto" and "position" in survey)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +165,7 @@ def image_patches(survey: xr.Dataset, settings: PatchSettings) -> Patches:
     image = normalise_image(image, settings.normalisation)
     values = image["image"].values
     shape, size = values.shape[1:], _pair(settings.size)
-    listed = settings.places == "survey" or (settings.places == "auto" and "position" in survey)
+    listed = settings.lists_places(survey)
     if listed:
         positions = _listed_positions(survey)
         pixels = _rounded(pixels_at(image, positions))

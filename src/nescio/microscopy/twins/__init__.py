@@ -4,4 +4,11 @@ from nescio.microscopy.twins.base import Twin, TwinSettings
 from nescio.microscopy.twins.ferroelectric import FerroelectricSettings, FerroelectricTwin
 from nescio.microscopy.twins.plasmon import PlasmonSettings, PlasmonTwin
 
-__all__ = ["FerroelectricSettings", "FerroelectricTwin", "PlasmonSettings", "PlasmonTwin", "Twin", "TwinSettings"]
+__all__ = [
+    "FerroelectricSettings",
+    "FerroelectricTwin",
+    "PlasmonSettings",
+    "PlasmonTwin",
+    "Twin",
+    "TwinSettings",
+]

@@ -1,0 +1,244 @@
+"""What ways to explore are compared on: candidates of which every scalar is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.errors import ExplorationError, FileError
+from nescio.explore.candidates import Candidates
+from nescio.explore.scalarizers import BandIntegral, Scalarizer
+from nescio.microscopy.comparison_code import code_digest
+from nescio.microscopy.images import image_dataset
+from nescio.microscopy.patches import PatchSettings
+from nescio.microscopy.scalarizers import Hysteresis
+from nescio.progress import track
+from nescio.view.tables import write_atomically
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from nescio.microscopy.twins import Twin
+
+__all__ = ["DATA_SETS", "Case", "film_file", "load_case"]
+
+Floats = NDArray[np.float64]
+
+_FILM = Path("microscopy") / "vartbo_pto_beps.npz"
+_FILM_ARRAYS = {"image": 2, "loops": 4, "pos": 2}
+_ARRAYS = ("positions", "patches", "features", "values", "truth")
+_SHARE = 0.05
+# What the image and the scalars are made by.
+_CODE = (
+    "nescio.microscopy.comparison_data",
+    "nescio.microscopy.encoders",
+    "nescio.microscopy.images",
+    "nescio.microscopy.patches",
+    "nescio.microscopy.scalarizers",
+    "nescio.microscopy.twins",
+    "nescio.explore.scalarizers",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Candidates, the scalar that a measurement of each gives, and what there is to find.
+
+    Raises:
+        ExplorationError: A number is missing.
+    """
+
+    name: str
+    positions: Floats
+    """Shape (n, 2), y and x."""
+    patches: NDArray[np.float32]
+    """Shape (n, channels, height, width)."""
+    features: NDArray[np.float32]
+    """Shape (n, features), of the default encoder."""
+    values: Floats
+    """Shape (n,), what a measurement gives."""
+    truth: Floats
+    """Shape (n,), what candidates are judged by: without noise where that is known."""
+    noisy: bool
+    """Whether the truth is itself a measurement, with its noise."""
+
+    def __post_init__(self) -> None:
+        for what in _ARRAYS:
+            table = getattr(self, what)
+            if len(table) != len(self.positions) or not np.isfinite(table).all():
+                raise ExplorationError(
+                    f"{self.name}: {what} of shape {table.shape} must be finite numbers for each of "
+                    f"{len(self.positions)} candidates"
+                )
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def best(self) -> NDArray[np.intp]:
+        """The twentieth part of the candidates with the largest truth, largest first."""
+        order = np.argsort(-self.truth, kind="stable")
+        return order[: max(1, round(_SHARE * len(self)))]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that it holds, so that a result can tell what it was of."""
+        summed = hashlib.sha256(f"{self.name} {self.noisy}".encode())
+        for array in (getattr(self, name) for name in _ARRAYS):
+            summed.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return summed.hexdigest()[:20]
+
+    def candidates(self, features: NDArray[np.float32] | None = None) -> Candidates:
+        """Return what a surrogate is given: the default features, or others of shape (n, features)."""
+        return Candidates(self.positions, self.features if features is None else features)
+
+    def save(self, path: Path) -> Path:
+        """Write all arrays to one file."""
+        arrays = {name: getattr(self, name) for name in (*_ARRAYS, "noisy")}
+
+        def write(unfinished: Path) -> None:
+            with unfinished.open("wb") as file:
+                np.savez(file, name=np.array(self.name), **arrays)
+
+        return write_atomically(path, write)
+
+    @classmethod
+    def load(cls, path: Path) -> Case:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileError: It is not such a file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            return cls(name=str(arrays.pop("name")), noisy=bool(arrays.pop("noisy")), **arrays)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileError(f"{path}: cannot be read ({error}); remove it, and it is made again") from None
+
+
+def film_file() -> Path | None:
+    """Return the file of the measured film, in the folder `NESCIO_DATA` or ``../shared/data``, if it is there."""
+    path = Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data") / _FILM
+    return path if path.is_file() else None
+
+
+def load_case(name: str, cache: Path) -> tuple[Case, Path]:
+    """Return a data set, and the file in which it is kept for the next time.
+
+    Args:
+        name: One of `DATA_SETS`.
+        cache: Folder for what can be computed again.
+
+    Raises:
+        FileError: The file of the film is not there, or not as it should be.
+    """
+    settings, make = DATA_SETS[name]
+    document: dict[str, Any] = {"name": name, **settings, "code": code_digest(*_CODE)}
+    if name == "film":
+        document["file"] = hashlib.sha256(_need_film().read_bytes()).hexdigest()
+    key = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:20]
+    path = cache / f"{name}-{key}.npz"
+    if path.is_file():
+        return Case.load(path), path
+    case = make()
+    return case, case.save(path)
+
+
+def _need_film() -> Path:
+    path = film_file()
+    if path is None:
+        raise FileError(
+            f"{_FILM.name}: not found; set NESCIO_DATA to the folder that holds {_FILM.as_posix()}, or leave film out"
+        )
+    return path
+
+
+def _film() -> Case:
+    """The measured film: the magnitude of the mean response over sweeps 2 and 3 of each loop, as measured."""
+    path = _need_film()
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in _FILM_ARRAYS}
+    except (OSError, ValueError, KeyError) as error:
+        raise FileError(f"{path}: cannot be read ({error})") from None
+    for name, dimensions in _FILM_ARRAYS.items():
+        if arrays[name].ndim != dimensions:
+            raise FileError(f"{path}: {name} has shape {arrays[name].shape}: needs {dimensions} dimensions")
+    loops = arrays["loops"].reshape(-1, *arrays["loops"].shape[2:]).astype(np.float64)
+    survey = image_dataset(arrays["image"], source=path.name).assign(
+        position=(("candidate", "coordinate"), arrays["pos"].astype(np.float64), {"units": "pixel"})
+    )
+    # The first sweep is of a film that was never switched.
+    values = np.abs(loops[:, :, 1:].mean(axis=(1, 2)))
+    return _case("film", survey.assign_coords(coordinate=["y", "x"]), _PATCHES["film"], values, values, noisy=True)
+
+
+def _ferroelectric() -> Case:
+    from nescio.microscopy.twins import FerroelectricSettings
+
+    return _of_twin("ferroelectric", FerroelectricSettings().build())
+
+
+def _plasmon() -> Case:
+    from nescio.microscopy.twins import PlasmonSettings
+
+    return _of_twin("plasmon", PlasmonSettings().build())
+
+
+def _of_twin(name: str, twin: Twin) -> Case:
+    """Measure every candidate of a twin once; the truth is the same number of the noise-free spectrum."""
+    scalarizer = _SCALARIZERS[name]
+    clean = twin.truth()
+    values, truth = np.empty(len(twin.positions)), np.empty(len(twin.positions))
+    with track(f"measuring {name}", len(values)) as tell:
+        for candidate, position in enumerate(twin.positions):
+            values[candidate] = scalarizer(twin.measure(position))[0].value
+            truth[candidate] = scalarizer(clean[candidate])[0].value
+            tell(1)
+    return _case(name, twin.survey(), _PATCHES[name], values, truth, noisy=False)
+
+
+def _case(
+    name: str, survey: xr.Dataset, settings: PatchSettings, values: Floats, truth: Floats, *, noisy: bool
+) -> Case:
+    found = settings.extract(survey)
+    features = settings.encoders()[0].encode(found.patches, seed=0)
+    kept = found.survey_index
+    return Case(name, found.positions, found.patches, features, values[kept], truth[kept], noisy)
+
+
+_PATCHES: Mapping[str, PatchSettings] = {
+    "film": PatchSettings(size=16, edge="reflect"),
+    "ferroelectric": PatchSettings(size=16, edge="reflect"),
+    # Two or three particles across: fewer, and an edge of the array cannot be told from its inside.
+    "plasmon": PatchSettings(size=32, edge="reflect"),
+}
+_SCALARIZERS: Mapping[str, Scalarizer] = {
+    "ferroelectric": Hysteresis(axis="bias", quantities=("area",)),
+    "plasmon": BandIntegral(axis="energy_loss", low=0.58, high=0.68),
+}
+
+
+def _settings(name: str) -> dict[str, Any]:
+    document = {"candidates": _PATCHES[name].model_dump(mode="json")}
+    if name in _SCALARIZERS:
+        document["scalarizer"] = _SCALARIZERS[name].model_dump(mode="json")
+    return document
+
+
+DATA_SETS: Mapping[str, tuple[dict[str, Any], Callable[[], Case]]] = {
+    "film": (_settings("film"), _film),
+    "ferroelectric": (_settings("ferroelectric"), _ferroelectric),
+    "plasmon": (_settings("plasmon"), _plasmon),
+}
+"""Settings of each data set, and what makes it."""
