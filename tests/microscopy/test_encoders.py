@@ -58,7 +58,7 @@ def by_fourier_transforms(patches):
             gain[0, 0] = 0.0
             response = np.fft.ifft2(gain * np.fft.fft2(mirrored))
             response = response[:, height // 2 : height // 2 + height, width // 2 : width // 2 + width]
-            for share in (0.25, 0.5):
+            for share in (0.12, 0.3):
                 window = np.exp(-0.5 * (u**2 + v**2) / share**2)
                 energies.append((np.abs(response) ** 2 * window).sum((1, 2)) / window.sum())
     samples = []
