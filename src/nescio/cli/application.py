@@ -24,7 +24,10 @@ application = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all done; 1 done, but something in it is not right (a file that could not be read, a damaged record); 2 an error; 130 interrupted.",
+    epilog=(
+        "Exit codes: 0 all done; 1 done, but something in it is not right (a file that could not be read, a damaged "
+        "record); 2 an error; 3 an experiment waits for a person; 130 interrupted."
+    ),
 )
 
 

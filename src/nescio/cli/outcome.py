@@ -11,10 +11,11 @@ import typer
 from nescio.compute import enable_compilation_cache
 from nescio.errors import InterruptedExplorationError, InterruptedTrainingError, NescioError
 
-__all__ = ["FAILED", "INCOMPLETE", "INTERRUPTED", "guarded", "report_error"]
+__all__ = ["FAILED", "INCOMPLETE", "INTERRUPTED", "WAITING", "guarded", "report_error"]
 
 INCOMPLETE = 1
 FAILED = 2
+WAITING = 3
 INTERRUPTED = 130
 
 _Arguments = ParamSpec("_Arguments")

@@ -1,32 +1,50 @@
-"""The verb `reproduce`: figures that a paper printed, measured again."""
+"""The verb `reproduce`: figures that a paper printed, measured again, and ways to explore, compared."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from nescio.cli.folders import usable_folder
 from nescio.cli.overrides import SetOption, learn_settings
-from nescio.errors import FileError
+from nescio.errors import ConfigurationError, FileError
 
 __all__ = ["Publication", "reproduce"]
+
+_WORKERS = 2
 
 
 class Publication(StrEnum):
     """What can be reproduced."""
 
     banko2021 = "banko2021"
+    dkl = "dkl"
+
+
+class _Range(NamedTuple):
+    """What is compared, and how often."""
+
+    data: Sequence[str] | None
+    methods: Sequence[str] | None
+    seeds: int | None
+    points: int | None
+
+    @property
+    def given(self) -> str:
+        """The first option of these that was given; empty if none was."""
+        options = zip(("--data", "--method", "--seeds", "--points"), self, strict=True)
+        return next((option for option, value in options if value is not None), "")
 
 
 def reproduce(
     publication: Annotated[Publication, typer.Argument(help="Which publication.")],
     hard: Annotated[
-        bool, typer.Option("--hard", help="Twice the ranges of every nuisance parameter.")
+        bool, typer.Option("--hard", help="Twice the ranges of every nuisance parameter (banko2021).")
     ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write figures.")
@@ -34,17 +52,42 @@ def reproduce(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Where to write the numbers.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of all random draws; the first of them where there are several.")
+    ] = 0,
     setting: SetOption = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="film, ferroelectric or plasmon; may be given again (dkl; default: all that are there)."
+        ),
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="A way to explore; may be given again (dkl; default: all).")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="How often each way explores (dkl; default: 20).", show_default=False),
+    ] = None,
+    points: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many places it measures (dkl; default: 180).", show_default=False),
+    ] = None,
 ) -> None:
     """Measure again what a publication reports, and print it.
 
     banko2021: Banko et al., npj Computational Materials 7, 104 (2021).
 
+    dkl: ways to choose measurements, compared on a film and on simulated instruments. All of it takes one to several
+    hours on two cores. What is done is kept: after Ctrl-C, the same command goes on.
+
     Example: nescio reproduce banko2021 --json banko2021.json
     """
-    from nescio.xrd.reproduction import WANTED, reproduce_banko2021
-
+    wanted = _Range(data or None, method or None, seeds, points)
+    if publication is Publication.dkl and (hard or setting):
+        raise ConfigurationError(f"{'--hard' if hard else '--set'}: is of banko2021, and not of dkl")
+    if publication is Publication.banko2021 and wanted.given:
+        raise ConfigurationError(f"{wanted.given}: is of dkl, and not of banko2021")
     settings = learn_settings({}, "--set", setting or (), seed)
     if output is not None:
         usable_folder(output)
@@ -52,10 +95,69 @@ def reproduce(
         usable_folder(json_file.parent)
         if json_file.is_dir():
             raise FileError(f"{json_file}: is a folder, where a file is needed")
-    numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
+    if publication is Publication.dkl:
+        numbers = _explore(wanted, seed, output)
+    else:
+        from nescio.xrd.reproduction import WANTED, reproduce_banko2021
+
+        numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
     if json_file is not None:
         json_file.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else WANTED)
+    if publication is Publication.dkl:
+        _print_comparison(numbers)
+    else:
+        _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else WANTED)
+
+
+def _explore(wanted: _Range, seed: int, output: Path | None) -> dict[str, Any]:
+    """Compare ways to explore."""
+    from nescio.microscopy.comparison import plan, summarise
+    from nescio.microscopy.comparison_data import DATA_SETS, film_file
+    from nescio.microscopy.comparison_methods import METHODS
+
+    data = wanted.data
+    if data is None:
+        data = [name for name in DATA_SETS if name != "film" or film_file() is not None]
+        if "film" not in data:
+            typer.echo("film is left out: its file is not there (see NESCIO_DATA)", err=True)
+    comparison = plan(
+        data,
+        wanted.methods or tuple(METHODS),
+        seeds=wanted.seeds or 20,
+        first_seed=seed,
+        points=wanted.points or 180,
+    )
+    missing = comparison.missing
+    minutes = comparison.seconds(missing) / _WORKERS / 60
+    kept = (
+        f", {len(comparison.jobs) - len(missing)} more are kept from before"
+        if missing != comparison.jobs
+        else ""
+    )
+    typer.echo(
+        f"{len(missing)} explorations, about {max(1, round(minutes))} min on two cores{kept}", err=True
+    )
+    comparison.run(workers=_WORKERS)
+    curves = {name: comparison.curves(name) for name in comparison.cases}
+    if output is not None:
+        from nescio.microscopy.comparison_report import write_comparison
+
+        typer.echo(f"report: {write_comparison(output, curves)}", err=True)
+    return {name: summarise(one) for name, one in curves.items()}
+
+
+def _print_comparison(numbers: Mapping[str, Any]) -> None:
+    """Print a table for each data set: medians, and quartiles in brackets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from nescio.microscopy.comparison_report import COLUMNS, comparison_rows
+
+    for name, summary in numbers.items():
+        table = Table("method", *COLUMNS.values(), title=f"dkl: {name}", title_justify="left")
+        for row in comparison_rows(summary):
+            table.add_row(*row)
+        Console().print(table)
 
 
 def _print_numbers(title: str, numbers: Mapping[str, Any], wanted: Mapping[str, str]) -> None:

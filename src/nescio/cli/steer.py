@@ -18,7 +18,7 @@ from nescio.errors import ConfigurationError, NescioError
 if TYPE_CHECKING:
     from nescio.trace import Trace
 
-__all__ = ["parse_act", "steer"]
+__all__ = ["parse_act", "present_person", "steer"]
 
 _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.1
@@ -36,7 +36,7 @@ forbid KIND KEY=VALUE ...               forbid rectangle low=[0,0] high=[10,20]
 favour KIND KEY=VALUE ... [weight=2]    favour circle centre=[40,40] radius=8
 reject N [why="drifted"]                learn nothing from measurement N
 costs [seconds=5 speed=2 ...]           weigh what measurements cost; alone: no more
-budget points=300                       spend more or less
+budget points=300 [seconds=none ...]    spend more or less; other limits stay
 mode automatic|approve|watch [every=K]  how far it goes on its own
 undo [N]                                take back act N, or the last
 status                                  how the run stands
@@ -57,10 +57,12 @@ def steer(folder: Path, lines: Sequence[str]) -> None:
     from nescio.trace import Trace
 
     with Trace.open(folder) as trace:
-        who = _who()
+        who = present_person()
         if lines:
+            wait_seconds = _WAIT_SECONDS
             for line in lines:
-                _do(trace, line, who, strict=True)
+                # A run that did not answer once is not waited for again.
+                wait_seconds = wait_seconds if _do(trace, line, who, wait_seconds, strict=True) else 0.0
             return
         typer.echo(f"steering {folder} as {who}; help lists what can be done")
         while True:
@@ -71,42 +73,45 @@ def steer(folder: Path, lines: Sequence[str]) -> None:
                 return
             if line.strip() in ("quit", "exit", "q"):
                 return
-            _do(trace, line, who, strict=False)
+            _do(trace, line, who, _WAIT_SECONDS, strict=False)
 
 
-def _who() -> str:
+def present_person() -> str:
+    """Return the name of whoever is logged in."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
         return "somebody"
 
 
-def _do(trace: Trace, line: str, who: str, *, strict: bool) -> None:
+def _do(trace: Trace, line: str, who: str, wait_seconds: float, *, strict: bool) -> bool:
+    """Do what a line says, and return whether the run answered, where it was asked."""
     words = line.strip()
     if not words:
-        return
+        return True
     if words == "help":
         typer.echo(HELP)
-        return
-    if words == "status":
-        typer.echo(_status(trace))
-        return
+        return True
     try:
-        kind, parameters = parse_act(words, pending=_pending(trace))
+        if words == "status":
+            typer.echo(_status(trace))
+            return True
+        kind, parameters = parse_act(words, pending=_pending(trace) if words == "decline" else None)
         row = trace.add_act(kind, parameters, who=who)
-        _await(trace, row, strict=strict)
+        return _await(trace, row, wait_seconds, strict=strict)
     except NescioError as error:
         if strict:
             raise
         typer.echo(f"error: {error}")
+    return True
 
 
-def _await(trace: Trace, row: int, *, strict: bool) -> None:
+def _await(trace: Trace, row: int, seconds: float, *, strict: bool) -> bool:
     """Say what became of an act, if the run answers soon: between two measurements it does."""
     from nescio.trace import ActOutcome
 
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < deadline:
+    deadline = time.monotonic() + seconds
+    while True:
         for _, outcome in trace.all(ActOutcome):
             if outcome.act == row:
                 if not outcome.accepted:
@@ -115,28 +120,48 @@ def _await(trace: Trace, row: int, *, strict: bool) -> None:
                     typer.echo(f"refused: {outcome.message}")
                 else:
                     typer.echo(f"done, after {outcome.step} measurements")
-                return
+                return True
+        if time.monotonic() >= deadline:
+            break
         time.sleep(_POLL_SECONDS)
     typer.echo("written down; it takes effect before the next measurement, or when the run is resumed")
+    return False
 
 
 def _pending(trace: Trace) -> int | None:
     """Return the candidate that was chosen last and is not measured yet."""
-    from nescio.trace import Decision, Measurement
+    from nescio.explore.experiment import Experiment
 
-    last = trace.last(Decision)
-    if last is None:
-        return None
-    done = {one.candidate for _, one in trace.all(Measurement)[last[1].step :]}
-    return next((candidate for candidate in last[1].chosen if candidate not in done), None)
+    with Experiment.open(trace.path, read_only=True) as experiment:
+        return next(iter(experiment.known.pending()), None)
 
 
 def _status(trace: Trace) -> str:
-    from nescio.trace import Event, Measurement
+    from nescio.explore.experiment import Experiment
+    from nescio.trace import Event
 
-    event = trace.last(Event)
-    latest = f"; last event: {event[1].kind} {event[1].message}" if event else ""
-    return f"{trace.count(Measurement)} measurements{latest}"
+    with Experiment.open(trace.path, read_only=True) as experiment:
+        known = experiment.known
+        lines = [f"{known.step} of {known.points} measurements"]
+        if finished := known.finished:
+            lines.append(f"finished: {finished}")
+        elif known.flow.paused:
+            lines.append(f"paused: {known.flow.paused}")
+        for candidate in known.pending()[:1]:
+            place = ", ".join(
+                f"{name} {x:g}"
+                for name, x in zip(known.candidates.coordinates, known.position(candidate), strict=True)
+            )
+            needs = " (needs approval)" if known.needs_approval() else ""
+            lines.append(f"next: candidate {candidate} at {place} {known.candidates.unit}{needs}")
+        for candidate, value in experiment.best(1):
+            output = experiment.scalarizer.outputs[0]
+            lines.append(
+                f"best: {output.name} {value:.4g} {output.unit}".rstrip() + f" at candidate {candidate}"
+            )
+        if event := trace.last(Event):
+            lines.append(f"last event: {event[1].kind} {event[1].message}".rstrip())
+    return "\n".join(lines)
 
 
 def parse_act(line: str, *, pending: int | None = None) -> tuple[str, dict[str, Any]]:
@@ -165,7 +190,9 @@ def _parameters(kind: str, plain: list[str], keys: dict[str, Any], pending: int 
     match kind:
         case "policy" | "scalarizer" | "forbid" | "favour":
             field = {"forbid": "region", "favour": "region"}.get(kind, kind)
-            beside = {name: keys.pop(name) for name in ("weight", "goal") if kind == _OWNER[name] and name in keys}
+            beside: dict[str, Any] = {
+                name: keys.pop(name) for name in ("weight", "goal") if kind == _OWNER[name] and name in keys
+            }
             if "goal" in beside and not isinstance(beside["goal"], dict):
                 beside["goal"] = {"direction": beside["goal"]}
             return {field: {"kind": _only(kind, plain), **keys}, **beside}
@@ -173,8 +200,8 @@ def _parameters(kind: str, plain: list[str], keys: dict[str, Any], pending: int 
             return {"goal": {"direction": _only(kind, plain)}}
         case "mode":
             return {"mode": {"kind": _only(kind, plain), **keys}}
-        case "budget":
-            return {"budget": keys}
+        case "budget" if not plain:
+            return {"budget": {name: None if value == "none" else value for name, value in keys.items()}}
         case "measure" if plain:
             return {"position": [_value(word) for word in plain], **keys}
         case "reject":

@@ -155,10 +155,20 @@ class ChangeMode(PersonAct):
 
 
 class ChangeBudget(PersonAct):
-    """Spend more, or less."""
+    """Spend more, or less: what is given replaces what held, a limit of none takes it away, and the rest stays."""
 
     kind: ClassVar[str] = "budget"
     budget: Budgets
+
+    @model_validator(mode="after")
+    def _something(self) -> ChangeBudget:
+        if not self.budget.model_fields_set:
+            raise ValueError(f"needs one of {', '.join(Budgets.model_fields)}")
+        return self
+
+    def parameters(self) -> dict[str, Any]:
+        """Return its fields as JSON-compatible values; of the budget only what was given."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 class Measure(PersonAct):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
-from nescio.errors import InterruptedExplorationError, NescioError
-from nescio.explore.experiment import Experiment, Measured, Next
+from nescio.errors import InterruptedExplorationError, NescioError, TraceError
+from nescio.explore.experiment import Experiment, Next
 from nescio.explore.instruments import Instrument, measure_with_retries
-from nescio.trace import now
+from nescio.explore.known import Measured
+from nescio.trace import Event, Measurement, now
 
-__all__ = ["Observer", "Silent", "drive"]
+__all__ = ["Observer", "Silent", "drive", "interrupted", "remind", "resume_command"]
 
 
 class Observer(Protocol):
@@ -70,6 +73,7 @@ def drive(
 
     Raises:
         InterruptedExplorationError: Ctrl-C was pressed; everything measured is in the record.
+        TraceError: The record cannot be written.
     """
     observer = observer or Silent()
     try:
@@ -78,12 +82,14 @@ def drive(
                 observer.said(experiment, messages)
             try:
                 choice = experiment.next()
+            except TraceError:
+                raise
             except NescioError as error:
                 # The experiment has paused itself; a person may change what it cannot do.
                 observer.said(experiment, [str(error)])
                 continue
             if choice.finished:
-                experiment.event("finish", choice.finished)
+                _finish(experiment, choice.finished)
                 return choice.finished
             if choice.candidate is None:
                 if not wait:
@@ -94,11 +100,39 @@ def drive(
             observer.about_to_measure(experiment, choice)
             _measure(experiment, instrument, choice.candidate, observer, sleep)
     except KeyboardInterrupt:
-        experiment.event("interrupt", f"by the keyboard, after {experiment.step} measurements")
-        raise InterruptedExplorationError(
-            f"interrupted after {experiment.step} of {experiment.points} measurements, all of them kept; "
-            f"resume with: nescio explore {experiment.trace.path.parent}"
-        ) from None
+        raise interrupted(experiment) from None
+
+
+def interrupted(experiment: Experiment) -> InterruptedExplorationError:
+    """Write down that an experiment was interrupted, and return the error that says how to resume it."""
+    kept = "all measurements are kept"
+    # Whoever interrupts again is in a hurry.
+    with suppress(NescioError, KeyboardInterrupt):
+        measurements = experiment.trace.count(Measurement)
+        kept = f"after {measurements} of {experiment.points} measurements, all of them kept"
+        experiment.event("interrupt", f"by the keyboard, after {measurements} measurements")
+    return InterruptedExplorationError(f"interrupted: {kept}; resume with: {resume_command(experiment)}")
+
+
+def resume_command(experiment: Experiment) -> str:
+    """Return the command that resumes an experiment."""
+    path = experiment.trace.path
+    return f"nescio explore {shlex.quote(str(path.parent if path.name == 'trace.sqlite' else path))}"
+
+
+def remind(instrument: Instrument, experiment: Experiment) -> None:
+    """Tell a simulated instrument what it has measured already, so that its noise and its drift go on from there."""
+    remember = getattr(instrument, "remember", None)
+    if remember is not None:
+        remember(
+            [experiment.position(one.candidate) for one in experiment.measured if one.spectrum is not None]
+        )
+
+
+def _finish(experiment: Experiment, why: str) -> None:
+    last = experiment.trace.last(Event)
+    if last is None or (last[1].kind, last[1].message) != ("finish", why):
+        experiment.event("finish", why)
 
 
 def _measure(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nescio.errors import NescioError
-from nescio.explore.experiment import Experiment, seconds_between
+from nescio.explore.experiment import Experiment
+from nescio.explore.record import seconds_between
 from nescio.trace import Act, ActOutcome, Decision
 
 if TYPE_CHECKING:
@@ -154,13 +155,13 @@ def _decisions(experiment: Experiment) -> xr.Dataset:
         return dataset
     predicted = np.full((2, experiment.step, len(experiment.scalarizer.outputs)), np.nan)
     changes, before = [], None
-    names = [output.name for output in experiment.scalarizer.outputs]
     maps = None
     for position, one in enumerate(decisions):
         if one.maps is None:
             continue
         maps = experiment.trace.get_dataset(one.maps)
-        if [str(name) for name in maps["output"].values] != names:
+        # Of another scalarizer: the numbers are others, even where their names are not.
+        if one.scalarizer != experiment.known.scalarizer_row:
             before, maps = None, None
             changes.append(float("nan"))
             continue
@@ -184,11 +185,9 @@ def _decisions(experiment: Experiment) -> xr.Dataset:
         dataset["mean"] = (("candidate", "output"), maps["mean"].values)
         dataset["sd"] = (("candidate", "output"), maps["sd"].values)
         dataset["acquisition"] = ("candidate", maps["acquisition"].values)
-    if experiment.fit is not None and experiment.fit.outputs[0].embedding.shape[1] >= 2:
-        dataset["embedding"] = (
-            ("candidate", "embedding_dimension"),
-            experiment.fit.outputs[0].embedding,
-        )
+    fit = experiment.last_fit()
+    if fit is not None and fit.outputs[0].embedding.shape[1] >= 2:
+        dataset["embedding"] = (("candidate", "embedding_dimension"), fit.outputs[0].embedding)
     return dataset
 
 

@@ -75,7 +75,7 @@ class Budgets(_Settings):
     """What may be spent; the experiment ends when any is."""
 
     points: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
-    """Measurements, seeds included; by default 5 % of the candidates."""
+    """Measurements, seeds included; by default 5 % of the candidates, but at least twice the seeds."""
     seconds: Annotated[Real, Field(gt=0.0)] | None = None
     """Of the instrument's time, measurements and waits for it."""
     dose: Annotated[Real, Field(gt=0.0)] | None = None
@@ -104,7 +104,7 @@ class ExploreSettings(_Settings):
     scalarizer: Annotated[SerializeAsAny[Scalarizer], scalarizer_field]
     goal: Goal = Goal()
     surrogate: SurrogateSettings = SurrogateSettings()
-    policy: AnyPolicy = UpperConfidenceBound(kappa=0.7)
+    policy: AnyPolicy = UpperConfidenceBound(kappa=0.5)
     batch: Annotated[Whole, Field(ge=1, le=1000)] = 1
     """How many are chosen at once."""
     seeds: SeedSettings = SeedSettings()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nescio.errors import ExplorationError
@@ -37,6 +37,7 @@ class Accepted:
     act: PersonAct
     step: int
     """How many measurements there were."""
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Steering:
         """Return what holds before anybody has done anything."""
         return cls(settings.policy, settings.scalarizer, settings.goal, settings.budget, settings.mode)
 
+    def chooses_like(self, other: Steering) -> bool:
+        """Whether the same would be chosen: whatever may be spent, and however far the experiment goes on its own."""
+        return self is other or replace(self, budget=other.budget, mode=other.mode) == other
+
     def ranking(self) -> Policy:
         """Return the policy, weighed against costs where there are any.
 
@@ -83,7 +88,7 @@ def undo_target(accepted: Sequence[Accepted], act: Undo) -> int:
     Raises:
         ExplorationError: There is none, or it cannot be undone.
     """
-    active = _active(accepted)
+    active = _active(accepted, _targets(accepted))
     can = [one for one in accepted if one.number in active and one.act.steers]
     if act.act is None:
         last = [one.number for one in can if not isinstance(one.act, Undo)]
@@ -99,44 +104,46 @@ def undo_target(accepted: Sequence[Accepted], act: Undo) -> int:
 def steered(settings: ExploreSettings, accepted: Sequence[Accepted]) -> Steering:
     """Return what holds after acts, given in their order."""
     now = Steering.configured(settings)
-    active = _active(accepted)
+    active = _active(accepted, _targets(accepted))
     for one in accepted:
         if one.number in active:
             now = _changed(now, one)
     return now
 
 
-def _active(accepted: Sequence[Accepted]) -> set[int]:
-    """Return the numbers of the acts that hold; an undo that is undone lets its target hold again."""
-    active: set[int] = set()
+def _targets(accepted: Sequence[Accepted]) -> dict[int, int]:
+    """Return what each undo takes back, by number."""
     targets: dict[int, int] = {}
-    for one in accepted:
-        active.add(one.number)
-        if not isinstance(one.act, Undo):
+    for place, one in enumerate(accepted):
+        if isinstance(one.act, Undo):
+            if one.act.act is not None:
+                targets[one.number] = one.act.act
+                continue
+            earlier = accepted[:place]
+            active = _active(earlier, targets)
+            targets[one.number] = max(
+                (
+                    other.number
+                    for other in earlier
+                    if other.number in active and other.act.steers and not isinstance(other.act, Undo)
+                ),
+                default=-1,
+            )
+    return targets
+
+
+def _active(accepted: Sequence[Accepted], targets: Mapping[int, int]) -> set[int]:
+    """Return the numbers of the acts that hold: an undo that is itself undone takes nothing back."""
+    active: set[int] = set()
+    undone: set[int] = set()
+    # The latest first: what takes an act back comes after it.
+    for one in reversed(accepted):
+        if one.number in undone:
             continue
-        target = one.act.act
-        if target is None:
-            earlier = [
-                other.number
-                for other in accepted
-                if other.number < one.number
-                and other.number in active
-                and other.act.steers
-                and not isinstance(other.act, Undo)
-            ]
-            target = earlier[-1]
-        targets[one.number] = target
-        _switch(target, active, targets)
+        active.add(one.number)
+        if one.number in targets:
+            undone.add(targets[one.number])
     return active
-
-
-def _switch(number: int, active: set[int], targets: dict[int, int]) -> None:
-    if number in active:
-        active.discard(number)
-    else:
-        active.add(number)
-    if number in targets:
-        _switch(targets[number], active, targets)
 
 
 def _changed(now: Steering, one: Accepted) -> Steering:
@@ -152,7 +159,8 @@ def _changed(now: Steering, one: Accepted) -> Steering:
         case ChangeMode(mode=mode):
             return replace(now, mode=mode)
         case ChangeBudget(budget=budget):
-            return replace(now, budget=budget)
+            given = {name: getattr(budget, name) for name in budget.model_fields_set}
+            return replace(now, budget=now.budget.model_copy(update=given))
         case Measure() as measure:
             return replace(now, pointed=(*now.pointed, (measure, one.step)))
         case Forbid(region=region):

@@ -9,7 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from nescio.explore.experiment import Experiment, Measured, Next
+from nescio.explore.experiment import Experiment, Next
+from nescio.explore.known import Measured
 from nescio.view import LiveView, Status
 
 __all__ = ["Terminal"]
@@ -53,6 +54,7 @@ class Terminal:
     def measured(self, experiment: Experiment, one: Measured) -> None:
         """Show what came of it."""
         del one
+        self._next = Next()
         self._show(experiment, "")
 
     def waiting(self, experiment: Experiment, why: str) -> None:

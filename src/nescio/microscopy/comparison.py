@@ -1,4 +1,4 @@
-"""Ways to explore, compared on known scalars: what each has found, and what its model knows, with ever more measured."""
+"""Ways to explore, compared on known scalars: what each finds, and what its model knows, with ever more measured."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Comparison:
                     "a worker process died, perhaps for lack of memory; the same command goes on"
                 ) from None
             except BaseException:
-                # Nobody waits for what will not be looked at: what is finished is kept, and no file is ever half written.
+                # Nobody waits for what will not be looked at; what is finished is kept, and no file is half written.
                 for process in set(multiprocessing.active_children()) - earlier:
                     process.terminate()
                 raise
@@ -186,8 +186,8 @@ def plan(
                 f"points: {points} of the {len(loaded[name][0])} of {name} cannot be chosen after {first} at random"
             )
     jobs = tuple(
-        Job(path, name, case.digest, method, first_seed + number, points, first, folder)
-        for name, (case, path) in loaded.items()
+        Job.of(case, path, method, seed=first_seed + number, points=points, first=first, folder=folder)
+        for case, path in loaded.values()
         for method in dict.fromkeys(methods)
         for number in range(seeds)
     )
@@ -275,15 +275,15 @@ def summarise(curves: xr.Dataset) -> dict[str, dict[str, Any]]:
     ends = {"found_top5": among, **{name: curves[name].isel(point=-1) for name in _JUDGED[1:]}}
     summary: dict[str, dict[str, Any]] = {}
     for method in map(str, curves["method"].values):
-        quartiles = {name: _quartiles(values.sel(method=method).values) for name, values in ends.items()}
-        lines = {name: _quartiles(curves[name].sel(method=method).values) for name in _JUDGED}
+        quartiles = {name: _quartiles(values.sel({"method": method}).values) for name, values in ends.items()}
+        lines = {name: _quartiles(curves[name].sel({"method": method}).values) for name in _JUDGED}
         summary[method] = {
             **{name: None if three is None else float(three[1]) for name, three in quartiles.items()},
             "quartiles": {
                 name: None if three is None else [float(three[0]), float(three[2])]
                 for name, three in quartiles.items()
             },
-            "seconds": float(np.median(curves["seconds"].sel(method=method))),
+            "seconds": float(np.median(curves["seconds"].sel({"method": method}))),
             "seeds": int(curves.sizes["seed"]),
             "curves": {
                 "points": [int(n) for n in points],

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nescio.errors import ExplorationError, FileError
 from nescio.explore.candidates import Candidates
 from nescio.explore.scalarizers import BandIntegral, Scalarizer
+from nescio.files import npz_arrays
 from nescio.microscopy.comparison_code import code_digest
 from nescio.microscopy.images import image_dataset
 from nescio.microscopy.patches import PatchSettings
@@ -37,6 +38,7 @@ _FILM = Path("microscopy") / "vartbo_pto_beps.npz"
 _FILM_ARRAYS = {"image": 2, "loops": 4, "pos": 2}
 _ARRAYS = ("positions", "patches", "features", "values", "truth")
 _SHARE = 0.05
+_LARGEST = 2**30
 # What the image and the scalars are made by.
 _CODE = (
     "nescio.microscopy.comparison_data",
@@ -119,10 +121,9 @@ class Case:
             FileError: It is not such a file.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+            arrays: dict[str, Any] = _arrays(path)
             return cls(name=str(arrays.pop("name")), noisy=bool(arrays.pop("noisy")), **arrays)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (FileError, KeyError, TypeError) as error:
             raise FileError(f"{path}: cannot be read ({error}); remove it, and it is made again") from None
 
 
@@ -154,6 +155,14 @@ def load_case(name: str, cache: Path) -> tuple[Case, Path]:
     return case, case.save(path)
 
 
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return npz_arrays(path, content, max_bytes=_LARGEST)
+
+
 def _need_film() -> Path:
     path = film_file()
     if path is None:
@@ -166,21 +175,19 @@ def _need_film() -> Path:
 def _film() -> Case:
     """The measured film: the magnitude of the mean response over sweeps 2 and 3 of each loop, as measured."""
     path = _need_film()
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in _FILM_ARRAYS}
-    except (OSError, ValueError, KeyError) as error:
-        raise FileError(f"{path}: cannot be read ({error})") from None
+    arrays = _arrays(path)
     for name, dimensions in _FILM_ARRAYS.items():
-        if arrays[name].ndim != dimensions:
-            raise FileError(f"{path}: {name} has shape {arrays[name].shape}: needs {dimensions} dimensions")
+        if name not in arrays or arrays[name].ndim != dimensions:
+            raise FileError(f"{path}: needs an array {name} of {dimensions} dimensions")
     loops = arrays["loops"].reshape(-1, *arrays["loops"].shape[2:]).astype(np.float64)
     survey = image_dataset(arrays["image"], source=path.name).assign(
         position=(("candidate", "coordinate"), arrays["pos"].astype(np.float64), {"units": "pixel"})
     )
     # The first sweep is of a film that was never switched.
     values = np.abs(loops[:, :, 1:].mean(axis=(1, 2)))
-    return _case("film", survey.assign_coords(coordinate=["y", "x"]), _PATCHES["film"], values, values, noisy=True)
+    return _case(
+        "film", survey.assign_coords(coordinate=["y", "x"]), _PATCHES["film"], values, values, noisy=True
+    )
 
 
 def _ferroelectric() -> Case:

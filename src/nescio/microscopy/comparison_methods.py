@@ -70,7 +70,7 @@ class Forest:
         """Learn from the scalars (m, 1) of the candidates chosen so far."""
         from sklearn.ensemble import RandomForestRegressor
 
-        forest = RandomForestRegressor(self._trees, random_state=self._seed)
+        forest = RandomForestRegressor(self._trees, max_features=1 / 3, random_state=self._seed)
         forest.fit(self._pixels[chosen], values[:, 0])
         each = np.stack([tree.predict(self._pixels) for tree in forest.estimators_], 1)
         return _Trees(each.mean(1)[:, None], each.std(1)[:, None], np.full(1, np.nan))
@@ -148,8 +148,8 @@ METHODS: Mapping[str, Method] = {
         seconds=30.0,
     ),
     "vae": Method(
-        "a Gaussian process in the latent space of a variational autoencoder of all patches, which was trained before the "
-        "first measurement and knows nothing of the scalar",
+        "a Gaussian process in the latent space of a variational autoencoder of all patches, which was trained before "
+        "the first measurement and knows nothing of the scalar",
         "latent",
         _deep(kind="fixed", position="never"),
         seconds=30.0,
@@ -180,5 +180,5 @@ METHODS: Mapping[str, Method] = {
         seconds=25.0,
     ),
 }
-"""All of them, in the order of tables. But for `random`, `grid`, `forest` and `improvement`, which tell so, the policy is
-the default one: what differs is the model."""
+"""All of them, in the order of tables. But for `random`, `grid`, `forest` and `improvement`, which tell so, the policy
+is the default one: what differs is the model."""

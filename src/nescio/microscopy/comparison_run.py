@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -154,31 +153,33 @@ def _key(seed: int, step: int) -> jax.Array:
 
 @dataclass(frozen=True)
 class Job:
-    """One exploration to be made, and the file that keeps what came of it."""
+    """One exploration to be made."""
 
-    case_file: Path
     case: str
-    digest: str
-    """Of the data."""
+    case_file: Path
     method: str
     seed: int
     points: int
     first: int
-    folder: Path
+    file: Path
+    """Keeps what came of it; named after all that this depends on."""
 
-    @property
-    def file(self) -> Path:
-        """Named after all that the result depends on."""
+    @classmethod
+    def of(
+        cls, case: Case, case_file: Path, method: str, *, seed: int, points: int, first: int, folder: Path
+    ) -> Job:
+        """Return an exploration whose result is kept in a folder."""
         document = {
-            "digest": self.digest,
-            "method": METHODS[self.method].document(),
-            "seed": self.seed,
-            "points": self.points,
-            "first": self.first,
+            "data": case.digest,
+            "method": METHODS[method].document(),
+            "seed": seed,
+            "points": points,
+            "first": first,
             "code": code_digest(*_CODE),
         }
         key = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:20]
-        return self.folder / f"{self.case}-{self.method}-{self.seed}-{key}.json"
+        file = folder / f"{case.name}-{method}-{seed}-{key}.json"
+        return cls(case.name, case_file, method, seed, points, first, file)
 
     def result(self) -> Run | None:
         """Return what was kept; nothing if it was not made yet, or the file is damaged."""

@@ -2,6 +2,7 @@
 
 from nescio.view.assessment import assessment_report
 from nescio.view.calibration import p_value_uniformity, reliability_diagram, training_history
+from nescio.view.comparison import comparison_curves
 from nescio.view.composition import composition_map
 from nescio.view.errors import by_group, error_against_fraction, error_violins, score_histogram
 from nescio.view.exploration import write_exploration_report
@@ -38,6 +39,7 @@ __all__ = [
     "assessment_report",
     "best_and_typical_spectra",
     "by_group",
+    "comparison_curves",
     "composition_map",
     "decision_regions",
     "error_against_fraction",

@@ -23,7 +23,7 @@ class AskTell(Protocol):
     def position(self, candidate: int) -> NDArray[np.float64]:
         """Return where a candidate is, shape (coordinates,)."""
 
-    def tell(self, candidate: int, spectrum: xr.DataArray | None, problem: str = "") -> None:
+    def tell(self, candidate: int, spectrum: xr.DataArray | None, problem: str = "") -> object:
         """Take the spectrum of a candidate; without one, `problem` says why."""
 
     @property

@@ -11,15 +11,14 @@ import optax
 from jax import Array
 from numpy.typing import NDArray
 
-from nescio.explore.surrogates.kernel import Inputs, covariance, prior_variance
-from nescio.explore.surrogates.likelihood import JITTER, inverse_factor, negative_log_likelihood, padded
+from nescio.explore.surrogates.kernel import Inputs, covariance, noise_variance, prior_variance
+from nescio.explore.surrogates.likelihood import inverse_factor, negative_log_likelihood, padded
 from nescio.explore.surrogates.parameters import Parameters, log_prior
 
 __all__ = ["Conditioned", "Halves", "capacity", "condition", "halves", "predict", "train"]
 
 # Of measurements; larger numbers are rounded up to multiples of the last.
 _CAPACITIES = (100, 200, 400, 700, 1000)
-_LARGEST_PARTITION = 1 << 20
 
 
 def capacity(n: int) -> int:
@@ -47,12 +46,11 @@ def halves(n: int, members: int, seed: int) -> Halves:
     Of every two that follow one another, one goes to each; and where a measurement went does not change when more are
     added, so that a member never learns from what it must not have seen.
     """
-    if n > _LARGEST_PARTITION:
-        raise ValueError(f"{n} measurements: more than {_LARGEST_PARTITION}")
     size = capacity(n) // 2
     seen = np.zeros((members, n), bool)
     for pair in range(members // 2):
-        first = np.random.default_rng([seed, pair]).integers(0, 2, _LARGEST_PARTITION // 2)
+        # More draws only follow the earlier ones.
+        first = np.random.default_rng([seed, pair]).integers(0, 2, (n + 1) // 2)
         number = np.arange(n)
         seen[2 * pair] = (number % 2) == first[number // 2]
         seen[2 * pair + 1] = ~seen[2 * pair]
@@ -74,9 +72,7 @@ def _objective(
     positioned: Array,
     freedom: Array,
 ) -> Array:
-    matrix = padded(
-        covariance(parameters, inputs, inputs, positioned), jnp.exp(2.0 * parameters.log_noise), mask
-    )
+    matrix = padded(covariance(parameters, inputs, inputs, positioned), noise_variance(parameters), mask)
     return negative_log_likelihood(matrix, targets * mask) - log_prior(parameters, head, freedom)
 
 
@@ -103,7 +99,8 @@ def train(
         targets: Shape (members, size), standardised.
         mask: Shape (members, size), 1 for a measurement.
         positioned: Shape (members,), 1 where the kernel sees the position.
-        trained_head: 1 where the head is trained as well, 0 where it stays.
+        trained_head: 1 where the head is trained as well, 0 where it only follows the stretch, which is then the one
+            lengthscale of the embedding.
         freedom: Of the head, see :func:`log_prior`.
         steps: How many; not part of the compiled program.
         learning_rate: At the beginning; it falls to a tenth along a cosine.
@@ -114,11 +111,16 @@ def train(
     def step(number: Array, carry: tuple[Parameters, optax.OptState]) -> tuple[Parameters, optax.OptState]:
         parameters, state = carry
         slope = gradient(parameters, head, inputs, targets, mask, positioned, freedom)
-        slope = slope._replace(head=slope.head * trained_head)
+        along = slope.log_stretch + jnp.sum(slope.head * parameters.head, (1, 2))
+        slope = slope._replace(
+            head=slope.head * trained_head, log_stretch=jnp.where(trained_head > 0, slope.log_stretch, along)
+        )
         done = number / jnp.maximum(steps, 1)
         state.hyperparams["learning_rate"] = learning_rate * (0.55 + 0.45 * jnp.cos(jnp.pi * done))
         change, state = optimiser.update(slope, state, parameters)
-        return optax.apply_updates(parameters, change), state
+        parameters = optax.apply_updates(parameters, change)
+        stretched = start.head * jnp.exp(parameters.log_stretch - start.log_stretch)[:, None, None]
+        return parameters._replace(head=jnp.where(trained_head > 0, parameters.head, stretched)), state
 
     finished: Parameters = jax.lax.fori_loop(0, steps, step, (start, optimiser.init(start)))[0]
     return finished
@@ -144,12 +146,12 @@ def condition(
     """Give every member all measurements: inputs (size, ...), targets and mask (size,), positioned (members,)."""
 
     def one(parameters: Parameters, positioned: Array) -> Conditioned:
-        noise = jnp.exp(2.0 * parameters.log_noise)
+        noise = noise_variance(parameters)
         matrix = padded(covariance(parameters, inputs, inputs, positioned), noise, mask)
         _, inverse = inverse_factor(matrix)
         weights = inverse.T @ (inverse @ (targets * mask))
         precision = jnp.sum(inverse * inverse, 0)
-        variance = jnp.maximum(1.0 / precision - noise - JITTER, 1e-8)
+        variance = jnp.maximum(1.0 / precision - noise, 1e-8)
         return Conditioned(inverse, weights, weights / precision, variance)
 
     return jax.vmap(one)(parameters, positioned)
@@ -174,4 +176,5 @@ def predict(
         return cross.T @ conditioned.weights, jnp.maximum(variance, 1e-8)
 
     # One member after the other: side by side their covariances would take a gigabyte for ten thousand candidates.
-    return jax.lax.map(one, (parameters, conditioned, positioned))
+    predicted: tuple[Array, Array] = jax.lax.map(one, (parameters, conditioned, positioned))
+    return predicted

@@ -10,7 +10,10 @@ from jax import Array
 
 from nescio.explore.surrogates.parameters import Parameters
 
-__all__ = ["Inputs", "covariance", "matern52", "prior_variance", "squared_distance"]
+__all__ = ["Inputs", "covariance", "matern52", "noise_variance", "prior_variance", "squared_distance"]
+
+# Added to the noise's variance, of targets of unit spread.
+_JITTER = 1e-4
 
 
 class Inputs(NamedTuple):
@@ -59,3 +62,12 @@ def covariance(parameters: Parameters, a: Inputs, b: Inputs, positioned: Array) 
 def prior_variance(parameters: Parameters) -> Array:
     """Return the variance of the function at any one point."""
     return jnp.exp(2.0 * parameters.log_signal)
+
+
+def noise_variance(parameters: Parameters) -> Array:
+    """Return the variance of a measurement about the function, never so small that a covariance is singular.
+
+    What single precision needs grows with the covariance's largest eigenvalue, and so with the function's variance.
+    """
+    least = _JITTER * jnp.maximum(1.0, prior_variance(parameters))
+    return jnp.exp(2.0 * parameters.log_noise) + least

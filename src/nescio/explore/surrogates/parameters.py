@@ -74,7 +74,13 @@ def initial_parameters(head: Array, coordinates: int, members: int) -> Parameter
         log_region=jnp.asarray(_REGION[0]),
         share=jnp.asarray(_SHARE[0]),
     )
-    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (members, *leaf.shape)), one)
+
+    def repeated(leaf: Array) -> Array:
+        # Of a type of its own, not of a Python number's: else a start would be compiled apart from what is trained.
+        return jnp.broadcast_to(jnp.asarray(leaf, jnp.float32), (members, *leaf.shape))
+
+    members_of: Parameters = jax.tree.map(repeated, one)
+    return members_of
 
 
 def log_prior(parameters: Parameters, head: Array, freedom: float | Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -9,23 +10,29 @@ import jax.numpy as jnp
 from jax import Array
 
 from nescio.explore.surrogates.ensemble import Conditioned
-from nescio.explore.surrogates.kernel import Inputs, covariance
-from nescio.explore.surrogates.likelihood import JITTER
+from nescio.explore.surrogates.kernel import Inputs, covariance, noise_variance
 from nescio.explore.surrogates.parameters import Parameters
 
 __all__ = ["draw_functions"]
 
 _WAVES = 1024
 # A Matern function of smoothness 5/2 has a spectrum of Student's t with 5 degrees of freedom.
-_DEGREES = 5.0
+_DEGREES = 5
 
 
-def _waves(key: Array, dimensions: int) -> tuple[Array, Array]:
-    """Return frequencies (waves, d) and phases (waves,) of random Fourier features of a Matern-5/2 kernel."""
-    normal_key, chi_key, phase_key = jax.random.split(key, 3)
-    normal = jax.random.normal(normal_key, (_WAVES, dimensions))
-    chi = 2.0 * jax.random.gamma(chi_key, _DEGREES / 2.0, (_WAVES, 1))
-    return normal * jnp.sqrt(_DEGREES / chi), 2.0 * jnp.pi * jax.random.uniform(phase_key, (_WAVES,))
+def _prior_functions(key: Array, dimensions: int, draws: int) -> Callable[[Array], Array]:
+    """Draw functions from a Matern-5/2 prior of unit variance by random Fourier features.
+
+    Returns:
+        What takes points (n, dimensions), in lengthscales, to values (n, draws).
+    """
+    normal_key, phase_key = jax.random.split(key)
+    # All normal variates at once, and chi squared as a sum of squares: sampling is what takes long to compile.
+    normal = jax.random.normal(normal_key, (_WAVES, dimensions + _DEGREES + draws))
+    direction, squares, weights = jnp.split(normal, [dimensions, dimensions + _DEGREES], axis=1)
+    frequency = direction * jnp.sqrt(_DEGREES / jnp.sum(squares**2, 1, keepdims=True))
+    phase = 2.0 * jnp.pi * jax.random.uniform(phase_key, (_WAVES,))
+    return lambda points: jnp.sqrt(2.0 / _WAVES) * jnp.cos(points @ frequency.T + phase) @ weights
 
 
 @partial(jax.jit, static_argnames=("draws",))
@@ -47,7 +54,7 @@ def draw_functions(
 
     Source: Wilson et al., Proc. ICML 119, 10292 (2020), eqs. 6 and 13; Rahimi and Recht, NIPS 20 (2007).
     """
-    waves_key, weight_key, region_key, region_weight_key, noise_key = jax.random.split(key, 5)
+    one_key, other_key, noise_key = jax.random.split(key, 3)
     signal = jnp.exp(parameters.log_signal)
 
     def beside(inputs: Inputs) -> Array:
@@ -59,19 +66,14 @@ def draw_functions(
     embedded = float(measured.features.shape[1] > 0)
     share = 1.0 - embedded * positioned * (1.0 - jax.nn.sigmoid(parameters.share))
 
-    def function(points: Array, key: Array, weight_key: Array) -> Array:
-        frequency, phase = _waves(key, points.shape[1])
-        wave = jnp.sqrt(2.0 / _WAVES) * jnp.cos(points @ frequency.T + phase)
-        return wave @ jax.random.normal(weight_key, (_WAVES, draws))
+    one = _prior_functions(one_key, beside(measured).shape[1], draws)
+    other = _prior_functions(other_key, measured.positions.shape[1], draws)
 
     def prior(inputs: Inputs) -> Array:
         region = inputs.positions * jnp.exp(-parameters.log_region)
-        return signal * (
-            jnp.sqrt(share) * function(beside(inputs), waves_key, weight_key)
-            + jnp.sqrt(1.0 - share) * function(region, region_key, region_weight_key)
-        )
+        return signal * (jnp.sqrt(share) * one(beside(inputs)) + jnp.sqrt(1.0 - share) * other(region))
 
-    noise = jnp.sqrt(jnp.exp(2.0 * parameters.log_noise) + JITTER)
+    noise = jnp.sqrt(noise_variance(parameters))
     shifted = prior(measured) + noise * jax.random.normal(noise_key, (targets.shape[0], draws))
     gap = (targets[:, None] - shifted) * mask[:, None]
     cross = covariance(parameters, measured, candidates, positioned) * mask[:, None]

@@ -20,7 +20,8 @@ class SurrogateSettings(BaseModel):
 
     kind: Literal["deep-kernel", "static-deep-kernel", "fixed", "coordinates"] = "deep-kernel"
     """An embedding of the features that is trained with every measurement; one that is kept as it was after the first
-    ones; the features' own principal components, untrained (the latent position of a VAE, say); or positions alone."""
+    ones; the features' own principal components, untrained (the latent position of a VAE, say); or positions alone. Of
+    an embedding that is not trained, the kernel still learns the lengthscale."""
     embedding: Annotated[Whole, Field(ge=1, le=64)] = 8
     """Dimensions of the embedding."""
     position: Literal["auto", "always", "never"] = "auto"

@@ -16,8 +16,7 @@ from nescio.errors import ExplorationError
 from nescio.explore.candidates import Candidates
 from nescio.explore.surrogates.calibration import LeftOut, Scale, fit_scale
 from nescio.explore.surrogates.ensemble import Conditioned, capacity, condition, halves, predict, train
-from nescio.explore.surrogates.kernel import Inputs
-from nescio.explore.surrogates.likelihood import JITTER
+from nescio.explore.surrogates.kernel import Inputs, noise_variance
 from nescio.explore.surrogates.parameters import Parameters, initial_parameters, principal_head
 from nescio.explore.surrogates.sampling import draw_functions
 from nescio.explore.surrogates.settings import SurrogateSettings
@@ -28,6 +27,8 @@ Floats = NDArray[np.float64]
 
 # Fewer measurements than this say nothing about how far the model's own uncertainty is off.
 _FEWEST_FOR_SCALE = 8
+# Values that differ by less than this, relatively, are all the same.
+_ROUNDING = 1e-9
 _MAIN = ""
 
 
@@ -104,7 +105,9 @@ class _Data:
     def of(index: NDArray[np.intp], values: Floats) -> _Data:
         n, size = len(values), capacity(len(values))
         centre = float(values.mean())
-        spread = float(values.std()) or 1.0
+        spread = float(values.std())
+        if spread <= _ROUNDING * float(np.abs(values).max()):
+            spread = 1.0
         padded_index = np.zeros(size, np.intp)
         target, mask = np.zeros(size, np.float32), np.zeros(size, np.float32)
         padded_index[:n], target[:n], mask[:n] = index, (values - centre) / spread, 1.0
@@ -138,6 +141,8 @@ class _Model:
         """Return draws (draws, n), each of one member, about the common mean and as wide as the calibrated model."""
         members = len(self.parameters.log_noise)
         each = -(-draws // members)
+        # In any order: a single draw would else always be of the first member.
+        order = np.asarray(jax.random.permutation(jax.random.fold_in(key, members), members))[:draws]
         drawn = np.stack(
             [
                 np.asarray(
@@ -154,10 +159,10 @@ class _Model:
                     ),
                     np.float64,
                 )
-                for member in range(members)
+                for member in order.tolist()
             ],
             1,
-        ).reshape(each * members, -1)[:draws]
+        ).reshape(each * len(order), -1)[:draws]
         mean, _ = self.predicted()
         centred = drawn * self.data.spread + self.data.centre - mean
         return np.asarray(mean + np.sqrt(self.scale.model) * centred, np.float64)
@@ -318,7 +323,7 @@ class Surrogate:
         for encoder, positioned in ways:
             start = initial_parameters(self._heads[encoder], self._positions.shape[1], settings.members)
             if frozen_head and before is not None:
-                start = start._replace(head=before.parameters.head)
+                start = start._replace(head=before.parameters.head, log_stretch=before.parameters.log_stretch)
             trained = self._train(
                 start,
                 encoder,
@@ -364,7 +369,7 @@ class Surrogate:
             return start
         parts = halves(data.n, self.settings.members, self._seed)
         which = data.index[parts.order]
-        return train(
+        trained: Parameters = train(
             start,
             self._heads[encoder],
             Inputs(self._features[encoder][which], self._positions[which]),
@@ -376,6 +381,7 @@ class Surrogate:
             steps=jnp.asarray(steps),
             learning_rate=jnp.asarray(rate),
         )
+        return trained
 
     def _conditioned(self, trained: Parameters, encoder: str, data: _Data, *, positioned: bool) -> _Model:
         points = Inputs(self._features[encoder], self._positions)
@@ -385,7 +391,7 @@ class Surrogate:
         return _Model(trained, conditioned, points, data, flags, scale)
 
     def _scale(self, trained: Parameters, conditioned: Conditioned, data: _Data) -> Scale:
-        noise = float(np.exp(2.0 * np.asarray(trained.log_noise, np.float64)).mean()) + JITTER
+        noise = float(np.asarray(noise_variance(trained), np.float64).mean())
         seen = halves(data.n, self.settings.members, self._seed).seen
         unseen = ~seen / (~seen).sum(0)
         residuals = np.asarray(conditioned.residual, np.float64)[:, : data.n]
@@ -449,7 +455,7 @@ def _standardised(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     table = np.asarray(values, np.float64)
     spread = table.std(axis=0)
     largest = np.abs(table).max(axis=0, initial=0.0)
-    usable = spread > 1e-9 * np.maximum(largest, 1e-30)
+    usable = spread > _ROUNDING * np.maximum(largest, 1e-30)
     return np.asarray(
         np.where(usable, (table - table.mean(axis=0)) / np.where(usable, spread, 1.0), 0.0), np.float32
     )

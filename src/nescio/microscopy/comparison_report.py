@@ -1,0 +1,123 @@
+"""Figures and report of a comparison of ways to explore: one figure a data set, all of them in one HTML file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from nescio import __version__
+from nescio.microscopy.comparison import summarise
+from nescio.microscopy.comparison_methods import METHODS
+from nescio.view import Details, Picture, Section, Table, Text, comparison_curves, figure_png, write_report
+from nescio.view.tables import write_atomically
+
+__all__ = ["COLUMNS", "comparison_rows", "write_comparison"]
+
+COLUMNS: Mapping[str, str] = {
+    "found_top5": "found top 5 %",
+    "top20_ratio": "top 20 ratio",
+    "r2": "R²",
+    "coverage95": "coverage 95 %",
+}
+"""What a table shows of each method, and how it is called."""
+
+_ABOUT = {
+    "film": (
+        "a measured film of lead titanate (Biswas et al.): magnitude of the mean response over sweeps 2 and 3 of the "
+        "hysteresis loop. The truth is the measurement itself, with its noise; so is what the 95 % interval is of."
+    ),
+    "ferroelectric": (
+        "the simulated ferroelectric film: area within the hysteresis loop. Measured with noise, judged by the area of "
+        "the loop without."
+    ),
+    "plasmon": (
+        "the simulated array of plasmonic particles: loss from 0.58 to 0.68 eV, where corners and edges of the array "
+        "respond. Measured with noise, judged by the loss without."
+    ),
+}
+
+
+def write_comparison(folder: Path, curves: Mapping[str, xr.Dataset], *, progress: bool | None = None) -> Path:
+    """Write ``report.html``, and one PNG a data set.
+
+    Args:
+        folder: Where to; made if it does not exist.
+        curves: By data set, as :meth:`nescio.microscopy.comparison.Comparison.curves` gives them.
+        progress: Show a progress bar; by default where standard error is a terminal.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        FileError: The folder cannot be written to.
+    """
+    sections = [Section("What is compared", _EXPLANATION)]
+    for name, one in curves.items():
+        caption = (
+            "What was found and what the models knew: medians over the seeds, and the bands between the quartiles. "
+            "Grey: if every measured place were one of the best."
+        )
+        picture = Picture(
+            comparison_curves(one), caption, f"Four panels of curves, one for each method, on {name}."
+        )
+        write_atomically(folder / f"{name}.png", partial(Path.write_bytes, data=figure_png(picture.figure)))
+        table = Table(
+            ["method", *COLUMNS.values()],
+            comparison_rows(summarise(one)),
+            f"After {int(one['point'][-1])} of {one.attrs['candidates']} places: median (quartiles) of "
+            f"{one.sizes['seed']} explorations. Found top 5 %: share of the measured places that are among the best "
+            "5 %. Top 20 ratio: mean of the 20 best measured, over that of the 20 best there are.",
+        )
+        about = [Text(_ABOUT[name], lead="The data")] if name in _ABOUT else []
+        sections.append(Section(name, [*about, picture, table]))
+    methods = dict.fromkeys(str(name) for one in curves.values() for name in one["method"].values)
+    sections.append(Section("Methods", [Details({name: METHODS[name].told for name in methods})]))
+    sections.append(Section("Provenance", [Details(_provenance(curves, list(methods)))]))
+    return write_report(folder / "report.html", "Ways to explore, compared", sections, progress=progress)
+
+
+def comparison_rows(summary: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Return a row for each method of a summary: its name, and what `COLUMNS` names."""
+    return [[method, *(_text(figures, name) for name in COLUMNS)] for method, figures in summary.items()]
+
+
+def _text(figures: Mapping[str, Any], name: str) -> str:
+    if figures[name] is None:
+        return "–"
+    lower, upper = figures["quartiles"][name]
+    return f"{figures[name]:.2f} ({lower:.2f}–{upper:.2f})"
+
+
+_EXPLANATION = (
+    Text(
+        "every method measures the same first places at random, then those that it chooses. The best 5 % and the 20 "
+        "best are by truth; R² and coverage are of the places that were not measured, and only methods with a model "
+        "have them.",
+        lead="How",
+    ),
+    Text(
+        "gp, vae, static, active and default share one policy and differ in the model; improvement shares the "
+        "default's model and differs in the policy.",
+        lead="What differs",
+    ),
+)
+
+
+def _provenance(curves: Mapping[str, xr.Dataset], methods: Sequence[str]) -> dict[str, str]:
+    first = next(iter(curves.values()))
+    seeds = [int(seed) for seed in first["seed"].values]
+    options = [f"--data {name}" for name in curves]
+    if list(methods) != list(METHODS):
+        options += [f"--method {name}" for name in methods]
+    options += [f"--seeds {len(seeds)}", f"--points {int(first['point'][-1])}", f"--seed {seeds[0]}"]
+    settings = {name: METHODS[name].document() for name in methods}
+    return {
+        "command": f"nescio reproduce dkl {' '.join(options)}",
+        "version": f"nescio {__version__}",
+        "methods": json.dumps(settings, indent=1),
+    }
