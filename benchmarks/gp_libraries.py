@@ -79,18 +79,19 @@ def losses() -> dict[str, Callable[..., Any]]:
     }
 
 
-def seconds(step: Callable[[], Any], repeats: int) -> float:
-    """Return the median CPU time of a call."""
+def seconds(steps: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Return the median CPU time of each, called in turn, so that what else the machine does falls on all alike."""
     import jax
     import numpy as np
 
-    jax.block_until_ready(step())
-    taken = []
-    for _ in range(repeats):
-        start = time.process_time()
-        jax.block_until_ready(step())
-        taken.append(time.process_time() - start)
-    return float(np.median(taken))
+    taken: dict[str, list[float]] = {name: [] for name in steps}
+    for repeat in range(repeats + 3):
+        for name, step in steps.items():
+            start = time.process_time()
+            jax.block_until_ready(step())
+            if repeat >= 3:
+                taken[name].append(time.process_time() - start)
+    return {name: float(np.median(times)) for name, times in taken.items()}
 
 
 def main() -> None:
@@ -118,8 +119,8 @@ def main() -> None:
         targets = jnp.asarray(np.tanh(features[:, 0]) + 0.2 * rng.normal(size=n), jnp.float32)
         members = initial_parameters(jnp.asarray(principal_head(features, EMBEDDING)), 2, MEMBERS)
         single = jax.tree.map(lambda leaf: leaf[0], members)
-        figures[str(n)] = {}
         expected = None
+        steps: dict[str, dict[str, Callable[[], Any]]] = {"one": {}, "members": {}}
         for name, loss in losses().items():
             one = jax.jit(jax.value_and_grad(loss))
             several = jax.jit(jax.vmap(jax.value_and_grad(loss), in_axes=(0, None, None)))
@@ -130,17 +131,16 @@ def main() -> None:
             expected = found if expected is None else expected
             if not np.allclose(found, expected, rtol=2e-3, atol=2e-3 * np.abs(expected).max()):
                 raise SystemExit(f"{name} disagrees: {found[:3]}, expected {expected[:3]}")
-            row = {
-                "one_cpu_s": seconds(partial(one, single, features, targets), arguments.repeats),
-                "members_cpu_s": seconds(partial(several, members, features, targets), arguments.repeats),
-            }
-            figures[str(n)][name] = row
-            base = figures[str(n)]["nescio"]
+            steps["one"][name] = partial(one, single, features, targets)
+            steps["members"][name] = partial(several, members, features, targets)
+        taken = {kind: seconds(group, arguments.repeats) for kind, group in steps.items()}
+        figures[str(n)] = {f"{kind}_cpu_s": times for kind, times in taken.items()}
+        for name in steps["one"]:
+            one_s, members_s = taken["one"][name], taken["members"][name]
             print(
-                f"{n:5} {name:30} one {1e3 * row['one_cpu_s']:8.2f} ms"
-                f" ({row['one_cpu_s'] / base['one_cpu_s']:5.2f} x)"
-                f"   {MEMBERS} members {1e3 * row['members_cpu_s']:8.2f} ms"
-                f" ({row['members_cpu_s'] / base['members_cpu_s']:5.2f} x)",
+                f"{n:5} {name:30} one {1e3 * one_s:8.2f} ms ({one_s / taken['one']['nescio']:5.2f} x)"
+                f"   {MEMBERS} members {1e3 * members_s:8.2f} ms"
+                f" ({members_s / taken['members']['nescio']:5.2f} x)",
                 flush=True,
             )
     if arguments.json:

@@ -125,6 +125,6 @@ def state(experiment: Experiment) -> dict[str, Any]:
         "pending": known.pending(),
         "queue": known.queue(),
         "needs_approval": known.needs_approval(),
-        "history": [(one.points, one.improvement, float(one.mean.sum())) for one in known.history()],
+        "history": [repr((one.points, one.improvement, float(one.mean.sum()))) for one in known.history()],
         "last_act": known.last_act,
     }

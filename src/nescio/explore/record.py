@@ -71,6 +71,7 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
     )
     # Under its own name only when it is complete: a start that is killed leaves nothing to stumble over.
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    _remove(partial)
     try:
         with Trace.create(partial, record) as trace, trace.step():
             trace.put_dataset("survey", survey)
@@ -78,14 +79,21 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
             add_scalarizer(trace, settings.scalarizer, None)
         try:
             os.link(partial, path)
-        except FileExistsError:
-            raise taken from None
         except OSError:
-            # Some file systems have no links.
+            # Another start was faster; or the file system has no links.
+            if path.exists():
+                raise taken from None
             partial.rename(path)
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
+    for left in path.parent.glob(f"{path.name}.*.partial*"):
+        left.unlink(missing_ok=True)
     return Trace.open(path)
+
+
+def _remove(database: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
 def candidates_dataset(candidates: Candidates) -> xr.Dataset:

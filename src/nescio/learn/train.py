@@ -91,7 +91,9 @@ def fit(
     return_freed_memory()
     optimiser = _optimiser(learner, settings)
     optimiser_state = jax.jit(optimiser.init)(eqx.filter(learner, eqx.is_array))
-    state = _State(learner, optimiser_state, learner, jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(0, jnp.int32))
+    state = _State(
+        learner, optimiser_state, learner, jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(0, jnp.int32)
+    )
     history: list[dict[str, float]] = []
     if resume and checkpoint is not None and (checkpoint / _DOCUMENT).exists():
         state, history = _load(checkpoint, state, identity)

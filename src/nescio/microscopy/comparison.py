@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -329,7 +330,16 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C and the terminal to the process that asked for the work, and compile nothing twice."""
+    """Leave Ctrl-C and the terminal to the process that asked for the work, end with it, and compile nothing twice."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     enable_compilation_cache()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # Nobody is left to be told anything.
+        os._exit(1)

@@ -28,8 +28,9 @@ COLUMNS: Mapping[str, str] = {
 
 _ABOUT = {
     "film": (
-        "a measured film of lead titanate (Biswas et al.): magnitude of the mean response over sweeps 2 and 3 of the "
-        "hysteresis loop. The truth is the measurement itself, with its noise; so is what the 95 % interval is of."
+        "a measured film of lead titanate (Biswas et al., arXiv:2304.02484): magnitude of the mean response over "
+        "sweeps 2 and 3 of the hysteresis loop. The truth is the measurement itself, with its noise; so is what the "
+        "95 % interval is of."
     ),
     "ferroelectric": (
         "the simulated ferroelectric film: area within the hysteresis loop. Measured with noise, judged by the area of "
@@ -89,6 +90,8 @@ def comparison_rows(summary: Mapping[str, Mapping[str, Any]]) -> list[list[str]]
 def _text(figures: Mapping[str, Any], name: str) -> str:
     if figures[name] is None:
         return "–"
+    if figures["seeds"] == 1:
+        return f"{figures[name]:.2f}"
     lower, upper = figures["quartiles"][name]
     return f"{figures[name]:.2f} ({lower:.2f}–{upper:.2f})"
 
