@@ -52,16 +52,16 @@ def settings(*, small: bool) -> ExploreSettings:
             "candidates": {"kind": "patches", "size": 8, "edge": "reflect"},
             "scalarizer": {"kind": "hysteresis", "axis": "bias", "quantities": ["area"]},
             "surrogate": {"members": 2, "embedding": 2, "steps": 6, "warm_steps": 2, "position": "always"},
-            "policy": {"kind": "thompson"},
+            "policy": {"kind": "epsilon-greedy", "epsilon": 0.3},
             "seeds": {"points": 4},
-            "budget": {"points": 10 if small else 24},
+            "budget": {"points": 14 if small else 24},
         }
     )
 
 
 def acts(*, small: bool) -> list[tuple[int, PersonAct]]:
     """Return what a person does, each after so many measurements."""
-    steps = (2, 5, 6, 7, 8, 8) if small else (2, 8, 11, 14, 17, 20)
+    steps = (2, 5, 7, 9, 11, 11) if small else (2, 8, 11, 14, 17, 20)
     return list(
         zip(
             steps,
@@ -304,7 +304,7 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument(
-        "--small", action="store_true", help="100 places and 10 measurements instead of 400 and 24"
+        "--small", action="store_true", help="100 places and 14 measurements instead of 400 and 24"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--json", type=Path, help="write the figures here")

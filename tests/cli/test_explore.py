@@ -19,6 +19,7 @@ from nescio.cli.steer import parse_act, steer
 from nescio.errors import ConfigurationError, InstrumentError
 from nescio.explore import Experiment
 from nescio.explore.instruments import Replay
+from nescio.explore.scalarizers import MeanMagnitude
 from nescio.trace import Act, ActOutcome, Measurement, Trace, verify
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -267,6 +268,18 @@ def test_a_run_has_one_process_and_a_whole_record(tmp_path: Path) -> None:
         ("mode approve every=3", "mode", {"mode": {"kind": "approve", "every": 3}}),
         ("decline", "decline", {"candidate": 9}),
         ("undo 3", "undo", {"act": 3}),
+        (
+            'scalarizer several parts=[{kind = "mean-magnitude"}]  goal=minimise',
+            "scalarizer",
+            {
+                "scalarizer": {
+                    "kind": "several",
+                    "parts": [MeanMagnitude().model_dump(mode="json")],
+                },
+                "goal": {"direction": "minimise"},
+            },
+        ),
+        ("forbid listed candidates=[1, 2]", "forbid", {"region": {"kind": "listed", "candidates": [1, 2]}}),
         ("reject 3 why='it drifted'", "reject", {"measurement": 3, "why": "it drifted"}),
         (
             "favour circle centre=[1.0,2.0] radius=3.0 weight=2.0",

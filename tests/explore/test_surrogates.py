@@ -97,14 +97,27 @@ def test_a_draw_is_one_function(fit):
     assert (np.sqrt((residual**2).mean(1)) < 2.0 * fit.noise_sd[0]).all()
 
 
-def test_single_draws_are_of_all_members(fit):
+def test_single_draws_are_of_all_members(fit, monkeypatch):
+    drawn = []
+
+    def draw(key, parameters, *rest, draws):
+        drawn.append(float(parameters.log_signal))
+        return jnp.zeros((draws, N))
+
+    monkeypatch.setattr("nescio.explore.surrogates.surrogate.draw_functions", draw)
     output = fit.outputs[0]
-    silent = output.model.parameters._replace(log_signal=jnp.array([-12.0, 0.0], jnp.float32))
-    model = replace(output.model, parameters=silent)
-    moved = [model.sample(jax.random.key(k), 1)[0].std() for k in range(12)]
-    assert min(moved) < 0.5 * max(moved)
-    again = [model.sample(jax.random.key(k), 1)[0].std() for k in range(2)]
-    assert again == moved[:2]
+    model = replace(
+        output.model, parameters=output.model.parameters._replace(log_signal=jnp.array([1.0, 2.0]))
+    )
+    for k in range(12):
+        assert model.sample(jax.random.key(k), 1).shape == (1, N)
+    assert len(drawn) == 12
+    assert set(drawn) == {1.0, 2.0}
+    first = drawn[:]
+    drawn.clear()
+    for k in range(12):
+        model.sample(jax.random.key(k), 1)
+    assert drawn == first
 
 
 def test_an_imagined_measurement_lowers_the_uncertainty_around_it_and_moves_nothing(fit):
@@ -134,7 +147,6 @@ def test_a_model_continued_from_its_state_is_the_uninterrupted_one():
         assert (one.mean == other.mean).all()
         assert (one.sd == other.sd).all()
         assert one.outputs[0].scratch == other.outputs[0].scratch == (n == 26)
-    assert (one.sample(jax.random.key(1), 2) == other.sample(jax.random.key(1), 2)).all()
 
 
 def test_a_state_of_other_settings_is_refused():
@@ -219,7 +231,6 @@ def test_one_value_alone_is_expected_everywhere_and_believed_nowhere_far(values)
     assert found.mean == pytest.approx(values[0], abs=1e-6)
     assert (found.sd > 0.05).all()
     assert found.sd.argmin() in (2, 3, 4)
-    assert np.isfinite(found.sample(jax.random.key(0), 2)).all()
 
 
 def test_measuring_again_averages_the_noise_away():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import shlex
 import sys
 import time
 import tomllib
@@ -176,10 +175,7 @@ def parse_act(line: str, *, pending: int | None = None) -> tuple[str, dict[str, 
     """
     from nescio.explore.acts import build_act
 
-    try:
-        kind, *words = shlex.split(line)
-    except ValueError as error:
-        raise ConfigurationError(f"{line}: {error}") from None
+    kind, *words = _words(line) or [""]
     plain = [word for word in words if "=" not in word]
     keys = dict(_pair(word) for word in words if "=" in word)
     parameters = _parameters(kind, plain, keys, pending)
@@ -219,6 +215,26 @@ def _parameters(kind: str, plain: list[str], keys: dict[str, Any], pending: int 
 
 
 _OWNER = {"weight": "favour", "goal": "scalarizer"}
+
+
+def _words(line: str) -> list[str]:
+    """Return the words of a line; what stands in quotes or brackets is one, and keeps them."""
+    words, word, quote, depth = [], "", "", 0
+    for character in line:
+        if not quote and depth <= 0 and character.isspace():
+            words.append(word)
+            word = ""
+            continue
+        word += character
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        else:
+            depth += (character in "[{") - (character in "]}")
+    if quote or depth > 0:
+        raise ConfigurationError(f"{line}: {quote or 'a bracket'} is not closed")
+    return [word for word in [*words, word] if word]
 
 
 def _only(kind: str, plain: list[str]) -> str:
