@@ -95,7 +95,7 @@ def spoiled(monkeypatch: pytest.MonkeyPatch):
 def test_an_experiment_runs_to_its_end_with_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reports: list[xr.Dataset]
 ) -> None:
-    file = write(tmp_path / "here", seeds={"points": 4})
+    file = write(tmp_path / "here")
     done = explore(file, "-o", tmp_path / "run")
     assert done.exit_code == 0, done.stderr
     assert "finished: 6 of 6 points are measured" in done.stdout

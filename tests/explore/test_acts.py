@@ -298,7 +298,7 @@ def _next(experiment):
         return str(error)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTIONS, min_size=3, max_size=12))
 def test_whatever_a_person_does_the_record_stays_whole_and_says_everything(tmp_path_factory, actions):
     folder = tmp_path_factory.mktemp("acts")

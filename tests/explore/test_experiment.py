@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from nescio.errors import ExplorationError, NescioError, TraceError
+from nescio.errors import ExplorationError, FileError, InterruptedExplorationError, NescioError, TraceError
 from nescio.explore import Experiment, drive
 from nescio.explore.acts import ChangeBudget, ChangeGoal, ChangeScalarizer, Reject, Undo
 from nescio.explore.explored import explored
@@ -46,10 +46,10 @@ def test_names_are_loaded_when_they_are_used():
 
 def test_it_finds_the_hill_and_measures_nothing_twice(tmp_path):
     sample = made.Sample()
-    with made.begin(tmp_path, budget={"points": 20}) as experiment:
-        assert drive(experiment, sample, wait=False) == "20 of 20 points are measured"
-        assert len(set(sample.asked)) == 20
-        assert [one.origin for one in experiment.measured] == ["seed"] * 4 + ["policy"] * 16
+    with made.begin(tmp_path, budget={"points": 16}) as experiment:
+        assert drive(experiment, sample, wait=False) == "16 of 16 points are measured"
+        assert len(set(sample.asked)) == 16
+        assert [one.origin for one in experiment.measured] == ["seed"] * 4 + ["policy"] * 12
         highest = int(sample.spectra.mean(1).argmax())
         assert experiment.best(1)[0][0] == highest
         assert experiment.fit is not None
@@ -58,11 +58,11 @@ def test_it_finds_the_hill_and_measures_nothing_twice(tmp_path):
 
 def test_what_goes_on_and_what_is_opened_again_is_the_same(tmp_path):
     whole, parts = made.Sample(), made.Sample()
-    changes = {"freeze": {"kind": "budget", "points": 7}, "budget": {"points": 10}}
+    changes = {"freeze": {"kind": "budget", "points": 5}, "budget": {"points": 7}}
     with made.begin(tmp_path / "whole", **changes) as experiment:
         drive(experiment, whole, wait=False)
     made.begin(tmp_path / "parts", **changes).close()
-    for _ in range(10):
+    for _ in range(7):
         with Experiment.open(tmp_path / "parts") as experiment:
             (candidate,) = experiment.ask()
             again = made.state(experiment)
@@ -273,6 +273,35 @@ def test_a_policy_that_fails_pauses_it_and_another_goes_on_as_if_it_had_not_been
         assert [one.candidate for one in experiment.measured] == expected
 
 
+def test_a_model_does_without_what_is_missing(tmp_path):
+    sample = made.Sample(lambda candidate, spectrum: spectrum * np.nan if candidate % 3 == 0 else spectrum)
+    with made.begin(tmp_path, budget={"points": 12}) as experiment:
+        assert drive(experiment, sample, wait=False) == "12 of 12 points are measured"
+        assert experiment.fit is not None
+
+
+def test_an_interrupted_fit_is_made_again_and_is_the_same(tmp_path, monkeypatch):
+    import nescio.explore.surrogates.surrogate as module
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    found = []
+    for interrupted in (False, True):
+        with made.begin(tmp_path / str(interrupted), budget={"points": 8}) as experiment:
+            for _ in range(6):
+                tell(experiment, experiment.ask()[0])
+            if interrupted:
+                with monkeypatch.context() as patched:
+                    # By then it was trained a little further.
+                    patched.setattr(module, "condition", interrupt)
+                    with pytest.raises(InterruptedExplorationError):
+                        drive(experiment, made.Sample(), wait=False)
+            drive(experiment, made.Sample(), wait=False)
+            found.append([(one.candidate, experiment.fit.mean.tolist()) for one in experiment.measured])
+    assert found[0] == found[1]
+
+
 def test_an_experiment_has_one_record_and_one_process(tmp_path):
     with made.begin(tmp_path):
         with pytest.raises(TraceError, match="exists already"):
@@ -280,6 +309,17 @@ def test_an_experiment_has_one_record_and_one_process(tmp_path):
         with pytest.raises(TraceError, match="another process is running"):
             Experiment.open(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} <= {"trace.sqlite", "trace.sqlite.lock"}
+
+
+def test_where_nothing_can_be_written_is_told_and_what_a_killed_start_left_is_removed(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="file"):
+        made.begin(tmp_path / "file")
+    left = tmp_path / "run" / "trace.sqlite.1.partial"
+    left.parent.mkdir()
+    left.write_text("half a trace")
+    with made.begin(tmp_path / "run"):
+        assert not left.exists()
 
 
 def test_a_record_cut_short_is_told_in_one_line(tmp_path):

@@ -151,40 +151,47 @@ def _decisions(experiment: Experiment) -> xr.Dataset:
         "policy": ("decision", _texts([_policy_text(one.policy) for one in decisions])),
     }
     dataset = xr.Dataset(data)
-    if not decisions:
-        return dataset
+    return dataset.merge(_maps(experiment, decisions)) if decisions else dataset
+
+
+def _maps(experiment: Experiment, decisions: list[Decision]) -> xr.Dataset:
+    """Return how the maps moved, what they foretold, and the last of them."""
+    import xarray as xr
+
     predicted = np.full((2, experiment.step, len(experiment.scalarizer.outputs)), np.nan)
-    changes, before = [], None
-    maps = None
+    changes: list[float] = []
+    last: xr.Dataset | None = None
+    before: tuple[int | None, Any] = (None, None)
     for position, one in enumerate(decisions):
         if one.maps is None:
             continue
         maps = experiment.trace.get_dataset(one.maps)
-        # Of another scalarizer: the numbers are others, even where their names are not.
-        if one.scalarizer != experiment.known.scalarizer_row:
-            before, maps = None, None
-            changes.append(float("nan"))
-            continue
         mean = maps["mean"].values[:, 0]
-        moved = (
-            float("nan")
-            if before is None
-            else float(np.sqrt(np.mean((mean - before) ** 2)) / (mean.std() or 1.0))
-        )
+        # Numbers of another scalarizer are others, even where their names are not.
+        moved = float("nan")
+        if before[0] == one.scalarizer:
+            moved = float(np.sqrt(np.mean((mean - before[1]) ** 2)) / (mean.std() or 1.0))
         changes.append(moved)
-        before = mean
-        last = decisions[position + 1].step if position + 1 < len(decisions) else experiment.step
-        for measured in experiment.measured[one.step : last]:
+        before = (one.scalarizer, mean)
+        last = maps if one.scalarizer == experiment.known.scalarizer_row else None
+        if last is None:
+            continue
+        until = decisions[position + 1].step if position + 1 < len(decisions) else experiment.step
+        noise = [output["noise_sd"] for output in one.model.get("outputs", [])] or [0.0]
+        for measured in experiment.measured[one.step : until]:
             predicted[0, measured.number] = maps["mean"].values[measured.candidate]
-            noise = [output["noise_sd"] for output in one.model.get("outputs", [])] or [0.0]
             predicted[1, measured.number] = np.hypot(maps["sd"].values[measured.candidate], noise)
-    dataset["map_change"] = ("decision", changes)
-    dataset["predicted"] = (("measurement", "output"), predicted[0])
-    dataset["predicted_sd"] = (("measurement", "output"), predicted[1])
-    if maps is not None:
-        dataset["mean"] = (("candidate", "output"), maps["mean"].values)
-        dataset["sd"] = (("candidate", "output"), maps["sd"].values)
-        dataset["acquisition"] = ("candidate", maps["acquisition"].values)
+    dataset = xr.Dataset(
+        {
+            "map_change": ("decision", changes),
+            "predicted": (("measurement", "output"), predicted[0]),
+            "predicted_sd": (("measurement", "output"), predicted[1]),
+        }
+    )
+    if last is not None:
+        dataset["mean"] = (("candidate", "output"), last["mean"].values)
+        dataset["sd"] = (("candidate", "output"), last["sd"].values)
+        dataset["acquisition"] = ("candidate", last["acquisition"].values)
     fit = experiment.last_fit()
     if fit is not None and fit.outputs[0].embedding.shape[1] >= 2:
         dataset["embedding"] = (("candidate", "embedding_dimension"), fit.outputs[0].embedding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nescio import __version__
-from nescio.errors import TraceError
+from nescio.errors import FileError, TraceError
 from nescio.explore.acts import build_act
 from nescio.explore.candidates import Candidates
 from nescio.explore.known import Known, Measured
 from nescio.explore.scalarizers import Scalar, Scalarizer
-from nescio.explore.settings import ExploreSettings
+from nescio.explore.settings import ExploreSettings, Goal
 from nescio.explore.steering import Accepted, Steering, steered
 from nescio.explore.stopping import Snapshot
 from nescio.trace import (
@@ -83,17 +84,22 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
             # Another start was faster; or the file system has no links.
             if path.exists():
                 raise taken from None
-            partial.rename(path)
+            try:
+                partial.rename(path)
+            except OSError as error:
+                raise FileError(f"{path}: cannot be made ({error.strerror or error})") from None
     finally:
         _remove(partial)
-    for left in path.parent.glob(f"{path.name}.*.partial*"):
-        left.unlink(missing_ok=True)
+    for left in path.parent.glob(f"{path.name}.*.partial"):
+        _remove(left)
     return Trace.open(path)
 
 
 def _remove(database: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
-        database.with_name(database.name + suffix).unlink(missing_ok=True)
+        # What cannot be removed is told of by whoever wants to write there.
+        with suppress(OSError):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
 def candidates_dataset(candidates: Candidates) -> xr.Dataset:
@@ -162,7 +168,7 @@ def read_known(trace: Trace, settings: ExploreSettings, candidates: Candidates) 
         if settings.stop is not None or settings.freeze is not None:
             for row, one in known.decisions:
                 if one.maps is not None:
-                    signs = type(known.steering.goal)(**one.goal).signs(_outputs(trace, one.scalarizer))
+                    signs = Goal.model_validate(one.goal).signs(_outputs(trace, one.scalarizer))
                     known.snapshots[row] = snapshot_of(one, trace.get_dataset(one.maps), signs)
     return known
 

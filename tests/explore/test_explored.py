@@ -1,0 +1,99 @@
+"""An experiment as a table: what figures and reports take."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nescio.explore import Experiment, build_act, drive
+from nescio.explore.explored import explored
+
+_SPEC = importlib.util.spec_from_file_location("instruments", Path(__file__).with_name("instruments.py"))
+made = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(made)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Steered a little: a scalarizer was changed, a measurement rejected, and one has no value."""
+    folder = tmp_path_factory.mktemp("run")
+    sample = made.Sample(
+        lambda candidate, spectrum: spectrum * np.nan if len(sample.asked) == 2 else spectrum
+    )
+    with made.begin(folder, title="A hill", budget={"points": 7}) as experiment:
+        drive(experiment, sample, wait=False)
+        for kind, parameters in (
+            ("reject", {"measurement": 0}),
+            ("measure", {"candidate": 1000}),
+            ("scalarizer", {"scalarizer": {"kind": "mean-magnitude", "select": {"energy": {"low": 3.0}}}}),
+            ("budget", {"budget": {"points": 9}}),
+        ):
+            experiment.act(build_act(kind, parameters), who="me")
+        drive(experiment, sample, wait=False)
+        experiment.act(build_act("goal", {"goal": {"direction": "minimise"}}), who="me")
+    return folder, sample
+
+
+@pytest.fixture
+def table(run):
+    with Experiment.open(run[0], read_only=True) as experiment:
+        yield explored(experiment)
+
+
+def test_it_holds_all_measurements_in_order(run, table):
+    _, sample = run
+    np.testing.assert_array_equal(table["candidate"], sample.asked)
+    np.testing.assert_array_equal(table["origin"], ["seed"] * 4 + ["policy"] * 5)
+    np.testing.assert_array_equal(np.flatnonzero(table["rejected"]), [0])
+    assert np.isnan(table["value"].values[1, 0])
+    assert "0 are finite" in str(table["reason"].values[1])
+    np.testing.assert_allclose(table["spectrum"].values[3], sample.spectra[sample.asked[3]])
+    assert np.isnan(table["spectrum"].values[1]).all()
+    assert table["spectrum"].attrs["units"] == "counts"
+    assert (table["output_unit"].values == "counts").all()
+
+
+def test_values_are_those_of_the_scalarizer_that_holds(run, table):
+    _, sample = run
+    expected = sample.spectra[sample.asked][:, made.ENERGY >= 3.0].mean(1)
+    np.testing.assert_allclose(table["value"].values[2:, 0], expected[2:])
+
+
+def test_the_best_so_far_is_of_what_counts(table):
+    values = np.where(table["rejected"], np.nan, table["value"].values[:, 0])
+    for decision, step in enumerate(table["step"].values):
+        assert table["best_so_far"].values[decision] == np.nanmax(values[:step])
+
+
+def test_a_map_is_compared_only_with_one_of_the_same_numbers(table):
+    # Decisions after 4, 5, 6 measurements; then, of other numbers, after 7 and 8.
+    np.testing.assert_array_equal(table["step"], [4, 5, 6, 7, 8])
+    np.testing.assert_array_equal(np.isfinite(table["map_change"]), [False, True, True, False, True])
+    np.testing.assert_array_equal(np.isfinite(table["predicted"].values[:, 0]), [False] * 7 + [True] * 2)
+    assert (table["predicted_sd"].values[7:] > 0).all()
+
+
+def test_acts_are_told_with_what_became_of_them(table):
+    assert list(table["act_who"].values) == ["me"] * 5
+    assert list(table["act_step"].values) == [7, 7, 7, 7, 9]
+    first, refused, scalarizer, budget, last = (str(text) for text in table["act_text"].values)
+    assert first.startswith("reject measurement 0")
+    assert "refused: candidate 1000" in refused
+    assert scalarizer.startswith("scalarizer")
+    assert "points" in budget
+    assert last.endswith("(not applied yet)")
+
+
+def test_it_says_what_was_wanted_and_how_it_ended(table):
+    assert table.attrs["title"] == "A hill"
+    assert table.attrs["goal"] == "maximise magnitude of the mean"
+    assert table.attrs["stopped"] == "9 of 9 points are measured"
+    assert table.attrs["budget"] == 9
+
+
+def test_an_experiment_that_has_hardly_begun_is_a_table_too(tmp_path):
+    with made.begin(tmp_path) as experiment:
+        assert explored(experiment).sizes["measurement"] == 0
+        experiment.tell(0, None, "nothing")
+        assert np.isnan(explored(experiment)["value"].values).all()
