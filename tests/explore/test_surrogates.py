@@ -104,7 +104,7 @@ def test_single_draws_are_of_all_members(fit, monkeypatch):
         drawn.append(float(parameters.log_signal))
         return jnp.zeros((draws, N))
 
-    monkeypatch.setattr("nescio.explore.surrogates.surrogate.draw_functions", draw)
+    monkeypatch.setattr("nescio.explore.surrogates.fit.draw_functions", draw)
     output = fit.outputs[0]
     model = replace(
         output.model, parameters=output.model.parameters._replace(log_signal=jnp.array([1.0, 2.0]))

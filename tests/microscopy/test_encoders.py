@@ -1,14 +1,16 @@
 """Features tell wavelengths, orientations and shapes apart, and overlook what should not matter."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from pydantic import ValidationError
 
 from nescio.configuration import validated
 from nescio.errors import ConfigurationError, MeasurementError
 from nescio.explore.candidates import CandidateMaker
-from nescio.learn import VAESettings, fit_vae
+from nescio.learn import ConvolutionalVAE, VAESettings, fit_convolutional_vae, fit_vae
 from nescio.microscopy import (
     LearnedSettings,
     PatchSettings,
@@ -247,9 +249,12 @@ def bars(n=200):
     return patches, level
 
 
-def test_an_autoencoder_finds_what_patches_differ_in_and_the_same_again_by_its_seed():
+@pytest.mark.parametrize("channels", [(), (4, 8)])
+def test_an_autoencoder_finds_what_patches_differ_in_and_the_same_again_by_its_seed(channels):
     patches, level = bars()
-    encoder = LearnedSettings(latent=3, hidden=(32,), steps=300, batch=64, learning_rate=5e-3)
+    encoder = LearnedSettings(
+        latent=3, channels=channels, hidden=(32,), steps=300, batch=64, learning_rate=5e-3
+    )
     features = encoder.encode(patches, seed=1)
     assert features.shape == (200, 3)
     np.testing.assert_array_equal(encoder.encode(patches, seed=1), features)
@@ -258,6 +263,50 @@ def test_an_autoencoder_finds_what_patches_differ_in_and_the_same_again_by_its_s
     apart = np.linalg.norm(features[:, None] - features, axis=2)
     nearest = np.argsort(apart, axis=1)[:, 1:4]
     assert (level[nearest] == level[:, None]).mean() > 0.95
+
+
+def plain_convolution(images, layer, transposed=None):
+    """As JAX convolves: windows of 4 x 4 at every second pixel, or the transpose of that to a size."""
+    channels = images.shape[1]
+    x = np.transpose(images, (0, 2, 3, 1))
+    # The layer's window is four blocks of 2 x 2.
+    if transposed is None:
+        window = np.asarray(layer.weight).reshape(2, 2, 2, 2, channels, -1).transpose(0, 2, 1, 3, 4, 5)
+        window = window.reshape(4, 4, channels, -1)
+        height, width = x.shape[1:3]
+        beyond = [(1, 2 * -(-n // 2) + 1 - n) for n in (height, width)]
+        out = jax.lax.conv_general_dilated(
+            x, window, (2, 2), beyond, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return out + layer.bias
+    window = np.asarray(layer.weight).reshape(channels, 2, 2, 2, 2, -1).transpose(1, 3, 2, 4, 0, 5)
+    window = window.reshape(4, 4, channels, -1)[::-1, ::-1]
+    out = jax.lax.conv_general_dilated(
+        x, window, (1, 1), [(2, 2), (2, 2)], lhs_dilation=(2, 2), dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    return out[:, : transposed[0], : transposed[1]]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 10)])
+def test_layers_of_a_convolutional_autoencoder_are_convolutions(shape):
+    vae = ConvolutionalVAE(shape, (5,), (), 2, beta=1.0, rng=np.random.default_rng(0))
+    images = RANDOM.normal(size=(4, *shape)).astype(np.float32)
+    height, width = shape[1:]
+    by_hand = np.maximum(plain_convolution(images, vae.inward[0]), 0.0).reshape(4, -1)
+    by_hand = by_hand @ vae.encoder[0].weight
+    np.testing.assert_allclose(jnp.concatenate(vae.encode(images), axis=1), by_hand, atol=1e-5)
+    latent = RANDOM.normal(size=(4, 2)).astype(np.float32)
+    small = np.maximum(latent @ np.asarray(vae.decoder[0].weight), 0.0)
+    small = small.reshape(4, -(-height // 2), -(-width // 2), 5).transpose(0, 3, 1, 2)
+    drawn = plain_convolution(small, vae.outward[0], (height, width))
+    np.testing.assert_allclose(vae.decode(latent), np.transpose(drawn, (0, 3, 1, 2)), atol=1e-5)
+
+
+def test_a_convolutional_autoencoder_draws_images_again_whatever_their_size():
+    images = np.clip(bars()[0][:, :, :7], 0.0, 1.0)
+    settings = {"channels": (4, 8), "hidden": (32,), "latent": 3, "beta": 0.1, "learning_rate": 5e-3}
+    vae = fit_convolutional_vae(images, jax.random.key(0), steps=400, batch=64, **settings)
+    assert ((np.asarray(vae.reconstruct(images)) - images) ** 2).mean() < 0.3 * images.var()
 
 
 def test_an_autoencoder_of_stored_signals_draws_them_again():
@@ -274,6 +323,12 @@ def test_an_autoencoder_refuses_what_is_no_signal():
         fit_vae(np.full((3, 4), 2.0), VAESettings(), jax.random.key(0))
     with pytest.raises(MeasurementError, match="needs signals"):
         fit_vae(np.zeros(4), VAESettings(), jax.random.key(0))
+    with pytest.raises(MeasurementError, match=r"images of shape \(5, 8, 8\): needs"):
+        fit_convolutional_vae(np.zeros((5, 8, 8)), jax.random.key(0))
+    with pytest.raises(MeasurementError, match="scaled to 0-1"):
+        fit_convolutional_vae(np.full((3, 1, 4, 4), 2.0), jax.random.key(0))
+    with pytest.raises(ValidationError, match="needs channels, hidden or both"):
+        LearnedSettings(channels=(), hidden=())
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from nescio.learn.calibration import (
     flagged_fraction,
     tempered_probabilities,
 )
+from nescio.learn.convolutional import ConvolutionalVAE
 from nescio.learn.draws import disturb, draw, draw_ideal
-from nescio.learn.fitting import fit_vae
+from nescio.learn.fitting import fit_convolutional_vae, fit_vae
 from nescio.learn.learner import Learner
 from nescio.learn.novelty import NoveltyScale
 from nescio.learn.outliers import Outliers
@@ -32,6 +33,7 @@ __all__ = [
     "Calibration",
     "CalibrationSettings",
     "ClassifierSettings",
+    "ConvolutionalVAE",
     "LearnSettings",
     "Learner",
     "NoveltyScale",
@@ -50,6 +52,7 @@ __all__ = [
     "draw_ideal",
     "expected_calibration_error",
     "fit",
+    "fit_convolutional_vae",
     "fit_temperature",
     "fit_vae",
     "flagged_fraction",

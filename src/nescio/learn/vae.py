@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import equinox as eqx
@@ -12,21 +13,59 @@ from jax import Array
 
 from nescio.learn.settings import VAESettings
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "Dense", "evidence"]
 
 
-class _Dense(eqx.Module):
+class Dense(eqx.Module):
+    """An affine map of the last axis."""
+
     weight: Array
     bias: Array
 
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator) -> None:
+        """Draw initial weights; biases are zero."""
         # Glorot and Bengio (2010): uniform, with the variance that keeps signals' scale in both directions.
         limit = (6.0 / (inputs + outputs)) ** 0.5
         self.weight = jnp.asarray(rng.uniform(-limit, limit, (inputs, outputs)), jnp.float32)
         self.bias = jnp.zeros(outputs, jnp.float32)
 
     def __call__(self, x: Array) -> Array:
+        """Return shape (..., outputs) for (..., inputs)."""
         return x @ self.weight + self.bias
+
+
+def evidence(
+    signals: Array,
+    mean: Array,
+    log_variance: Array,
+    decode: Callable[[Array], Array],
+    beta: float,
+    key: Array | None,
+) -> Array:
+    """Return the negative evidence lower bound of each signal, shape (n,).
+
+    Binary cross entropy summed over the points (the seed's mean weighted by the number of points), plus `beta` times
+    the KL divergence from the standard normal.
+
+    Args:
+        signals: Shape (n, ...), 0 to 1.
+        mean: Of the latent position, shape (n, latent).
+        log_variance: Logarithm of its variance, shape (n, latent).
+        decode: Returns logits (n, ...) for latent positions.
+        beta: Weight of the divergence.
+        key: Random key of the latent draw; without one the mean is taken.
+    """
+    latent = _drawn(mean, log_variance, key)
+    logits = decode(latent)
+    cross_entropy = jnp.sum(jax.nn.softplus(logits) - signals * logits, axis=tuple(range(1, signals.ndim)))
+    divergence = 0.5 * jnp.sum(mean**2 + jnp.exp(log_variance) - 1.0 - log_variance, axis=1)
+    return cross_entropy + beta * divergence
+
+
+def _drawn(mean: Array, log_variance: Array, key: Array | None) -> Array:
+    if key is None:
+        return mean
+    return mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape, mean.dtype)
 
 
 class VAE(eqx.Module):
@@ -39,9 +78,9 @@ class VAE(eqx.Module):
     as in Banko et al. (2021), npj Comput. Mater. 7, 104, Methods.
     """
 
-    encoder: tuple[_Dense, ...]
-    decoder: tuple[_Dense, ...]
-    guide: _Dense
+    encoder: tuple[Dense, ...]
+    decoder: tuple[Dense, ...]
+    guide: Dense
     """Linear reading of the class from the latent position; trained only with guidance."""
     settings: VAESettings = eqx.field(static=True)
 
@@ -59,9 +98,9 @@ class VAE(eqx.Module):
         """
         inward = [points + conditions, *settings.hidden, 2 * settings.latent]
         outward = [settings.latent + conditions, *reversed(settings.hidden), points]
-        self.encoder = tuple(_Dense(a, b, rng) for a, b in pairwise(inward))
-        self.decoder = tuple(_Dense(a, b, rng) for a, b in pairwise(outward))
-        self.guide = _Dense(settings.latent, classes, rng)
+        self.encoder = tuple(Dense(a, b, rng) for a, b in pairwise(inward))
+        self.decoder = tuple(Dense(a, b, rng) for a, b in pairwise(outward))
+        self.guide = Dense(settings.latent, classes, rng)
         self.settings = settings
 
     def encode(self, signals: Array, conditions: Array) -> tuple[Array, Array]:
@@ -94,8 +133,7 @@ class VAE(eqx.Module):
     def loss(self, signals: Array, labels: Array, conditions: Array, key: Array | None) -> Array:
         """Return the loss of each signal, shape (n,).
 
-        Binary cross entropy summed over the points (the seed's mean weighted by the number of points), plus `beta`
-        times the KL divergence from the standard normal, plus `guidance` times the cross entropy of the class.
+        That of :func:`evidence`, plus `guidance` times the cross entropy of the class.
 
         Args:
             signals: Shape (n, points), 0 to 1.
@@ -104,15 +142,11 @@ class VAE(eqx.Module):
             key: Random key of the latent draw; without one the mean is taken.
         """
         mean, log_variance = self.encode(signals, conditions)
-        latent = mean
-        if key is not None:
-            latent = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape, mean.dtype)
-        logits = self.decode(latent, conditions)
-        cross_entropy = jnp.sum(jax.nn.softplus(logits) - signals * logits, axis=1)
-        divergence = 0.5 * jnp.sum(mean**2 + jnp.exp(log_variance) - 1.0 - log_variance, axis=1)
-        total = cross_entropy + self.settings.beta * divergence
+        total = evidence(
+            signals, mean, log_variance, lambda z: self.decode(z, conditions), self.settings.beta, key
+        )
         if self.settings.guidance > 0.0:
-            log_class = jax.nn.log_softmax(self.guide(latent))
+            log_class = jax.nn.log_softmax(self.guide(_drawn(mean, log_variance, key)))
             chosen = jnp.take_along_axis(log_class, labels[:, None], axis=1)[:, 0]
             total = total - self.settings.guidance * chosen
         return total

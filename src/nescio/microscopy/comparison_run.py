@@ -34,6 +34,7 @@ _CODE = (
     "nescio.explore.choosing",
     "nescio.explore.policies",
     "nescio.explore.surrogates",
+    "nescio.learn.convolutional",
     "nescio.learn.fitting",
     "nescio.learn.vae",
     "nescio.microscopy.comparison_methods",

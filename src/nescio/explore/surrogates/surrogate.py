@@ -15,173 +15,19 @@ from numpy.typing import NDArray
 from nescio.errors import ExplorationError
 from nescio.explore.candidates import Candidates
 from nescio.explore.surrogates.calibration import LeftOut, Scale, fit_scale
-from nescio.explore.surrogates.ensemble import Conditioned, capacity, condition, halves, predict, train
+from nescio.explore.surrogates.ensemble import Conditioned, condition, halves, train
+from nescio.explore.surrogates.fit import ROUNDING, Data, Fit, Model, OutputFit, rows_of
 from nescio.explore.surrogates.kernel import Inputs, noise_variance
 from nescio.explore.surrogates.parameters import Parameters, initial_parameters, principal_head
-from nescio.explore.surrogates.sampling import draw_functions
 from nescio.explore.surrogates.settings import SurrogateSettings
 
-__all__ = ["Fit", "OutputFit", "Surrogate"]
+__all__ = ["Surrogate"]
 
 Floats = NDArray[np.float64]
 
 # Fewer measurements than this say nothing about how far the model's own uncertainty is off.
 _FEWEST_FOR_SCALE = 8
-# Values that differ by less than this, relatively, are all the same.
-_ROUNDING = 1e-9
 _MAIN = ""
-
-
-@dataclass(frozen=True, eq=False)
-class OutputFit:
-    """One scalar over all candidates."""
-
-    mean: Floats
-    """Shape (n,), in the scalar's units."""
-    sd: Floats
-    """Shape (n,), of the function, without noise."""
-    noise_sd: float
-    """Of a measurement."""
-    scale: Scale
-    """Calibration, standardised."""
-    embedding: Floats
-    """Shape (n, embedding), of the first member; without columns where the model sees positions only."""
-    encoder: str
-    """Which features the model looks at; empty for the main ones."""
-    positioned: bool
-    """Whether it looks at the position as well."""
-    scratch: bool
-    """Whether it was trained from scratch."""
-    model: _Model
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """All scalars over all candidates."""
-
-    outputs: tuple[OutputFit, ...]
-    seconds: float
-    """What fitting and predicting took."""
-
-    @property
-    def mean(self) -> Floats:
-        """Shape (n, outputs)."""
-        return np.stack([output.mean for output in self.outputs], 1)
-
-    @property
-    def sd(self) -> Floats:
-        """Shape (n, outputs)."""
-        return np.stack([output.sd for output in self.outputs], 1)
-
-    @property
-    def noise_sd(self) -> Floats:
-        """Shape (outputs,)."""
-        return np.array([output.noise_sd for output in self.outputs])
-
-    def sample(self, key: jax.Array, draws: int) -> Floats:
-        """Return joint draws over the candidates, shape (draws, n, outputs)."""
-        keys = jax.random.split(key, len(self.outputs))
-        return np.stack([o.model.sample(k, draws) for o, k in zip(self.outputs, keys, strict=True)], 2)
-
-    def fantasize(self, chosen: Sequence[int]) -> Fit:
-        """Return the model as if some candidates had been measured and had given their mean."""
-        return replace(
-            self, outputs=tuple(output.model.fantasized(output, chosen) for output in self.outputs)
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Data:
-    """Measurements of one scalar, standardised and padded."""
-
-    index: NDArray[np.intp]
-    target: NDArray[np.float32]
-    mask: NDArray[np.float32]
-    centre: float
-    spread: float
-    n: int
-
-    @staticmethod
-    def of(index: NDArray[np.intp], values: Floats) -> _Data:
-        n, size = len(values), capacity(len(values))
-        centre = float(values.mean())
-        spread = float(values.std())
-        if spread <= _ROUNDING * float(np.abs(values).max()):
-            spread = 1.0
-        padded_index = np.zeros(size, np.intp)
-        target, mask = np.zeros(size, np.float32), np.zeros(size, np.float32)
-        padded_index[:n], target[:n], mask[:n] = index, (values - centre) / spread, 1.0
-        return _Data(padded_index, target, mask, centre, spread, n)
-
-
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """Trained members with what they were given."""
-
-    parameters: Parameters
-    conditioned: Conditioned
-    points: Inputs
-    """Of all candidates."""
-    data: _Data
-    positioned: jax.Array
-    scale: Scale
-
-    def predicted(self) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation over the candidates, in the scalar's units."""
-        measured = _rows(self.points, self.data.index)
-        means, variances = predict(
-            self.parameters, self.conditioned, measured, self.data.mask, self.points, self.positioned
-        )
-        means, variances = np.asarray(means, np.float64), np.asarray(variances, np.float64)
-        variance = self.scale.model * (variances.mean(0) + means.var(0))
-        data = self.data
-        return means.mean(0) * data.spread + data.centre, np.sqrt(variance) * data.spread
-
-    def sample(self, key: jax.Array, draws: int) -> Floats:
-        """Return draws (draws, n), each of one member, about the common mean and as wide as the calibrated model."""
-        members = len(self.parameters.log_noise)
-        each = -(-draws // members)
-        # In any order: a single draw would else always be of the first member.
-        order = np.asarray(jax.random.permutation(jax.random.fold_in(key, members), members))[:draws]
-        drawn = np.stack(
-            [
-                np.asarray(
-                    draw_functions(
-                        jax.random.fold_in(key, member),
-                        jax.tree.map(lambda leaf, m=member: leaf[m], self.parameters),
-                        jax.tree.map(lambda leaf, m=member: leaf[m], self.conditioned),
-                        _rows(self.points, self.data.index),
-                        self.data.target,
-                        self.data.mask,
-                        self.points,
-                        self.positioned[member],
-                        draws=each,
-                    ),
-                    np.float64,
-                )
-                for member in order.tolist()
-            ],
-            1,
-        ).reshape(each * len(order), -1)[:draws]
-        mean, _ = self.predicted()
-        centred = drawn * self.data.spread + self.data.centre - mean
-        return np.asarray(mean + np.sqrt(self.scale.model) * centred, np.float64)
-
-    def fantasized(self, fit: OutputFit, chosen: Sequence[int]) -> OutputFit:
-        index = np.concatenate([self.data.index[: self.data.n], np.asarray(chosen, np.intp)])
-        kept = self.data.target[: self.data.n] * self.data.spread + self.data.centre
-        values = np.concatenate([kept, fit.mean[np.asarray(chosen, np.intp)]])
-        grown = _Data.of(index, values)
-        # The same units as before: what is learned of a made-up measurement is where not to look, not a new scale.
-        target = np.zeros_like(grown.target)
-        target[: grown.n] = (values - self.data.centre) / self.data.spread
-        data = replace(grown, target=target, centre=self.data.centre, spread=self.data.spread)
-        conditioned = condition(
-            self.parameters, _rows(self.points, data.index), data.target, data.mask, self.positioned
-        )
-        model = replace(self, data=data, conditioned=conditioned)
-        mean, sd = model.predicted()
-        return replace(fit, mean=mean, sd=sd, model=model)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,7 +111,7 @@ class Surrogate:
             kept = np.isfinite(table[:, output])
             if not kept.any():
                 raise ExplorationError(f"output {output} has no value in {len(index)} measurements")
-            data = _Data.of(index[kept], table[kept, output])
+            data = Data.of(index[kept], table[kept, output])
             state, model, scratch = self._trained(data, self._states[output])
             self._states[output] = state
             mean, sd = model.predicted()
@@ -287,7 +133,7 @@ class Surrogate:
             )
         return Fit(tuple(fits), time.perf_counter() - start)
 
-    def _trained(self, data: _Data, state: _State | None) -> tuple[_State, _Model, bool]:
+    def _trained(self, data: Data, state: _State | None) -> tuple[_State, Model, bool]:
         due = state is None or data.n >= self.settings.refit_growth * state.refitted_at
         if state is None or (due and not self.frozen):
             return self._from_scratch(data, state)
@@ -304,7 +150,7 @@ class Surrogate:
         model = self._conditioned(trained, state.encoder, data, positioned=state.positioned)
         return replace(state, parameters=trained), model, False
 
-    def _from_scratch(self, data: _Data, before: _State | None) -> tuple[_State, _Model, bool]:
+    def _from_scratch(self, data: Data, before: _State | None) -> tuple[_State, Model, bool]:
         """Train every way of looking at the candidates for half of the steps, and the likeliest for the rest."""
         settings = self.settings
         frozen_head = settings.kind == "static-deep-kernel" and before is not None
@@ -358,7 +204,7 @@ class Surrogate:
         self,
         start: Parameters,
         encoder: str,
-        data: _Data,
+        data: Data,
         *,
         positioned: bool,
         head: bool,
@@ -383,14 +229,14 @@ class Surrogate:
         )
         return trained
 
-    def _conditioned(self, trained: Parameters, encoder: str, data: _Data, *, positioned: bool) -> _Model:
+    def _conditioned(self, trained: Parameters, encoder: str, data: Data, *, positioned: bool) -> Model:
         points = Inputs(self._features[encoder], self._positions)
         flags = jnp.full(self.settings.members, float(positioned))
-        conditioned = condition(trained, _rows(points, data.index), data.target, data.mask, flags)
+        conditioned = condition(trained, rows_of(points, data.index), data.target, data.mask, flags)
         scale = self._scale(trained, conditioned, data)
-        return _Model(trained, conditioned, points, data, flags, scale)
+        return Model(trained, conditioned, points, data, flags, scale)
 
-    def _scale(self, trained: Parameters, conditioned: Conditioned, data: _Data) -> Scale:
+    def _scale(self, trained: Parameters, conditioned: Conditioned, data: Data) -> Scale:
         noise = float(np.asarray(noise_variance(trained), np.float64).mean())
         seen = halves(data.n, self.settings.members, self._seed).seen
         unseen = ~seen / (~seen).sum(0)
@@ -446,16 +292,12 @@ class Surrogate:
             )
 
 
-def _rows(points: Inputs, index: NDArray[np.intp]) -> Inputs:
-    return Inputs(points.features[index], points.positions[index])
-
-
 def _standardised(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Return columns of mean 0 and spread 1; one that is constant becomes zero."""
     table = np.asarray(values, np.float64)
     spread = table.std(axis=0)
     largest = np.abs(table).max(axis=0, initial=0.0)
-    usable = spread > _ROUNDING * np.maximum(largest, 1e-30)
+    usable = spread > ROUNDING * np.maximum(largest, 1e-30)
     return np.asarray(
         np.where(usable, (table - table.mean(axis=0)) / np.where(usable, spread, 1.0), 0.0), np.float32
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
 
 from nescio.explore.nesting import Real, Whole
 from nescio.microscopy.encoders.base import EncoderSettings, check_patches, flattened
@@ -14,13 +15,15 @@ from nescio.microscopy.encoders.base import EncoderSettings, check_patches, flat
 __all__ = ["LearnedSettings"]
 
 _Width = Annotated[Whole, Field(ge=1, le=8192)]
+# Patches that are passed through the network at once.
+_PART = 1024
 
 
 class LearnedSettings(EncoderSettings):
-    """Latent means of a variational autoencoder of dense layers, trained on all patches before the experiment.
+    """Latent means of a variational autoencoder, trained on all patches before the experiment.
 
-    It sees pixels, not shapes: a domain wall two pixels further is another patch to it. Its target is to draw the patch
-    again, which need not be what the scalar depends on.
+    Its target is to draw the patch again, which need not be what the scalar depends on, and which asks for where a
+    domain wall lies as much as for whether there is one.
 
     Source: Kingma and Welling (2014), arXiv:1312.6114.
     """
@@ -28,13 +31,21 @@ class LearnedSettings(EncoderSettings):
     kind: Literal["vae"] = "vae"
     latent: Annotated[Whole, Field(ge=1, le=256)] = 8
     """Latent dimensions, each a feature."""
-    hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)] = (256, 128)
-    """Widths of the encoder's layers; the decoder mirrors them."""
+    channels: Annotated[tuple[_Width, ...], Field(max_length=6)] = (8, 16)
+    """Of the image after each convolution, which halves it; none for dense layers alone."""
+    hidden: Annotated[tuple[_Width, ...], Field(max_length=8)] = (64,)
+    """Widths of the dense layers behind them; the decoder mirrors all."""
     beta: Annotated[Real, Field(ge=0.0, le=1e3)] = 0.1
     """Weight of the divergence from a standard normal distribution."""
     steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1500
     batch: Annotated[Whole, Field(ge=2, le=65536)] = 128
     learning_rate: Annotated[Real, Field(gt=0.0, le=1.0)] = 1e-3
+
+    @model_validator(mode="after")
+    def _some_layer(self) -> Self:
+        if not self.channels and not self.hidden:
+            raise ValueError("needs channels, hidden or both")
+        return self
 
     def encode(self, patches: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float32]:
         """Return the latent means, shape (n, latent).
@@ -53,18 +64,38 @@ class LearnedSettings(EncoderSettings):
         import jax
         import jax.numpy as jnp
 
-        from nescio.learn import VAESettings, fit_vae
+        from nescio.learn import VAESettings, fit_convolutional_vae, fit_vae
 
-        signals = jnp.asarray(flattened(_scaled(check_patches(patches))))
-        vae = fit_vae(
-            signals,
-            VAESettings(hidden=self.hidden, latent=self.latent, beta=self.beta),
-            jax.random.key(seed),
-            steps=self.steps,
-            batch=self.batch,
-            learning_rate=self.learning_rate,
+        scaled, key = _scaled(check_patches(patches)), jax.random.key(seed)
+        training: dict[str, Any] = {
+            "steps": self.steps,
+            "batch": self.batch,
+            "learning_rate": self.learning_rate,
+        }
+        if self.channels:
+            deep = fit_convolutional_vae(
+                scaled,
+                key,
+                channels=self.channels,
+                hidden=self.hidden,
+                latent=self.latent,
+                beta=self.beta,
+                **training,
+            )
+            return _by_parts(lambda part: deep.encode(jnp.asarray(part))[0], scaled)
+        settings = VAESettings(hidden=self.hidden, latent=self.latent, beta=self.beta)
+        dense = fit_vae(flattened(scaled), settings, key, **training)
+        return _by_parts(
+            lambda part: dense.encode(jnp.asarray(part), jnp.zeros((len(part), 0)))[0], flattened(scaled)
         )
-        return np.asarray(vae.encode(signals, jnp.zeros((len(signals), 0)))[0], np.float32)
+
+
+def _by_parts(
+    encode: Callable[[NDArray[np.float32]], ArrayLike], patches: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the latent means; of all patches at once the network's layers would take gigabytes."""
+    parts = np.array_split(patches, -(-len(patches) // _PART))
+    return np.concatenate([np.asarray(encode(part), np.float32) for part in parts])
 
 
 def _scaled(patches: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,182 @@
+"""What a surrogate says of all candidates, and the trained members that it says so by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.explore.surrogates.calibration import Scale
+from nescio.explore.surrogates.ensemble import Conditioned, capacity, condition, predict
+from nescio.explore.surrogates.kernel import Inputs
+from nescio.explore.surrogates.parameters import Parameters
+from nescio.explore.surrogates.sampling import draw_functions
+
+__all__ = ["ROUNDING", "Data", "Fit", "Model", "OutputFit", "rows_of"]
+
+Floats = NDArray[np.float64]
+
+# Values that differ by less than this, relatively, are all the same.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class OutputFit:
+    """One scalar over all candidates."""
+
+    mean: Floats
+    """Shape (n,), in the scalar's units."""
+    sd: Floats
+    """Shape (n,), of the function, without noise."""
+    noise_sd: float
+    """Of a measurement."""
+    scale: Scale
+    """Calibration, standardised."""
+    embedding: Floats
+    """Shape (n, embedding), of the first member; without columns where the model sees positions only."""
+    encoder: str
+    """Which features the model looks at; empty for the main ones."""
+    positioned: bool
+    """Whether it looks at the position as well."""
+    scratch: bool
+    """Whether it was trained from scratch."""
+    model: Model
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """All scalars over all candidates."""
+
+    outputs: tuple[OutputFit, ...]
+    seconds: float
+    """What fitting and predicting took."""
+
+    @property
+    def mean(self) -> Floats:
+        """Shape (n, outputs)."""
+        return np.stack([output.mean for output in self.outputs], 1)
+
+    @property
+    def sd(self) -> Floats:
+        """Shape (n, outputs)."""
+        return np.stack([output.sd for output in self.outputs], 1)
+
+    @property
+    def noise_sd(self) -> Floats:
+        """Shape (outputs,)."""
+        return np.array([output.noise_sd for output in self.outputs])
+
+    def sample(self, key: jax.Array, draws: int) -> Floats:
+        """Return joint draws over the candidates, shape (draws, n, outputs)."""
+        keys = jax.random.split(key, len(self.outputs))
+        return np.stack([o.model.sample(k, draws) for o, k in zip(self.outputs, keys, strict=True)], 2)
+
+    def fantasize(self, chosen: Sequence[int]) -> Fit:
+        """Return the model as if some candidates had been measured and had given their mean."""
+        return replace(
+            self, outputs=tuple(output.model.fantasized(output, chosen) for output in self.outputs)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Measurements of one scalar, standardised and padded."""
+
+    index: NDArray[np.intp]
+    target: NDArray[np.float32]
+    mask: NDArray[np.float32]
+    centre: float
+    spread: float
+    n: int
+
+    @staticmethod
+    def of(index: NDArray[np.intp], values: Floats) -> Data:
+        """Return the measurements of candidates (m,), none of whose values (m,) is missing."""
+        n, size = len(values), capacity(len(values))
+        centre = float(values.mean())
+        spread = float(values.std())
+        if spread <= ROUNDING * float(np.abs(values).max()):
+            spread = 1.0
+        padded_index = np.zeros(size, np.intp)
+        target, mask = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        padded_index[:n], target[:n], mask[:n] = index, (values - centre) / spread, 1.0
+        return Data(padded_index, target, mask, centre, spread, n)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Trained members with what they were given."""
+
+    parameters: Parameters
+    conditioned: Conditioned
+    points: Inputs
+    """Of all candidates."""
+    data: Data
+    positioned: jax.Array
+    scale: Scale
+
+    def predicted(self) -> tuple[Floats, Floats]:
+        """Return mean and standard deviation over the candidates, in the scalar's units."""
+        measured = rows_of(self.points, self.data.index)
+        means, variances = predict(
+            self.parameters, self.conditioned, measured, self.data.mask, self.points, self.positioned
+        )
+        means, variances = np.asarray(means, np.float64), np.asarray(variances, np.float64)
+        variance = self.scale.model * (variances.mean(0) + means.var(0))
+        data = self.data
+        return means.mean(0) * data.spread + data.centre, np.sqrt(variance) * data.spread
+
+    def sample(self, key: jax.Array, draws: int) -> Floats:
+        """Return draws (draws, n), each of one member, about the common mean and as wide as the calibrated model."""
+        members = len(self.parameters.log_noise)
+        each = -(-draws // members)
+        # In any order: a single draw would else always be of the first member.
+        order = np.asarray(jax.random.permutation(jax.random.fold_in(key, members), members))[:draws]
+        drawn = np.stack(
+            [
+                np.asarray(
+                    draw_functions(
+                        jax.random.fold_in(key, member),
+                        jax.tree.map(lambda leaf, m=member: leaf[m], self.parameters),
+                        jax.tree.map(lambda leaf, m=member: leaf[m], self.conditioned),
+                        rows_of(self.points, self.data.index),
+                        self.data.target,
+                        self.data.mask,
+                        self.points,
+                        self.positioned[member],
+                        draws=each,
+                    ),
+                    np.float64,
+                )
+                for member in order.tolist()
+            ],
+            1,
+        ).reshape(each * len(order), -1)[:draws]
+        mean, _ = self.predicted()
+        centred = drawn * self.data.spread + self.data.centre - mean
+        return np.asarray(mean + np.sqrt(self.scale.model) * centred, np.float64)
+
+    def fantasized(self, fit: OutputFit, chosen: Sequence[int]) -> OutputFit:
+        """Return its fit as if some candidates had been measured and had given their mean."""
+        index = np.concatenate([self.data.index[: self.data.n], np.asarray(chosen, np.intp)])
+        kept = self.data.target[: self.data.n] * self.data.spread + self.data.centre
+        values = np.concatenate([kept, fit.mean[np.asarray(chosen, np.intp)]])
+        grown = Data.of(index, values)
+        # The same units as before: what is learned of a made-up measurement is where not to look, not a new scale.
+        target = np.zeros_like(grown.target)
+        target[: grown.n] = (values - self.data.centre) / self.data.spread
+        data = replace(grown, target=target, centre=self.data.centre, spread=self.data.spread)
+        conditioned = condition(
+            self.parameters, rows_of(self.points, data.index), data.target, data.mask, self.positioned
+        )
+        model = replace(self, data=data, conditioned=conditioned)
+        mean, sd = model.predicted()
+        return replace(fit, mean=mean, sd=sd, model=model)
+
+
+def rows_of(points: Inputs, index: NDArray[np.intp]) -> Inputs:
+    """Return some of the points."""
+    return Inputs(points.features[index], points.positions[index])
