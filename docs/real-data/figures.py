@@ -1,18 +1,28 @@
-"""Draw this chapter's figures from findings that `nescio assess` wrote.
+"""Draw this chapter's figures from findings that `nescio assess` wrote, and from a run of `nescio explore`.
 
 python docs/real-data/figures.py FINDINGS -o docs/real-data
 
-FINDINGS holds the folders laboratory, CoFeZr_Sample4, CoVZr_Sample8 and CoVZr_Sample9, one for each assessment.
+FINDINGS holds the folders laboratory, CoFeZr_Sample4, CoVZr_Sample8 and CoVZr_Sample9, one for each assessment, and
+film, the run. What is not there is left out.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from nescio.explore import Experiment
+from nescio.explore.explored import explored
 from nescio.signals import KNOWN
-from nescio.view import composition_map, measured_against_reconstructed, wafer_map
+from nescio.view import (
+    best_and_typical_spectra,
+    composition_map,
+    measured_against_reconstructed,
+    predicted_maps,
+    wafer_map,
+)
 
 
 def main() -> None:
@@ -31,6 +41,16 @@ def main() -> None:
         figure.savefig(path, dpi=110)  # type: ignore[attr-defined]
         print(path)
 
+    if (given.findings / "laboratory").is_dir():
+        assessments(found, keep)
+    if (given.findings / "film").is_dir():
+        with Experiment.open(given.findings / "film", read_only=True) as experiment:
+            film = explored(experiment)
+        keep(predicted_maps(film), "film-maps")
+        keep(best_and_typical_spectra(film), "film-spectra")
+
+
+def assessments(found: Callable[[str], xr.Dataset], keep: Callable[[object, str], None]) -> None:
     laboratory = found("laboratory")
     keep(
         measured_against_reconstructed(laboratory, list(range(laboratory.sizes["measurement"]))), "laboratory"

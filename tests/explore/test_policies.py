@@ -75,6 +75,13 @@ def test_confidence_bound_is_that_of_botorch():
     np.testing.assert_allclose(ours, ONE["upper_confidence_bound"], rtol=1e-10)
 
 
+def test_a_confidence_bound_narrows_as_the_budget_is_spent():
+    policy = UpperConfidenceBound(kappa=1.5, final_kappa=0.5)
+    for spent, kappa in ((0.0, 1.5), (0.25, 1.25), (1.0, 0.5)):
+        view = view_of([1.0, 2.0], [0.5, 0.1], spent=spent)
+        np.testing.assert_allclose(policy.acquisition(view), [1.0 + 0.5 * kappa, 2.0 + 0.1 * kappa])
+
+
 def test_maximum_variance_is_the_standard_deviation_of_botorch():
     ours = MaximumVariance().acquisition(BOTORCH)
     np.testing.assert_allclose(ours, ONE["standard_deviation"], rtol=1e-10)

@@ -66,7 +66,11 @@ def test_a_policy_is_the_same_after_json(document):
 
 def test_what_is_inside_is_written_out_in_full():
     policy = EpsilonGreedy(policy=CostAware(policy=UpperConfidenceBound(kappa=3.0), weight=1.0))
-    assert policy.document()["policy"]["policy"] == {"kind": "upper-confidence-bound", "kappa": 3.0}
+    assert policy.document()["policy"]["policy"] == {
+        "kind": "upper-confidence-bound",
+        "kappa": 3.0,
+        "final_kappa": None,
+    }
 
 
 def test_a_schedule_written_in_json_still_changes():

@@ -228,6 +228,7 @@ def _view(known: Known, fit: Fit | None) -> View:
         allowed=known.allowed(),
         step=known.step,
         key=_key(known),
+        spent=known.spent,
         current=known.measured[-1].candidate if known.measured else None,
     )
     if fit is None:

@@ -224,6 +224,17 @@ class Known:
             return "nothing is left to measure: every candidate is measured or forbidden"
         return self.settings.stop.reason(self.history()) if self.settings.stop is not None else ""
 
+    @property
+    def spent(self) -> float:
+        """Share of the budget that is spent, 0 to 1; of whichever part of it will be spent first."""
+        budget = self.steering.budget
+        shares = [self.step / self.points]
+        if budget.seconds is not None:
+            shares.append(self.seconds / budget.seconds)
+        if budget.dose is not None:
+            shares.append(self.dose / budget.dose)
+        return min(max(shares), 1.0)
+
     def history(self) -> list[Snapshot]:
         """Return one snapshot for each decision since the goal or the scalarizer was changed, as far as they are kept.
 

@@ -91,7 +91,7 @@ def explore_known(case: Case, method: Method, *, seed: int, points: int, first: 
             judged.append(_judged(case, expected, chosen))
         if len(chosen) >= points:
             break
-        view = _view(candidates, chosen, case.values[chosen, None], expected, seed)
+        view = _view(candidates, chosen, case.values[chosen, None], expected, seed, points)
         # No choice passes a mark by, so that the model can be judged there.
         ahead = min(mark for mark in marks if mark > len(chosen)) if model is not None else points
         n = min(method.batch, ahead - len(chosen))
@@ -118,7 +118,12 @@ def _judged(case: Case, expected: Expected, chosen: Sequence[int]) -> tuple[floa
 
 
 def _view(
-    candidates: Candidates, chosen: Sequence[int], values: Floats, expected: Expected | None, seed: int
+    candidates: Candidates,
+    chosen: Sequence[int],
+    values: Floats,
+    expected: Expected | None,
+    seed: int,
+    points: int,
 ) -> View:
     measured = np.zeros(len(candidates), bool)
     measured[list(chosen)] = True
@@ -134,6 +139,7 @@ def _view(
         allowed=~measured,
         step=len(chosen),
         key=_key(seed, len(chosen)),
+        spent=len(chosen) / points,
         current=chosen[-1],
     )
     if not isinstance(expected, Fit):

@@ -28,6 +28,7 @@ from nescio.view.exploration_reading import (
     on_image,
     output_label,
     output_number,
+    unit_of,
     usable,
 )
 from nescio.view.style import MEASURED, RASTERISED_ABOVE, new_figure, plain, say_empty, scalar_norm, styled
@@ -82,7 +83,7 @@ def _quantities(explored: xr.Dataset, k: int) -> list[_Quantity]:
         ),
         _Quantity(
             "its uncertainty",
-            f"one sd of {of}",
+            "one sd" + (f" ({unit})" if (unit := plain(unit_of(explored, k), 24)) else ""),
             sd,
             scalar_norm(np.empty(0) if sd is None else sd, log=False),
             colours_of("magma"),

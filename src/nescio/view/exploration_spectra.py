@@ -35,6 +35,8 @@ _FEW = 16
 """Points along a dimension without units, up to which it counts repetitions."""
 _LINES = 12
 """Repetitions drawn one by one."""
+_LONGEST_TITLE = 30
+"""Letters of a line above a panel."""
 
 
 @styled
@@ -224,5 +226,8 @@ def _told(explored: xr.Dataset, k: int, i: int) -> str:
     where = plain(place_text(place, coordinate_names(explored), unit), 34)
     value = number_text(float(column(explored, "value", k)[i]), float(uncertainty))
     what = outputs(explored)[k] if len(output_label(explored, k, long=False)) < 24 else ""
-    told = f"{plain(what, 16)} {value} {plain(unit_of(explored, k), 12)}".strip()
+    told = f"{value} {plain(unit_of(explored, k), 12)}".strip()
+    named = f"{plain(what, 16)} {told}".strip()
+    # Titles stand side by side; the figure's caption and the report say what the number is.
+    told = named if len(named) <= _LONGEST_TITLE else told
     return f"number {i + 1}\n{told}\n{where}"

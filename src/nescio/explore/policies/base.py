@@ -40,6 +40,8 @@ class View:
     """How many measurements there are."""
     key: jax.Array
     """For policies that draw."""
+    spent: float = 0.0
+    """Share of the budget that is spent, 0 to 1."""
     current: int | None = None
     """The candidate where the instrument is."""
     sample: Callable[[jax.Array, int], Floats] | None = None

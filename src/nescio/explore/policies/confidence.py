@@ -24,6 +24,8 @@ class UpperConfidenceBound(Policy):
     kind: Literal["upper-confidence-bound"] = "upper-confidence-bound"
     kappa: Annotated[Real, Field(ge=0.0, le=1e6)] = 2.0
     """How many standard deviations; 0 goes where the mean is largest, much goes where little is known."""
+    final_kappa: Annotated[Real, Field(ge=0.0, le=1e6)] | None = None
+    """What kappa becomes, in proportion to the budget that is spent; by default it stays."""
 
     def acquisition(self, view: View) -> Floats:
         """Return the bound in the units of the scalar, shape (n,).
@@ -32,7 +34,8 @@ class UpperConfidenceBound(Policy):
             ExplorationError: There are several outputs.
         """
         mean, sd = only_output(view, self.kind)
-        return mean + self.kappa * sd
+        final = self.kappa if self.final_kappa is None else self.final_kappa
+        return mean + (self.kappa + (final - self.kappa) * view.spent) * sd
 
 
 class Thompson(Policy):
