@@ -120,6 +120,16 @@ def test_it_ends_at_its_budget_and_goes_on_with_a_larger_one(tmp_path):
 def test_dose_and_time_end_it_too(tmp_path, budget, why):
     with made.begin(tmp_path, budget=budget) as experiment:
         assert drive(experiment, made.Sample(), wait=False) == why
+        assert experiment.known.spent == 1.0
+
+
+def test_what_is_spent_is_of_what_will_be_spent_first(tmp_path):
+    budget = {"points": 20, "dose": 8.0, "dose_per_point": 1.0}
+    with made.begin(tmp_path, budget=budget) as experiment:
+        assert experiment.known.spent == 0.0
+        tell(experiment, experiment.ask()[0])
+        tell(experiment, experiment.ask()[0])
+        assert experiment.known.spent == 0.25
 
 
 def test_by_default_a_small_sample_is_not_spent_on_seeds(tmp_path):

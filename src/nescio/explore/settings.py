@@ -104,7 +104,7 @@ class ExploreSettings(_Settings):
     scalarizer: Annotated[SerializeAsAny[Scalarizer], scalarizer_field]
     goal: Goal = Goal()
     surrogate: SurrogateSettings = SurrogateSettings()
-    policy: AnyPolicy = UpperConfidenceBound(kappa=1.5, final_kappa=0.2)
+    policy: AnyPolicy = UpperConfidenceBound(kappa=2.0, final_kappa=0.2)
     batch: Annotated[Whole, Field(ge=1, le=1000)] = 1
     """How many are chosen at once."""
     seeds: SeedSettings = SeedSettings()
