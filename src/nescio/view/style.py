@@ -42,7 +42,6 @@ _RC: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
     "axes.formatter.use_mathtext": True,
-    "axes.formatter.limits": (-3, 6),
     "legend.fontsize": 8.5,
     "legend.frameon": False,
     "lines.linewidth": 1.0,
