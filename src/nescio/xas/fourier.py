@@ -1,0 +1,60 @@
+"""Fourier transforms between chi(k) and chi(R), in the conventions of the field."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from numpy.typing import NDArray
+
+__all__ = ["POINTS", "distances", "fourier", "inverse_fourier"]
+
+POINTS = 2048
+"""Length that spectra are padded to with zeros."""
+
+
+def distances(k_step: float, largest: float = 10.0) -> NDArray[np.float64]:
+    """Return the distances in angstrom at which :func:`fourier` gives chi(R), up to `largest`.
+
+    Args:
+        k_step: Of chi(k), in 1/angstrom.
+        largest: In angstrom.
+    """
+    step = np.pi / (k_step * POINTS)
+    return step * np.arange(min(POINTS // 2, int(1.01 + largest / step)), dtype=np.float64)
+
+
+def fourier(chi: ArrayLike, k_step: float, weighted_window: ArrayLike, *, largest: float = 10.0) -> Array:
+    """Return chi(R) = k_step / sqrt(pi) sum_j chi(k_j) k_j^w W(k_j) exp(-2 i k_j R), complex, shape (..., distances).
+
+    Args:
+        chi: Shape (..., n), on k = 0, `k_step`, 2 `k_step`, ...
+        k_step: In 1/angstrom.
+        weighted_window: Shape (n,), k^w times the window.
+        largest: Distance in angstrom up to which it is wanted; see :func:`distances`.
+
+    Source: Newville, Ravel, Haskel, Rehr, Stern and Yacoby, Physica B 208-209, 154 (1995).
+    """
+    kept = len(distances(k_step, largest))
+    signal = jnp.asarray(chi) * jnp.asarray(weighted_window)
+    transformed: Array = jnp.fft.fft(signal, POINTS, axis=-1)[..., :kept]
+    return transformed * float(k_step / np.sqrt(np.pi))
+
+
+def inverse_fourier(chi_r: ArrayLike, k_step: float, window: ArrayLike, *, largest: float = 20.0) -> Array:
+    """Return the part of k^w chi(k) that a window over distances leaves, complex, shape (..., wavenumbers).
+
+    Its imaginary part is that of chi(k) itself where chi is; the wavenumbers are 0, `k_step`, ... up to `largest`.
+
+    Args:
+        chi_r: Shape (..., distances), as :func:`fourier` returns it.
+        k_step: In 1/angstrom, of the chi(k) it was transformed from.
+        window: Shape (distances,).
+        largest: In 1/angstrom.
+    """
+    signal = jnp.asarray(chi_r) * jnp.asarray(window)
+    kept = min(POINTS // 2, int(1.01 + largest / k_step))
+    # Half of the spectrum is there; the other half would be its conjugate.
+    transformed: Array = jnp.fft.ifft(signal, POINTS, axis=-1)[..., :kept]
+    return transformed * float(2.0 * np.sqrt(np.pi) / k_step)
