@@ -72,10 +72,10 @@ name                         dimensions             meaning
 ``step``                     decision               measurements seen by the model that decided
 ``best_so_far``              decision               of the first output, in its units
 ``largest_improvement``      decision               the largest expected, in units of the first output
-``noise_sd``                 decision               of a repeated measurement, as the model finds it
-``scale``                    decision               factor on the model's variance that calibrates it
-``loo_coverage``             decision               share of leave-one-out residuals in the 95 % interval
-``map_change``               decision               of the expected map, over its standard deviation
+``noise_sd``                 decision, output       of a repeated measurement, as the model finds it
+``scale``                    decision, output       factor on the model's variance that calibrates it
+``loo_coverage``             decision, output       share of leave-one-out residuals in the 95 % interval
+``map_change``               decision, output       of the expected map, over its standard deviation
 ``fit_seconds``              decision               how long fitting and choosing took
 ``policy``                   decision               what chose, in words
 ``act_time``                 act                    seconds since the beginning

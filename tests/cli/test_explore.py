@@ -161,7 +161,7 @@ def test_a_run_that_waits_for_a_person_says_so(tmp_path: Path, reports: list[xr.
 
 def test_another_terminal_steers(tmp_path: Path, spoiled: Any) -> None:
     run = tmp_path / "run"
-    terminal = threading.Thread(target=steer, args=(run, ["measure 3 4", "reject 0 why='drifted'"]))
+    terminal = threading.Thread(target=steer, args=(run, ["measure 3 4", "reject 1 why='drifted'"]))
 
     def type_in() -> None:
         terminal.start()
@@ -267,7 +267,7 @@ def test_a_run_has_one_process_and_a_whole_record(tmp_path: Path) -> None:
         ("budget points=30 dose=none", "budget", {"budget": {"points": 30, "dose": None}}),
         ("mode approve every=3", "mode", {"mode": {"kind": "approve", "every": 3}}),
         ("decline", "decline", {"candidate": 9}),
-        ("undo 3", "undo", {"act": 3}),
+        ("undo 3", "undo", {"act": 2}),
         (
             'scalarizer several parts=[{kind = "mean-magnitude"}]  goal=minimise',
             "scalarizer",
@@ -280,7 +280,8 @@ def test_a_run_has_one_process_and_a_whole_record(tmp_path: Path) -> None:
             },
         ),
         ("forbid listed candidates=[1, 2]", "forbid", {"region": {"kind": "listed", "candidates": [1, 2]}}),
-        ("reject 3 why='it drifted'", "reject", {"measurement": 3, "why": "it drifted"}),
+        ("reject 3 why='it drifted'", "reject", {"measurement": 2, "why": "it drifted"}),
+        ('goal ["maximise", "minimise"]', "goal", {"goal": {"direction": ["maximise", "minimise"]}}),
         (
             "favour circle centre=[1.0,2.0] radius=3.0 weight=2.0",
             "favour",
@@ -306,6 +307,8 @@ def test_acts_are_typed_as_they_are_said(line: str, kind: str, parameters: dict[
         "'",
         '""',
         "undo x",
+        "undo 0",
+        "reject 0",
     ],
 )
 def test_what_is_no_act_is_said_in_one_line(line: str) -> None:

@@ -1,6 +1,7 @@
 """An experiment as a table: what figures and reports take."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,8 @@ def test_the_best_so_far_is_of_what_counts(table):
 def test_a_map_is_compared_only_with_one_of_the_same_numbers(table):
     # Decisions after 4, 5, 6 measurements; then, of other numbers, after 7 and 8.
     np.testing.assert_array_equal(table["step"], [4, 5, 6, 7, 8])
-    np.testing.assert_array_equal(np.isfinite(table["map_change"]), [False, True, True, False, True])
+    changed = np.isfinite(table["map_change"].values[:, 0])
+    np.testing.assert_array_equal(changed, [False, True, True, False, True])
     np.testing.assert_array_equal(np.isfinite(table["predicted"].values[:, 0]), [False] * 7 + [True] * 2)
     assert (table["predicted_sd"].values[7:] > 0).all()
 
@@ -78,7 +80,7 @@ def test_acts_are_told_with_what_became_of_them(table):
     assert list(table["act_who"].values) == ["me"] * 5
     assert list(table["act_step"].values) == [7, 7, 7, 7, 9]
     first, refused, scalarizer, budget, last = (str(text) for text in table["act_text"].values)
-    assert first.startswith("reject measurement 0")
+    assert first == "reject: measurement 1"
     assert "refused: candidate 1000" in refused
     assert scalarizer.startswith("scalarizer")
     assert "points" in budget
@@ -90,6 +92,8 @@ def test_it_says_what_was_wanted_and_how_it_ended(table):
     assert table.attrs["goal"] == "maximise magnitude of the mean"
     assert table.attrs["stopped"] == "9 of 9 points are measured"
     assert table.attrs["budget"] == 9
+    assert table.attrs["model"].splitlines()[1:] == ["coordinates", "mean magnitude: sees the position"]
+    assert json.loads(table.attrs["configuration"])["title"] == "A hill"
 
 
 def test_an_experiment_that_has_hardly_begun_is_a_table_too(tmp_path):
@@ -97,3 +101,32 @@ def test_an_experiment_that_has_hardly_begun_is_a_table_too(tmp_path):
         assert explored(experiment).sizes["measurement"] == 0
         experiment.tell(0, None, "nothing")
         assert np.isnan(explored(experiment)["value"].values).all()
+
+
+def test_every_number_has_a_model_of_its_own(tmp_path):
+    both = {
+        "kind": "several",
+        "parts": [
+            {"kind": "mean-magnitude"},
+            {"kind": "mean-magnitude", "select": {"energy": {"low": 3.0}}},
+        ],
+    }
+    changes = {"scalarizer": both, "policy": {"kind": "hypervolume-improvement"}, "budget": {"points": 8}}
+    with made.begin(tmp_path, **changes) as experiment:
+        drive(experiment, made.Sample(), wait=False)
+        table = explored(experiment)
+    for name in ("noise_sd", "scale", "loo_coverage", "map_change"):
+        assert table[name].dims == ("decision", "output")
+    for name in ("noise_sd", "map_change"):
+        assert not np.array_equal(table[name].values[1:, 0], table[name].values[1:, 1])
+
+
+def test_what_was_just_measured_is_not_said_to_be_next(tmp_path):
+    with made.begin(tmp_path, budget={"points": 8}) as experiment:
+        drive(experiment, made.Sample(), wait=False)
+        table = explored(experiment)
+        assert np.isnan(table["acquisition"].values[table["candidate"].values]).all()
+        assert np.isfinite(table["acquisition"].values).any()
+        experiment.act(build_act("goal", {"goal": {"direction": "minimise"}}), who="me")
+        experiment.apply_acts()
+        assert np.isnan(explored(experiment)["acquisition"].values).all()

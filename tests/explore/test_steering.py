@@ -77,10 +77,10 @@ def test_an_undo_that_is_undone_takes_nothing_back():
     [
         ((), Undo(), "nothing to undo"),
         ((PauseAct(),), Undo(), "nothing to undo"),
-        ((PauseAct(),), Undo(act=0), r"act 0 cannot be undone \(can be: none\)"),
+        ((PauseAct(),), Undo(act=0), r"act 1 cannot be undone \(can be: none\)"),
         ((FIRST, Undo()), Undo(), "nothing to undo"),
-        ((FIRST, Undo()), Undo(act=0), r"act 0 cannot be undone \(can be: 1\)"),
-        ((FIRST,), Undo(act=7), "act 7 cannot be undone"),
+        ((FIRST, Undo()), Undo(act=0), r"act 1 cannot be undone \(can be: 2\)"),
+        ((FIRST,), Undo(act=7), "act 8 cannot be undone"),
     ],
 )
 def test_what_cannot_be_undone_is_refused(acts, undo, said):

@@ -152,3 +152,14 @@ def test_standard_error_is_where_it_goes(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "64 of 200 measured; best area 22.93 pm V" in err
+
+
+def test_what_happened_is_a_line_of_a_log_and_part_of_a_panel():
+    out = io.StringIO()
+    with LiveView("PTO", console=Console(file=out, width=40)) as live:
+        live.say(["candidate 3: no answer within 5 s, tried again after some time\x1b[31m"])
+    assert out.getvalue() == "candidate 3: no answer within 5 s, tried again after some time?[31m\n"
+    panel = io.StringIO()
+    with LiveView("PTO", console=Console(file=panel, force_terminal=True)) as live:
+        live.say(["candidate 3"])
+    assert "candidate 3" not in panel.getvalue()

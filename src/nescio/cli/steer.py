@@ -30,10 +30,10 @@ approve | decline                       what waits for approval
 measure Y X | measure candidate=17      measure there next
 policy KIND [KEY=VALUE ...]             policy expected-improvement xi=0.1
 scalarizer KIND [KEY=VALUE ...]         all past spectra are scalarized anew
-goal maximise|minimise                  which way is better
+goal maximise|minimise                  which way is better; ["maximise","minimise"] for two
 forbid KIND KEY=VALUE ...               forbid rectangle low=[0,0] high=[10,20]
 favour KIND KEY=VALUE ... [weight=2]    favour circle centre=[40,40] radius=8
-reject N [why="drifted"]                learn nothing from measurement N
+reject N [why="drifted"]                learn nothing from measurement N of the report
 costs [seconds=5 speed=2 ...]           weigh what measurements cost; alone: no more
 budget points=300 [seconds=none ...]    spend more or less; other limits stay
 mode automatic|approve|watch [every=K]  how far it goes on its own
@@ -107,7 +107,7 @@ def _do(trace: Trace, line: str, who: str, wait_seconds: float, *, strict: bool)
 
 def _await(trace: Trace, row: int, seconds: float, *, strict: bool) -> bool:
     """Say what became of an act, if the run answers soon: between two measurements it does."""
-    from nescio.trace import ActOutcome
+    from nescio.trace import Act, ActOutcome
 
     deadline = time.monotonic() + seconds
     while True:
@@ -118,7 +118,8 @@ def _await(trace: Trace, row: int, seconds: float, *, strict: bool) -> bool:
                         raise ConfigurationError(f"refused: {outcome.message}")
                     typer.echo(f"refused: {outcome.message}")
                 else:
-                    typer.echo(f"done, after {outcome.step} measurements")
+                    number = trace.get(Act, row).number + 1
+                    typer.echo(f"act {number}: done, after {outcome.step} measurements")
                 return True
         if time.monotonic() >= deadline:
             break
@@ -193,7 +194,7 @@ def _parameters(kind: str, plain: list[str], keys: dict[str, Any], pending: int 
                 beside["goal"] = {"direction": beside["goal"]}
             return {field: {"kind": _only(kind, plain), **keys}, **beside}
         case "goal":
-            return {"goal": {"direction": _only(kind, plain)}}
+            return {"goal": {"direction": _value(_only(kind, plain))}}
         case "mode":
             return {"mode": {"kind": _only(kind, plain), **keys}}
         case "budget" if not plain:
@@ -201,9 +202,11 @@ def _parameters(kind: str, plain: list[str], keys: dict[str, Any], pending: int 
         case "measure" if plain:
             return {"position": [_value(word) for word in plain], **keys}
         case "reject":
-            return {"measurement": _value(_only(kind, plain)), **keys}
-        case "step" | "undo" if plain:
-            return {"measurements" if kind == "step" else "act": _value(_only(kind, plain)), **keys}
+            return {"measurement": _counted(kind, _value(_only(kind, plain))), **keys}
+        case "undo" if plain:
+            return {"act": _counted(kind, _value(_only(kind, plain))), **keys}
+        case "step" if plain:
+            return {"measurements": _value(_only(kind, plain)), **keys}
         case "decline" if "candidate" not in keys:
             if pending is None:
                 raise ConfigurationError("decline: nothing waits for approval")
@@ -241,6 +244,15 @@ def _only(kind: str, plain: list[str]) -> str:
     if len(plain) != 1:
         raise ConfigurationError(f"{kind}: needs one word after it, not {len(plain)}; see help")
     return plain[0]
+
+
+def _counted(kind: str, number: Any) -> Any:
+    """Return the index of what a person counts from 1, as the report does."""
+    if not isinstance(number, int) or isinstance(number, bool):
+        return number
+    if number < 1:
+        raise ConfigurationError(f"{kind} {number}: they are counted from 1, as in the report")
+    return number - 1
 
 
 def _pair(word: str) -> tuple[str, Any]:

@@ -53,6 +53,8 @@ def prepare_act(trace: Trace, known: Known, accepted: Accepted) -> Prepared:
     steering = steered(known.settings, [*known.accepted, accepted])
     steering.goal.signs(len(steering.scalarizer.outputs))
     steering.ranking()
+    if steering.budget.idle:
+        raise ExplorationError(steering.budget.idle)
     if steering.forbidden != known.steering.forbidden:
         _check_something_left(known, steering)
     scalars = None
@@ -116,9 +118,9 @@ def _check(known: Known, act: PersonAct) -> None:
             region.mask(known.candidates.positions)
         case Reject(measurement=number):
             if number >= known.step:
-                raise ExplorationError(f"measurement {number}: there are {known.step}, counted from 0")
+                raise ExplorationError(f"measurement {number + 1}: there are {known.step}")
             if number in known.steering.rejected:
-                raise ExplorationError(f"measurement {number} is rejected already")
+                raise ExplorationError(f"measurement {number + 1} is rejected already")
         case Undo():
             undo_target(known.accepted, act)
         case Approve():

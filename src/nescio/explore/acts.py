@@ -206,7 +206,12 @@ class Reject(PersonAct):
 
     kind: ClassVar[str] = "reject"
     measurement: _Index
+    """Its index; people count from 1."""
     why: Annotated[str, Field(max_length=1000)] = ""
+
+    def told(self) -> str:
+        """Return it in words, with the number that the report gives the measurement."""
+        return f"reject: measurement {self.measurement + 1}" + (f", {self.why}" if self.why else "")
 
 
 class Undo(PersonAct):
@@ -214,6 +219,11 @@ class Undo(PersonAct):
 
     kind: ClassVar[str] = "undo"
     act: _Index | None = None
+    """Its index; people count from 1."""
+
+    def told(self) -> str:
+        """Return it in words, with the number that the report gives the act."""
+        return "undo" if self.act is None else f"undo: act {self.act + 1}"
 
 
 ACTS: Mapping[str, type[PersonAct]] = {

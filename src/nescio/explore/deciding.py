@@ -239,7 +239,11 @@ def _view(known: Known, fit: Fit | None) -> View:
 
     def fantasize(chosen: Sequence[int]) -> View:
         imagined = fit.fantasize(chosen)
-        return replace(view, mean=imagined.mean * signs, sd=imagined.sd)
+
+        def sample(key: jax.Array, draws: int) -> Floats:
+            return np.asarray(imagined.sample(key, draws) * signs)
+
+        return replace(view, mean=imagined.mean * signs, sd=imagined.sd, sample=sample)
 
     return replace(view, sample=sample, fantasize=fantasize)
 

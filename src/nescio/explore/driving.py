@@ -88,6 +88,9 @@ def drive(
                 # The experiment has paused itself; a person may change what it cannot do.
                 observer.said(experiment, [str(error)])
                 continue
+            if experiment.warnings:
+                observer.said(experiment, experiment.warnings)
+                experiment.warnings = []
             if choice.finished:
                 _finish(experiment, choice.finished)
                 return choice.finished

@@ -70,6 +70,8 @@ class Experiment:
         """What the policy last looked at."""
         self.choice: Choice | None = None
         """The latest choice of the policy."""
+        self.warnings: list[str] = []
+        """What the latest choices were made in spite of; whoever tells a person takes them away."""
         self._modelling = Modelling(trace)
         self._known: Known | None = read_known(trace, settings, candidates)
 
@@ -285,6 +287,7 @@ class Experiment:
             self._modelling.forget()
             raise
         self.fit, self.view, self.choice = proposal.fit, proposal.view, proposal.choice
+        self.warnings += proposal.warnings.values()
 
     # ---- what was found
 

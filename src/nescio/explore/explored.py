@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nescio.errors import NescioError
+from nescio.explore.acts import build_act
 from nescio.explore.experiment import Experiment
 from nescio.explore.record import seconds_between
 from nescio.trace import Act, ActOutcome, Decision
@@ -44,8 +46,24 @@ def explored(experiment: Experiment) -> xr.Dataset:
         "goal": _goal(experiment),
         "stopped": experiment.finished or experiment.paused or "not finished",
         "budget": experiment.points,
+        "model": _model(experiment),
+        "configuration": json.dumps(experiment.settings.document(), indent=2, ensure_ascii=False),
     }
     return dataset
+
+
+def _model(experiment: Experiment) -> str:
+    record = experiment.trace.experiment
+    told = [f"nescio {record.nescio_version}, begun {record.created}", experiment.settings.surrogate.kind]
+    last = experiment.trace.last(Decision)
+    for output, name in zip(
+        (last[1].model.get("outputs") or []) if last else [], experiment.scalarizer.outputs, strict=False
+    ):
+        features = output.get("encoder") or experiment.candidates.encoder or "features"
+        seen = [] if experiment.settings.surrogate.kind == "coordinates" else [features]
+        seen += ["the position"] if output.get("positioned") else []
+        told.append(f"{name.name}: sees {' and '.join(seen)}")
+    return "\n".join(told)
 
 
 def _goal(experiment: Experiment) -> str:
@@ -134,8 +152,15 @@ def _decisions(experiment: Experiment) -> xr.Dataset:
         so_far = so_far[np.isfinite(so_far)]
         best.append(float(sign * (sign * so_far).max()) if so_far.size else float("nan"))
 
-    def of_model(name: str) -> list[float]:
-        return [float((one.model.get("outputs") or [{}])[0].get(name, np.nan)) for one in decisions]
+    shape = (len(decisions), len(experiment.scalarizer.outputs))
+
+    def of_model(name: str) -> Any:
+        table = np.full(shape, np.nan)
+        for row, one in zip(table, decisions, strict=True):
+            told = [float(output.get(name, np.nan)) for output in one.model.get("outputs") or ()]
+            # Where the scalarizer was another, so may have been how many numbers it gave.
+            row[: len(told)] = told[: len(row)]
+        return table
 
     data: dict[str, Any] = {
         "step": ("decision", [one.step for one in decisions]),
@@ -144,9 +169,9 @@ def _decisions(experiment: Experiment) -> xr.Dataset:
             "decision",
             [float(one.model.get("improvement", np.nan)) for one in decisions],
         ),
-        "noise_sd": ("decision", of_model("noise_sd")),
-        "scale": ("decision", of_model("scale")),
-        "loo_coverage": ("decision", of_model("loo_coverage")),
+        "noise_sd": (("decision", "output"), of_model("noise_sd")),
+        "scale": (("decision", "output"), of_model("scale")),
+        "loo_coverage": (("decision", "output"), of_model("loo_coverage")),
         "fit_seconds": ("decision", [float(one.timing.get("fit", np.nan)) for one in decisions]),
         "policy": ("decision", _texts([_policy_text(one.policy) for one in decisions])),
     }
@@ -159,19 +184,19 @@ def _maps(experiment: Experiment, decisions: list[Decision]) -> xr.Dataset:
     import xarray as xr
 
     predicted = np.full((2, experiment.step, len(experiment.scalarizer.outputs)), np.nan)
-    changes: list[float] = []
+    changes = np.full((len(decisions), len(experiment.scalarizer.outputs)), np.nan)
     last: xr.Dataset | None = None
     before: tuple[int | None, Any] = (None, None)
     for position, one in enumerate(decisions):
         if one.maps is None:
             continue
         maps = experiment.trace.get_dataset(one.maps)
-        mean = maps["mean"].values[:, 0]
+        mean = maps["mean"].values
         # Numbers of another scalarizer are others, even where their names are not.
-        moved = float("nan")
         if before[0] == one.scalarizer:
-            moved = float(np.sqrt(np.mean((mean - before[1]) ** 2)) / (mean.std() or 1.0))
-        changes.append(moved)
+            spread = mean.std(axis=0)
+            moved = np.sqrt(np.mean((mean - before[1]) ** 2, axis=0)) / np.where(spread > 0.0, spread, 1.0)
+            changes[position, : len(moved)] = moved[: changes.shape[1]]
         before = (one.scalarizer, mean)
         last = maps if one.scalarizer == experiment.known.scalarizer_row else None
         if last is None:
@@ -183,15 +208,21 @@ def _maps(experiment: Experiment, decisions: list[Decision]) -> xr.Dataset:
             predicted[1, measured.number] = np.hypot(maps["sd"].values[measured.candidate], noise)
     dataset = xr.Dataset(
         {
-            "map_change": ("decision", changes),
+            "map_change": (("decision", "output"), changes),
             "predicted": (("measurement", "output"), predicted[0]),
             "predicted_sd": (("measurement", "output"), predicted[1]),
         }
     )
     if last is not None:
+        goal = experiment.steering.goal.model_dump(mode="json")
+        ranked = last["acquisition"].values.astype(float)
+        # What was measured since then is not worth it again, and what was wanted may be another thing now.
+        ranked[experiment.known.taken()] = np.nan
+        if decisions[-1].goal != goal:
+            ranked[:] = np.nan
         dataset["mean"] = (("candidate", "output"), last["mean"].values)
         dataset["sd"] = (("candidate", "output"), last["sd"].values)
-        dataset["acquisition"] = ("candidate", last["acquisition"].values)
+        dataset["acquisition"] = ("candidate", ranked)
     fit = experiment.last_fit()
     if fit is not None and fit.outputs[0].embedding.shape[1] >= 2:
         dataset["embedding"] = (("candidate", "embedding_dimension"), fit.outputs[0].embedding)
@@ -201,6 +232,14 @@ def _maps(experiment: Experiment, decisions: list[Decision]) -> xr.Dataset:
 def _policy_text(policy: dict[str, Any]) -> str:
     extra = ", ".join(f"{k} {v}" for k, v in policy.items() if k != "kind" and isinstance(v, int | float))
     return f"{policy.get('kind', '')} ({extra})" if extra else str(policy.get("kind", ""))
+
+
+def _told(act: Act) -> str:
+    try:
+        return build_act(act.kind, act.parameters).told()
+    except NescioError:
+        given = ", ".join(f"{k} {v}" for k, v in act.parameters.items() if v is not None)
+        return f"{act.kind} {given}".strip()
 
 
 def _acts(experiment: Experiment) -> xr.Dataset:
@@ -219,8 +258,7 @@ def _acts(experiment: Experiment) -> xr.Dataset:
             if outcome.accepted
             else f"refused: {outcome.message}"
         )
-        given = ", ".join(f"{k} {v}" for k, v in act.parameters.items() if v is not None)
-        texts.append(" ".join(f"{act.kind} {given} {f'({state})' if state else ''}".split()))
+        texts.append(f"{_told(act)} {f'({state})' if state else ''}".strip())
     return xr.Dataset(
         {
             "act_time": ("act", [seconds_between(created, act.time) for _, act in acts]),

@@ -24,6 +24,7 @@ __all__ = ["Flow", "Known", "Measured", "Origin"]
 Floats = NDArray[np.float64]
 Origin = Literal["seed", "policy", "person"]
 
+_ROUNDING = 1e-9
 _SHARE_BY_DEFAULT = 0.05
 _SEEDS_BY_DEFAULT = 2
 
@@ -218,8 +219,8 @@ class Known:
             return f"{self.step} of {self.points} points are measured"
         if budget.seconds is not None and self.seconds >= budget.seconds:
             return f"{self.seconds:.0f} of {budget.seconds:g} seconds have passed"
-        if budget.dose is not None and self.dose >= budget.dose:
-            return f"a dose of {self.dose:g} of {budget.dose:g} is spent"
+        if budget.dose is not None and self.dose + budget.dose_per_point > budget.dose * (1.0 + _ROUNDING):
+            return f"a dose of {self.dose:g} of {budget.dose:g} is spent, and one more takes {budget.dose_per_point:g}"
         if not self.allowed().any():
             return "nothing is left to measure: every candidate is measured or forbidden"
         return self.settings.stop.reason(self.history()) if self.settings.stop is not None else ""

@@ -16,6 +16,7 @@ from nescio.errors import FileError, TraceError
 from nescio.explore.acts import build_act
 from nescio.explore.candidates import Candidates
 from nescio.explore.known import Known, Measured
+from nescio.explore.regions import inside_any, outside
 from nescio.explore.scalarizers import Scalar, Scalarizer
 from nescio.explore.settings import ExploreSettings, Goal
 from nescio.explore.steering import Accepted, Steering, steered
@@ -64,6 +65,9 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
     if path.exists():
         raise taken
     candidates = settings.candidates.candidates(survey, seed=settings.seed)  # type: ignore[attr-defined]
+    # What does not fit the candidates is told before anything is measured.
+    outside(settings.forbidden, candidates.positions)
+    inside_any(settings.favoured, candidates.positions)
     record = Experiment(
         title=settings.title,
         nescio_version=__version__,

@@ -13,6 +13,7 @@ from nescio.errors import ConfigurationError
 from nescio.explore.instruments import FaultPolicy
 from nescio.explore.nesting import Real, Whole
 from nescio.explore.policies import AnyPolicy, UpperConfidenceBound
+from nescio.explore.regions import AnyRegion
 from nescio.explore.scalarizers import Scalarizer
 from nescio.explore.stopping import AnyCriterion
 from nescio.explore.surrogates import SurrogateSettings
@@ -79,8 +80,15 @@ class Budgets(_Settings):
     seconds: Annotated[Real, Field(gt=0.0)] | None = None
     """Of the instrument's time, measurements and waits for it."""
     dose: Annotated[Real, Field(gt=0.0)] | None = None
-    """In the unit of `dose_per_point`."""
+    """In the unit of `dose_per_point`; what would exceed it is not measured."""
     dose_per_point: Annotated[Real, Field(ge=0.0)] = 0.0
+
+    @property
+    def idle(self) -> str:
+        """Why a limit would limit nothing; empty where all of them do."""
+        if self.dose is not None and self.dose_per_point == 0.0:
+            return f"budget: a dose of {self.dose:g} limits nothing while dose_per_point is 0"
+        return ""
 
 
 class Mode(_Settings):
@@ -114,9 +122,19 @@ class ExploreSettings(_Settings):
     freeze: AnyCriterion | None = None
     """Ends the training, and lets the rest run faster: the model is still given every measurement."""
     mode: Mode = Mode()
+    forbidden: tuple[AnyRegion, ...] = ()
+    """Where nothing is measured."""
+    favoured: tuple[AnyRegion, ...] = ()
+    """Where to measure rather than elsewhere, by one standard deviation of the acquisition."""
     faults: FaultPolicy = FaultPolicy()
     failures_in_a_row: Annotated[Whole, Field(ge=1, le=100_000)] = 5
     """After so many measurements without any value the experiment pauses."""
+
+    @model_validator(mode="after")
+    def _dose_counts(self) -> Self:
+        if self.budget.idle:
+            raise ValueError(self.budget.idle)
+        return self
 
     @model_validator(mode="after")
     def _goal_fits(self) -> Self:

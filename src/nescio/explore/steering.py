@@ -60,7 +60,15 @@ class Steering:
     @classmethod
     def configured(cls, settings: ExploreSettings) -> Steering:
         """Return what holds before anybody has done anything."""
-        return cls(settings.policy, settings.scalarizer, settings.goal, settings.budget, settings.mode)
+        return cls(
+            settings.policy,
+            settings.scalarizer,
+            settings.goal,
+            settings.budget,
+            settings.mode,
+            forbidden=settings.forbidden,
+            favoured=tuple((region, 1.0) for region in settings.favoured),
+        )
 
     def chooses_like(self, other: Steering) -> bool:
         """Whether the same would be chosen: whatever may be spent, and however far the experiment goes on its own."""
@@ -96,8 +104,8 @@ def undo_target(accepted: Sequence[Accepted], act: Undo) -> int:
             raise ExplorationError("nothing to undo")
         return last[-1]
     if act.act not in {one.number for one in can}:
-        known = ", ".join(str(one.number) for one in can) or "none"
-        raise ExplorationError(f"act {act.act} cannot be undone (can be: {known})")
+        known = ", ".join(str(one.number + 1) for one in can) or "none"
+        raise ExplorationError(f"act {act.act + 1} cannot be undone (can be: {known})")
     return act.act
 
 

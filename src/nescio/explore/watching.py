@@ -64,6 +64,7 @@ class Terminal:
     def said(self, experiment: Experiment, messages: Sequence[str]) -> None:
         """Show what happened."""
         self._messages = [*self._messages, *messages][-_MESSAGES:]
+        self._view.say(messages)
         self._show(experiment, experiment.paused)
 
     def _show(self, experiment: Experiment, paused: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -131,6 +131,12 @@ class LiveView:
             if recent and bool(status.paused) == bool(before.paused):
                 return
         self._tell(status)
+
+    def say(self, messages: Sequence[str]) -> None:
+        """Write down what happened, each in a line, where there is no panel that shows it."""
+        if not self._console.is_terminal:
+            for message in messages:
+                self._console.print(Text(_clean(message)), soft_wrap=True, highlight=False)
 
     def _tell(self, status: Status) -> None:
         self._told = (status, self._clock())
