@@ -115,7 +115,7 @@ def exafs(table: PathTable, parameters: PathParameters, wavenumber: ArrayLike) -
 def _size_and_angle(
     table: PathTable, parameters: PathParameters, wavenumber: ArrayLike
 ) -> tuple[Array, Array]:
-    """Return magnitude and phase of each path's chi, shape (..., k, paths); in real numbers, which is twice as fast."""
+    """Return magnitude and phase of each path's chi, shape (..., k, paths), in real numbers."""
     kind = table.half_length.dtype
 
     def spread(field: ArrayLike) -> Array:
