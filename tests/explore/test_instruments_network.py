@@ -266,7 +266,7 @@ def test_a_server_that_may_be_reached_is_one_that_was_asked_for():
 
 
 @pytest.mark.parametrize(
-    "address", ["ipc:///tmp/x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "localhost:80"]
+    "address", ["ipc:///socket", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "localhost:80"]
 )
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(ConfigurationError, match="is no address such as"):

@@ -13,11 +13,11 @@ from nescio.xas import (
     PathParameters,
     cauchy_distances,
     cauchy_wavelet,
-    distances,
     distribution_kernel,
     energy_from_wavenumber,
     exafs,
     fourier,
+    fourier_distances,
     inverse_fourier,
     morlet_wavelet,
     path_table,
@@ -139,7 +139,7 @@ def test_fourier_transforms_are_those_of_larch():
     total = np.array(LARCH["total"])
     weight = K**2 * window(K, 3.0, 14.0, 1.0, "hanning")
     chi_r = fourier(total, STEP, weight)
-    r = distances(STEP)
+    r = fourier_distances(STEP)
     every = LARCH["every"]
     np.testing.assert_allclose(r[::every], LARCH["fourier"]["r"], rtol=1e-12)
     assert relative(chi_r[::every], complex_of(LARCH["fourier"])) < 1e-6

@@ -19,6 +19,7 @@ from nescio.explore.record import snapshot_of, steering_at
 from nescio.explore.regions import inside_any
 from nescio.explore.stopping import Snapshot, take_snapshot
 from nescio.explore.surrogates import Fit, Surrogate
+from nescio.explore.viewing import with_model
 from nescio.trace import Decision, Event, Trace
 
 if TYPE_CHECKING:
@@ -231,21 +232,7 @@ def _view(known: Known, fit: Fit | None) -> View:
         spent=known.spent,
         current=known.measured[-1].candidate if known.measured else None,
     )
-    if fit is None:
-        return view
-
-    def sample(key: jax.Array, draws: int) -> Floats:
-        return np.asarray(fit.sample(key, draws) * signs)
-
-    def fantasize(chosen: Sequence[int]) -> View:
-        imagined = fit.fantasize(chosen)
-
-        def sample(key: jax.Array, draws: int) -> Floats:
-            return np.asarray(imagined.sample(key, draws) * signs)
-
-        return replace(view, mean=imagined.mean * signs, sd=imagined.sd, sample=sample)
-
-    return replace(view, sample=sample, fantasize=fantasize)
+    return view if fit is None else with_model(view, fit, signs)
 
 
 def _favoured(known: Known) -> dict[str, Any]:

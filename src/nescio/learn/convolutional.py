@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from nescio.learn.vae import Dense, evidence
+from nescio.learn.vae import Dense, negative_elbo
 
 __all__ = ["ConvolutionalVAE"]
 
@@ -105,13 +105,13 @@ class ConvolutionalVAE(eqx.Module):
         return jax.nn.sigmoid(self.decode(self.encode(images)[0]))
 
     def loss(self, images: Array, key: Array | None) -> Array:
-        """Return the loss of each image (n, channels, height, width), shape (n,); see :func:`evidence`.
+        """Return the loss of each image (n, channels, height, width), shape (n,); see :func:`negative_elbo`.
 
         Args:
             images: With pixels from 0 to 1.
             key: Random key of the latent draw; without one the mean is taken.
         """
-        return evidence(images, *self.encode(images), self.decode, self.beta, key)
+        return negative_elbo(images, *self.encode(images), self.decode, self.beta, key)
 
 
 def _halved(images: Array, layer: Dense) -> Array:

@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 
 from nescio.errors import AgentError, InterruptedTrainingError, MeasurementError
 from nescio.learn.convolutional import ConvolutionalVAE
-from nescio.learn.sampling import StoredSampler
+from nescio.learn.sampling import StoredSampler, check_scaled
 from nescio.learn.settings import VAESettings
 from nescio.learn.vae import VAE
 from nescio.progress import track
@@ -116,7 +116,7 @@ def fit_convolutional_vae(
         raise MeasurementError(
             f"images of shape {table.shape}: needs (n, channels, height, width), none empty"
         )
-    StoredSampler(table.reshape(len(table), -1), jnp.zeros(len(table), jnp.int32))
+    check_scaled(table)
     _, deep, height, width = table.shape
     vae = ConvolutionalVAE((deep, height, width), channels, hidden, latent, beta=beta, rng=_generator(key))
     return _trained(vae, ConvolutionalVAE.loss, table, key, _Plan(steps, batch, learning_rate), progress)

@@ -17,7 +17,7 @@ from nescio.learn.outliers import Outliers, make_outliers
 from nescio.learn.settings import OutlierSettings
 from nescio.techniques import Batch, Prior, sample
 
-__all__ = ["PriorSampler", "Sampler", "StoredSampler", "TrainingDraw"]
+__all__ = ["PriorSampler", "Sampler", "StoredSampler", "TrainingDraw", "check_scaled"]
 
 
 class TrainingDraw(NamedTuple):
@@ -47,6 +47,12 @@ class PriorSampler(eqx.Module):
         return TrainingDraw(known, made._replace(signals=self.prior.disturb(disturb_key, made.signals)))
 
 
+def check_scaled(values: Array) -> None:
+    """Raise MeasurementError unless values of any shape, not empty, are finite and within 0 to 1."""
+    if not bool(jnp.isfinite(values).all()) or float(values.min()) < 0.0 or float(values.max()) > 1.0:
+        raise MeasurementError("signals of a data set must be finite and scaled to 0-1")
+
+
 class StoredSampler(eqx.Module):
     """Picks random signals, with replacement, from arrays that are already there.
 
@@ -73,8 +79,7 @@ class StoredSampler(eqx.Module):
                 f"a data set needs signals (n, points), labels (n,) and conditions (n, any), "
                 f"not {x.shape}, {y.shape} and {c.shape}"
             )
-        if not bool(jnp.isfinite(x).all()) or float(x.min()) < 0.0 or float(x.max()) > 1.0:
-            raise MeasurementError("signals of a data set must be finite and scaled to 0-1")
+        check_scaled(x)
         self.batch = Batch(x, y, c)
 
     def __call__(self, key: Array, n: int, outliers: OutlierSettings) -> TrainingDraw:

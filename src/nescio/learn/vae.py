@@ -13,7 +13,7 @@ from jax import Array
 
 from nescio.learn.settings import VAESettings
 
-__all__ = ["VAE", "Dense", "evidence"]
+__all__ = ["VAE", "Dense", "negative_elbo"]
 
 
 class Dense(eqx.Module):
@@ -34,7 +34,7 @@ class Dense(eqx.Module):
         return x @ self.weight + self.bias
 
 
-def evidence(
+def negative_elbo(
     signals: Array,
     mean: Array,
     log_variance: Array,
@@ -133,7 +133,7 @@ class VAE(eqx.Module):
     def loss(self, signals: Array, labels: Array, conditions: Array, key: Array | None) -> Array:
         """Return the loss of each signal, shape (n,).
 
-        That of :func:`evidence`, plus `guidance` times the cross entropy of the class.
+        That of :func:`negative_elbo`, plus `guidance` times the cross entropy of the class.
 
         Args:
             signals: Shape (n, points), 0 to 1.
@@ -142,7 +142,7 @@ class VAE(eqx.Module):
             key: Random key of the latent draw; without one the mean is taken.
         """
         mean, log_variance = self.encode(signals, conditions)
-        total = evidence(
+        total = negative_elbo(
             signals, mean, log_variance, lambda z: self.decode(z, conditions), self.settings.beta, key
         )
         if self.settings.guidance > 0.0:

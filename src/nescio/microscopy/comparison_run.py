@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from nescio.explore.candidates import Candidates
 from nescio.explore.choosing import choose
 from nescio.explore.policies import View
 from nescio.explore.surrogates import Fit
+from nescio.explore.viewing import with_model
 from nescio.microscopy.comparison_code import code_digest
 from nescio.microscopy.comparison_data import Case
 from nescio.microscopy.comparison_methods import METHODS, Expected, Method
@@ -34,6 +35,7 @@ _CODE = (
     "nescio.explore.choosing",
     "nescio.explore.policies",
     "nescio.explore.surrogates",
+    "nescio.explore.viewing",
     "nescio.learn.convolutional",
     "nescio.learn.fitting",
     "nescio.learn.vae",
@@ -142,15 +144,7 @@ def _view(
         spent=len(chosen) / points,
         current=chosen[-1],
     )
-    if not isinstance(expected, Fit):
-        return view
-    fit = expected
-
-    def fantasize(more: Sequence[int]) -> View:
-        imagined = fit.fantasize(more)
-        return replace(view, mean=imagined.mean, sd=imagined.sd)
-
-    return replace(view, sample=fit.sample, fantasize=fantasize)
+    return with_model(view, expected, np.ones(1)) if isinstance(expected, Fit) else view
 
 
 def _key(seed: int, step: int) -> jax.Array:

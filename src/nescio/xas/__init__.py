@@ -10,7 +10,7 @@ from nescio.xas.exafs import (
     path_table,
 )
 from nescio.xas.feff_paths import FeffPath, Leg, read_feff_path
-from nescio.xas.fourier import distances, fourier, inverse_fourier
+from nescio.xas.fourier import fourier, fourier_distances, inverse_fourier
 from nescio.xas.wavelets import cauchy_distances, cauchy_wavelet, morlet_wavelet
 from nescio.xas.windows import WindowKind, window
 
@@ -23,11 +23,11 @@ __all__ = [
     "cauchy_distances",
     "cauchy_wavelet",
     "chi_of_paths",
-    "distances",
     "distribution_kernel",
     "energy_from_wavenumber",
     "exafs",
     "fourier",
+    "fourier_distances",
     "inverse_fourier",
     "morlet_wavelet",
     "path_table",

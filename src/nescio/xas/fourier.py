@@ -8,13 +8,13 @@ from jax import Array
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-__all__ = ["POINTS", "distances", "fourier", "inverse_fourier"]
+__all__ = ["POINTS", "fourier", "fourier_distances", "inverse_fourier"]
 
 POINTS = 2048
 """Length that spectra are padded to with zeros."""
 
 
-def distances(k_step: float, largest: float = 10.0) -> NDArray[np.float64]:
+def fourier_distances(k_step: float, largest: float = 10.0) -> NDArray[np.float64]:
     """Return the distances in angstrom at which :func:`fourier` gives chi(R), up to `largest`.
 
     Args:
@@ -32,11 +32,11 @@ def fourier(chi: ArrayLike, k_step: float, weighted_window: ArrayLike, *, larges
         chi: Shape (..., n), on k = 0, `k_step`, 2 `k_step`, ...
         k_step: In 1/angstrom.
         weighted_window: Shape (n,), k^w times the window.
-        largest: Distance in angstrom up to which it is wanted; see :func:`distances`.
+        largest: Distance in angstrom up to which it is wanted; see :func:`fourier_distances`.
 
     Source: Newville, Ravel, Haskel, Rehr, Stern and Yacoby, Physica B 208-209, 154 (1995).
     """
-    kept = len(distances(k_step, largest))
+    kept = len(fourier_distances(k_step, largest))
     signal = jnp.asarray(chi) * jnp.asarray(weighted_window)
     transformed: Array = jnp.fft.fft(signal, POINTS, axis=-1)[..., :kept]
     return transformed * float(k_step / np.sqrt(np.pi))
