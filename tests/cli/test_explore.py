@@ -34,6 +34,8 @@ _SPEC.loader.exec_module(made)
 def toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name} = {toml(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(inner) for inner in value) + "]"
     return json.dumps(value)
 
 
@@ -225,7 +227,41 @@ def test_what_cannot_begin_is_one_line_and_leaves_nothing_to_stumble_over(
     assert done.exit_code == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
     assert explore(write(tmp_path), "-o", tmp_path / "run", "--no-report").exit_code == 0
+
+
+def test_files_of_a_scalarizer_are_named_from_the_experiments_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = {"kind": "similarity", "axis": "energy", "target": "target.csv"}
+    file = write(tmp_path / "there", scalarizer={"kind": "several", "parts": [target]})
+    (tmp_path / "there" / "target.csv").write_text(" ".join(["1", "2"] * 4), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    done = explore(file, "-o", "run", "--no-report")
+    assert done.exit_code == 0, done.stderr
+    assert "1. similarity" in done.stdout
+
+
+def test_a_report_is_written_anew_from_the_record_alone(tmp_path: Path, reports: list[xr.Dataset]) -> None:
+    file = write(tmp_path)
+    explore(file, "-o", tmp_path / "run", "--no-report")
+    (tmp_path / "sample.npz").unlink()
+    for arguments, page in (
+        (["run"], "run/report.html"),
+        (["run/trace.sqlite", "-o", "again.html"], "again.html"),
+    ):
+        named = [str(tmp_path / one) if "." in one or one == "run" else one for one in arguments]
+        done = CliRunner().invoke(application, ["trace", "report", *named], catch_exceptions=False)
+        assert done.stdout.strip() == f"report: {tmp_path / page}"
+    assert [one.sizes["measurement"] for one in reports] == [6, 6]
+
+
+def test_control_finds_the_run_by_its_folder_or_by_its_file(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    explore(file, "-o", tmp_path / "run", "--no-report")
+    done = explore(file, "-o", tmp_path / "run", "--control", "--act", "status")
+    assert "6 of 6 measurements" in done.stdout
 
 
 def test_a_survey_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

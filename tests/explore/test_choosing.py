@@ -147,13 +147,16 @@ def test_nothing_left_is_an_error():
 
 def test_a_favoured_region_wins_unless_it_is_much_worse():
     policy = Fixed(ranks=(0.0, 1.0, 2.0, 3.0))
-    favoured = np.array([False, False, True, False])
+    favoured = np.array([0.0, 0.0, 1.0, 0.0])
     # The spread of 0, 1, 2, 3 is 1.118.
-    assert candidates(choose(policy, small(), favoured=favoured, weight=0.8)) == [3]
-    (chosen,) = choose(policy, small(), favoured=favoured, weight=1.0)
+    assert candidates(choose(policy, small(), favoured=0.8 * favoured)) == [3]
+    (chosen,) = choose(policy, small(), favoured=favoured)
     assert (chosen.candidate, chosen.acquisition) == (2, 2.0)
     # What may not be measured has no say in the spread, and stays forbidden.
-    assert candidates(choose(policy, small(allowed=(1, 3)), favoured=favoured, weight=9.0)) == [3]
+    assert candidates(choose(policy, small(allowed=(1, 3)), favoured=9.0 * favoured)) == [3]
+    # Each region has its own weight.
+    assert candidates(choose(policy, small(), favoured=np.array([3.0, 1.0, 0.0, 0.5]))) == [3]
+    assert candidates(choose(policy, small(), favoured=np.array([3.5, 1.0, 0.0, 0.5]))) == [0]
 
 
 def test_a_favoured_region_gains_spreads_of_the_improvement_itself_not_of_its_logarithm():
@@ -174,8 +177,8 @@ def test_a_favoured_region_gains_spreads_of_the_improvement_itself_not_of_its_lo
         (3, 2.5, 0),
         (3, 3.0, 3),
     ):
-        favoured = np.arange(4) == candidate
-        assert candidates(choose(policy, small(), favoured=favoured, weight=weight)) == [expected]
+        favoured = weight * (np.arange(4) == candidate)
+        assert candidates(choose(policy, small(), favoured=favoured)) == [expected]
 
 
 def test_within_a_favoured_region_the_order_stays():
@@ -187,19 +190,19 @@ def test_within_a_favoured_region_the_order_stays():
             return True
 
     policy = Logarithm(ranks=(0.0, -400.0, -300.0, -200.0))
-    favoured = np.array([False, True, True, True])
-    assert candidates(choose(policy, small(), 3, favoured=favoured, weight=10.0)) == [3, 2, 1]
+    favoured = np.array([0.0, 10.0, 10.0, 10.0])
+    assert candidates(choose(policy, small(), 3, favoured=favoured)) == [3, 2, 1]
 
 
 def test_favouring_nothing_or_by_nothing_changes_nothing():
-    for favoured, weight in ((np.zeros(60, bool), 1.0), (np.ones(60, bool), 5.0), (PLACES > 5, 0.0)):
+    for favoured in (np.zeros(60), np.full(60, 5.0)):
         for policy in (ExpectedImprovement(), UpperConfidenceBound()):
-            plain, steered = choose(policy, VIEW), choose(policy, VIEW, favoured=favoured, weight=weight)
+            plain, steered = choose(policy, VIEW), choose(policy, VIEW, favoured=favoured)
             assert candidates(plain) == candidates(steered)
     with pytest.raises(ExplorationError, match=r"favoured has shape \(3,\) for 60"):
-        choose(ExpectedImprovement(), VIEW, favoured=np.ones(3, bool))
-    with pytest.raises(ExplorationError, match="weight of favoured regions is -1"):
-        choose(ExpectedImprovement(), VIEW, favoured=np.ones(60, bool), weight=-1.0)
+        choose(ExpectedImprovement(), VIEW, favoured=np.ones(3))
+    with pytest.raises(ExplorationError, match="weights of favoured regions"):
+        choose(ExpectedImprovement(), VIEW, favoured=np.full(60, -1.0))
 
 
 @pytest.mark.parametrize(

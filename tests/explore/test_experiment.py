@@ -3,20 +3,32 @@
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from pydantic import ValidationError
 
 from nescio.errors import ExplorationError, FileError, InterruptedExplorationError, NescioError, TraceError
 from nescio.explore import Experiment, drive
-from nescio.explore.acts import ChangeBudget, ChangeGoal, ChangeScalarizer, Reject, Undo
+from nescio.explore.acts import (
+    ChangeBudget,
+    ChangeGoal,
+    ChangePolicy,
+    ChangeScalarizer,
+    Reject,
+    Resume,
+    Undo,
+)
+from nescio.explore.deciding import _favoured
 from nescio.explore.driving import Silent
 from nescio.explore.explored import explored
 from nescio.explore.instruments import AdaptiveAgent, AskTell, SpectrumField
-from nescio.explore.policies import Random
-from nescio.explore.scalarizers import MeanMagnitude, Scalar
+from nescio.explore.policies import HypervolumeImprovement, Random
+from nescio.explore.regions import Listed
+from nescio.explore.scalarizers import MeanMagnitude, Scalar, Several
 from nescio.explore.settings import Budgets, Goal
 from nescio.trace import Decision, Event, Measurement, verify
 
@@ -175,6 +187,63 @@ def test_a_criterion_stops_it_also_after_it_was_opened_again(tmp_path):
         assert experiment.step == 6
     with Experiment.open(tmp_path) as experiment:
         assert experiment.finished == why
+        # Whoever resumes wants the criterion to be met anew.
+        experiment.act(Resume(), who="me")
+        assert drive(experiment, made.Sample(), wait=False).startswith("the expected map moved")
+        assert experiment.step == 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"policy": {"kind": "thompson"}}, "policy thompson: the goal has 2 outputs"),
+        (
+            {"policy": {"kind": "schedule", "stages": [{"policy": {"kind": "epsilon-greedy"}}]}},
+            "policy expected-improvement: the goal has 2 outputs",
+        ),
+        (
+            {"policy": {"kind": "random"}, "stop": {"kind": "improvement-exhausted"}},
+            "only of one is an improv",
+        ),
+        ({}, "use hypervolume-improvement for two"),
+    ],
+)
+def test_what_cannot_rank_two_numbers_is_told_before_anything_is_measured(changes, said):
+    two = {"kind": "several", "parts": [{"kind": "mean-magnitude"}] * 2}
+    with pytest.raises(ValidationError, match=said):
+        made.settings(scalarizer=two, **changes)
+    with pytest.raises(ValidationError, match="needs a goal with two outputs, not 1"):
+        made.settings(policy={"kind": "hypervolume-improvement"})
+
+
+def test_a_policy_for_other_numbers_is_refused(tmp_path):
+    with made.begin(tmp_path) as experiment:
+        experiment.act(ChangePolicy(policy=HypervolumeImprovement()), who="me")
+        (told,) = experiment.apply_acts()
+        assert told.startswith("me: policy refused: policy hypervolume-improvement: needs a goal with two")
+        # The other way round it goes: first the numbers, then what ranks them.
+        experiment.act(ChangeScalarizer(scalarizer=Several(parts=(MeanMagnitude(),) * 2)), who="me")
+        experiment.act(ChangePolicy(policy=HypervolumeImprovement()), who="me")
+        assert not any("refused" in told for told in experiment.apply_acts())
+
+
+def test_each_favoured_region_has_its_own_weight(tmp_path):
+    with made.begin(tmp_path, budget={"points": 9}) as experiment:
+        drive(experiment, made.Sample(), wait=False)
+        known = experiment.known
+        ends = Listed(candidates=(0, 1)), Listed(candidates=(1, 2))
+        steering = replace(known.steering, favoured=((ends[0], 1.0), (ends[1], 3.0)))
+        weights = _favoured(replace(known, steering=steering))
+    assert weights[:4].tolist() == [1.0, 3.0, 3.0, 0.0]
+
+
+def test_numbers_have_the_units_of_what_was_measured(tmp_path):
+    band = {"kind": "band-integral", "low": 0.2, "high": 0.8}
+    with made.begin(tmp_path, scalarizer=band, budget={"points": 4}) as experiment:
+        assert experiment.outputs()[0].unit == ""
+        drive(experiment, made.Sample(), wait=False)
+        assert experiment.outputs()[0].unit == "counts eV"
+        assert experiment.outputs()[0].told(2.0) == "integral 2 counts eV"
 
 
 def test_a_goal_that_was_taken_back_begins_no_new_history(tmp_path):

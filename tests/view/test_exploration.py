@@ -8,6 +8,7 @@ import pytest
 
 from nescio import view
 from nescio.errors import MeasurementError
+from nescio.view.exploration_front import best_compromises, front_figure
 from nescio.view.exploration_reading import (
     best_measurements,
     measured_of,
@@ -331,10 +332,32 @@ def test_principal_components_of_features_do_not_depend_on_their_units(whole):
         (1.234e-12, 3e-14, "1.234e-12 ± 3e-14"),
         (4567.0, 120.0, "4567 ± 1.2e+02"),
         (np.nan, 1.0, "–"),
+        (-0.4, 30.0, "0 ± 30"),
     ],
 )
 def test_numbers_have_the_digits_that_mean_something(value, uncertainty, text):
     assert number_text(value, uncertainty) == text
+
+
+@pytest.mark.parametrize(
+    ("goal", "front"),
+    [
+        ("maximise area; maximise coercive bias", [3, 1]),
+        ("maximise area; minimise coercive bias", [0, 1]),
+        ("minimise area; minimise coercive bias", [0]),
+        ("minimise area; maximise coercive bias", [3]),
+    ],
+)
+def test_nothing_measured_is_better_in_both_numbers_than_a_compromise(goal, front):
+    explored = made.make_explored(8, outputs=2, goal=goal, spectra="none", image=False)
+    value = np.full((8, 2), np.nan)
+    # The last is as good as the second, and came later; a rejected one and one without both numbers do not count.
+    value[:7] = [[1, 1], [4, 2], [9, 9], [1, 5], [2, 2], [4, 2], [7, np.nan]]
+    explored["value"] = explored["value"].copy(data=value)
+    explored["rejected"] = ("measurement", np.arange(8) == 2)
+    assert best_compromises(explored).tolist() == front
+    figure = front_figure(explored)
+    assert f"{len(front)} best compromises" in figure.axes[0].get_title(loc="left")
 
 
 def test_hostile_text_is_drawn_as_it_stands(whole):

@@ -100,7 +100,7 @@ def test_every_measurement_is_in_the_table_with_its_place_and_its_reason(tmp_pat
     page = report(tmp_path, whole)
     rows = [row for row in page.rows if row and row[0].startswith("y ") and len(row) >= 6]
     assert [row[2] for row in rows] == [str(i + 1) for i in range(60)]
-    assert rows[12][3] == "–"
+    assert rows[12][4] == "–"
     assert rows[12][-1] == "the loop does not close"
     assert rows[30][-1] == "taken out by a person"
     y, x = whole["position"].values[whole["candidate"].values[40]]
@@ -134,7 +134,8 @@ def test_sections_of_others_are_put_in(tmp_path, whole):
 @pytest.mark.usefixtures("no_figures")
 def test_every_output_has_its_figures(tmp_path):
     page = report(tmp_path, made.make_explored(8, outputs=2, goal="maximise area, minimise coercive bias"))
-    assert len(page.all("img")) == 2 + 2 * 7
+    assert len(page.all("img")) == 2 + 1 + 2 * 7
+    assert "Best compromises between area and coercive bias" in page.words
     assert "lowest coercive bias (V)" in page.words
 
 

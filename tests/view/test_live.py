@@ -125,11 +125,16 @@ def test_a_log_gets_a_line_now_and_then_and_the_last():
         now[0] += 100.0
         live.update(replace(RUNNING, measured=35))
         live.update(replace(RUNNING, measured=35, paused="asked for by lena"))
+        for _ in range(50):
+            now[0] += 70.0
+            live.update(replace(RUNNING, measured=35, paused="asked for by lena"))
+        now[0] += 101.0
+        live.update(replace(RUNNING, measured=35, paused="asked for by lena"))
         live.update(replace(RUNNING, measured=36))
         live.update(replace(RUNNING, measured=37))
     lines = out.getvalue().splitlines()
     told = [int(re.search(r"(\d+) of 200", line).group(1)) for line in lines]
-    assert told == [0, 10, 20, 30, 35, 35, 36, 37]
+    assert told == [0, 10, 20, 30, 35, 35, 35, 36, 37]
     assert "paused: asked for by lena" in lines[5]
     assert "\x1b" not in out.getvalue()
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from nescio.explore.experiment import Experiment
     from nescio.explore.instruments import Instrument
+    from nescio.explore.settings import ExploreSettings
 
 __all__ = ["explore"]
 
@@ -74,7 +75,7 @@ def explore(
             raise ConfigurationError(
                 "--points: is for running; with --control, use --act 'budget points=...'"
             )
-        steer(_folder_of_run(what), act or [])
+        steer(output or _folder_of_run(what), act or [])
         return
     with _terminated_like_interrupted():
         experiment, instrument = _begun(what, output)
@@ -127,7 +128,6 @@ def _begun(what: Path, output: Path | None) -> tuple[Experiment, Instrument]:
 
 def _started(file: Path, output: Path | None) -> tuple[Experiment, Instrument]:
     from nescio.cli.folders import usable_folder
-    from nescio.explore.experiment import Experiment
     from nescio.explore.settings import read_settings
 
     settings = read_settings(file)
@@ -136,7 +136,21 @@ def _started(file: Path, output: Path | None) -> tuple[Experiment, Instrument]:
         raise ConfigurationError(
             f"{folder}: holds a run already; resume it with nescio explore {folder}, or choose another --output"
         )
+    made = not folder.exists()
     usable_folder(folder)
+    try:
+        return _surveyed(settings, file, folder)
+    except BaseException:
+        if made:
+            # Nothing was measured: what is empty goes, what is not stays.
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _surveyed(settings: ExploreSettings, file: Path, folder: Path) -> tuple[Experiment, Instrument]:
+    from nescio.explore.experiment import Experiment
+
     settings = settings.model_copy(
         update={"instrument": _seen_from(folder, settings.instrument, file.parent)}
     )
@@ -222,22 +236,15 @@ def _tell_outcome(experiment: Experiment, outcome: str) -> None:
     command = resume_command(experiment)
     if not experiment.finished:
         typer.echo(f"waiting: {outcome}; go on with: {command}")
-    elif experiment.known.stopped:
+    elif experiment.known.stopped or experiment.known.seen_enough:
         typer.echo(
             f"finished: {outcome}; to go on after all: {command} --control --act resume, then {command}"
         )
     else:
         typer.echo(f"finished: {outcome}")
-    output = experiment.scalarizer.outputs[0]
+    output = experiment.outputs()[0]
     for rank, (candidate, value) in enumerate(experiment.best(3), 1):
-        place = ", ".join(
-            f"{name} {x:g}"
-            for name, x in zip(experiment.candidates.coordinates, experiment.position(candidate), strict=True)
-        )
-        typer.echo(
-            f"{rank}. {output.name} {value:.4g} {output.unit}".rstrip()
-            + f" at {place} {experiment.candidates.unit}"
-        )
+        typer.echo(f"{rank}. {output.told(value)} at {experiment.candidates.place(candidate)}")
 
 
 def _report(experiment: Experiment) -> bool:

@@ -34,7 +34,7 @@ goal maximise|minimise                  which way is better; ["maximise","minimi
 forbid KIND KEY=VALUE ...               forbid rectangle low=[0,0] high=[10,20]
 favour KIND KEY=VALUE ... [weight=2]    favour circle centre=[40,40] radius=8
 reject N [why="drifted"]                learn nothing from measurement N of the report
-costs [seconds=5 speed=2 ...]           weigh what measurements cost; alone: no more
+costs [seconds=5 speed=2 weight=0.1 ...]  weigh what measurements cost; alone: no more
 budget points=300 [seconds=none ...]    spend more or less; other limits stay
 mode automatic|approve|watch [every=K]  how far it goes on its own
 undo [N]                                take back act N, or the last
@@ -148,17 +148,11 @@ def _status(trace: Trace) -> str:
         elif known.flow.paused:
             lines.append(f"paused: {known.flow.paused}")
         for candidate in known.pending()[:1]:
-            place = ", ".join(
-                f"{name} {x:g}"
-                for name, x in zip(known.candidates.coordinates, known.position(candidate), strict=True)
-            )
             needs = " (needs approval)" if known.needs_approval() else ""
-            lines.append(f"next: candidate {candidate} at {place} {known.candidates.unit}{needs}")
+            lines.append(f"next: candidate {candidate} at {known.candidates.place(candidate)}{needs}")
         for candidate, value in experiment.best(1):
-            output = experiment.scalarizer.outputs[0]
-            lines.append(
-                f"best: {output.name} {value:.4g} {output.unit}".rstrip() + f" at candidate {candidate}"
-            )
+            output = experiment.outputs()[0]
+            lines.append(f"best: {output.told(value)} at candidate {candidate}")
         if event := trace.last(Event):
             lines.append(f"last event: {event[1].kind} {event[1].message}".rstrip())
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nescio.cli.outcome import INCOMPLETE, guarded, report_error
+from nescio.errors import TraceError
 
 if TYPE_CHECKING:
     from nescio.trace import Trace
@@ -86,6 +87,37 @@ def export(
         exported = to_xarray(opened)
     write_export(exported, output, kind)
     typer.echo(f"{exported.sizes['measurement']} measurements in {output}")
+
+
+@trace.command()
+@guarded
+def report(
+    file: File,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The page to write; by default report.html beside the trace.",
+        ),
+    ] = None,
+) -> None:
+    """Write an experiment's report anew, from its record alone; also while it runs.
+
+    Example: nescio trace report run -o report.html
+    """
+    from nescio.explore.experiment import Experiment
+    from nescio.explore.explored import explored
+    from nescio.view import write_exploration_report
+
+    with Experiment.open(file, read_only=True) as experiment:
+        if not experiment.step:
+            raise TraceError(
+                f"{experiment.trace.path}: nothing was measured yet, so that there is nothing to report"
+            )
+        page = output or experiment.trace.path.parent / "report.html"
+        typer.echo(f"report: {write_exploration_report(page, explored(experiment))}")
 
 
 def _summary(opened: Trace) -> dict[str, Any]:

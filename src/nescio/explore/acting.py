@@ -10,6 +10,7 @@ import numpy as np
 from nescio.errors import ExplorationError, ScalarizerError
 from nescio.explore.acts import (
     Approve,
+    ChangePolicy,
     Decline,
     Favour,
     Forbid,
@@ -52,7 +53,10 @@ def prepare_act(trace: Trace, known: Known, accepted: Accepted) -> Prepared:
     _check(known, accepted.act)
     steering = steered(known.settings, [*known.accepted, accepted])
     steering.goal.signs(len(steering.scalarizer.outputs))
-    steering.ranking()
+    ranking = steering.ranking()
+    if isinstance(accepted.act, ChangePolicy):
+        # A new scalarizer may ask for a new policy, so that one of the two must come first.
+        ranking.check(len(steering.scalarizer.outputs))
     if steering.budget.idle:
         raise ExplorationError(steering.budget.idle)
     if steering.forbidden != known.steering.forbidden:

@@ -76,6 +76,12 @@ class Candidates:
             if bad.size:
                 raise ExplorationError(f"{name} of candidate {bad[0]} (of {bad.size}) are not finite")
 
+    def place(self, candidate: int) -> str:
+        """Return where a candidate is in words, such as ``y 3.5, x 12 um``."""
+        named = zip(self.coordinates, self.positions[candidate], strict=True)
+        where = ", ".join(f"{name} {x:.6g}" for name, x in named)
+        return where if self.unit in ("", "1") else f"{where} {self.unit}"
+
     def __len__(self) -> int:
         return len(self.positions)
 

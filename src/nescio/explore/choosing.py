@@ -34,8 +34,7 @@ def choose(
     view: View,
     n: int = 1,
     *,
-    favoured: NDArray[np.bool_] | None = None,
-    weight: float = 1.0,
+    favoured: Floats | None = None,
 ) -> list[Choice]:
     """Return the candidates to measure next, the best first; of equal ones that with the lowest index.
 
@@ -47,9 +46,8 @@ def choose(
         policy: Ranks the candidates.
         view: What it looks at.
         n: How many; fewer come back where fewer are allowed.
-        favoured: Shape (candidates,); where a person would rather measure.
-        weight: By how much the acquisition is raised there, in standard deviations of it over the allowed candidates
-            (of what it is the logarithm of, where it is one).
+        favoured: Shape (candidates,); by how much a person would rather measure there: in standard deviations of the
+            acquisition over the allowed candidates (of what it is the logarithm of, where it is one); 0 elsewhere.
 
     Raises:
         ExplorationError: Nothing may be measured, or the policy gives no usable ranking.
@@ -63,8 +61,8 @@ def choose(
         raise ExplorationError("nothing left to measure: every candidate is measured already, or forbidden")
     if favoured is not None and favoured.shape != view.allowed.shape:
         raise ExplorationError(f"favoured has shape {favoured.shape} for {len(view.allowed)} candidates")
-    if not (np.isfinite(weight) and weight >= 0.0):
-        raise ExplorationError(f"weight of favoured regions is {weight:g}: needs 0 or more")
+    if favoured is not None and not (np.isfinite(favoured) & (favoured >= 0.0)).all():
+        raise ExplorationError("weights of favoured regions: need to be 0 or more, and finite")
     policy, note = _usable(policy.at(view.step), view)
     choices: list[Choice] = []
     now = view
@@ -72,7 +70,7 @@ def choose(
         acquisition = _ranked(policy, now)
         score = acquisition
         if favoured is not None:
-            score = _favour(acquisition, now.allowed & favoured, weight, policy.logarithmic)
+            score = _favour(acquisition, np.where(now.allowed, favoured, 0.0), policy.logarithmic)
         candidate = _first(score, acquisition)
         choices.append(Choice(candidate, float(acquisition[candidate]), acquisition, note))
         if len(choices) < n:
@@ -113,16 +111,16 @@ def _ranked(policy: Policy, view: View) -> Floats:
     return acquisition
 
 
-def _favour(acquisition: Floats, favoured: NDArray[np.bool_], weight: float, logarithmic: bool) -> Floats:
-    score = acquisition.copy()
+def _favour(acquisition: Floats, weights: Floats, logarithmic: bool) -> Floats:
     if not logarithmic:
-        score[favoured] += weight * np.nanstd(acquisition)
-        return score
+        raised: Floats = acquisition + weights * np.nanstd(acquisition)
+        return raised
+    score = acquisition.copy()
     # Logarithms have long tails, whose spread would drown every difference that matters.
     score -= np.nanmax(score)
-    bonus = weight * float(np.nanstd(np.exp(score)))
-    if bonus > 0.0:
-        score[favoured] = np.logaddexp(score[favoured], np.log(bonus))
+    bonus = weights * float(np.nanstd(np.exp(score)))
+    better = bonus > 0.0
+    score[better] = np.logaddexp(score[better], np.log(bonus[better]))
     return score
 
 

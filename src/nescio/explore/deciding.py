@@ -16,7 +16,6 @@ from nescio.explore.keeping import keep_events
 from nescio.explore.known import Known, Origin
 from nescio.explore.policies import Coverage, View
 from nescio.explore.record import snapshot_of, steering_at
-from nescio.explore.regions import inside_any
 from nescio.explore.stopping import Snapshot, take_snapshot
 from nescio.explore.surrogates import Fit, Surrogate
 from nescio.explore.viewing import with_model
@@ -179,7 +178,7 @@ def _from_policy(known: Known, modelling: Modelling, n: int) -> Proposal:
     view = _view(known, fit)
     fitted = time.perf_counter()
     policy = known.steering.ranking()
-    choices = choose(policy, view, n, **_favoured(known))
+    choices = choose(policy, view, n, favoured=_favoured(known))
     maps = _maps(known, view, choices[0])
     snapshot = take_snapshot(view, seconds=known.seconds, dose=known.dose)
     model = _summary(snapshot)
@@ -235,12 +234,14 @@ def _view(known: Known, fit: Fit | None) -> View:
     return view if fit is None else with_model(view, fit, signs)
 
 
-def _favoured(known: Known) -> dict[str, Any]:
+def _favoured(known: Known) -> Floats | None:
+    """Return by how much a person would rather measure each candidate; where regions overlap, the largest counts."""
     favoured = known.steering.favoured
     if not favoured:
-        return {}
-    inside = inside_any([region for region, _ in favoured], known.candidates.positions)
-    return {"favoured": inside, "weight": max(weight for _, weight in favoured)}
+        return None
+    positions = known.candidates.positions
+    weights: Floats = np.max([weight * region.mask(positions) for region, weight in favoured], axis=0)
+    return weights
 
 
 def _maps(known: Known, view: View, choice: Choice) -> xr.Dataset:

@@ -113,7 +113,7 @@ def interrupted(experiment: Experiment) -> InterruptedExplorationError:
     with suppress(NescioError, KeyboardInterrupt):
         measurements = experiment.trace.count(Measurement)
         kept = f"after {measurements} of {experiment.points} measurements, all of them kept"
-        experiment.event("interrupt", f"by the keyboard, after {measurements} measurements")
+        experiment.event("interrupt", f"by Ctrl-C or a request to end, after {measurements} measurements")
     return InterruptedExplorationError(f"interrupted: {kept}; resume with: {resume_command(experiment)}")
 
 

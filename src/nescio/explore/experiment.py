@@ -25,7 +25,7 @@ from nescio.explore.keeping import keep_events, keep_measurement
 from nescio.explore.known import Known, Measured, Origin
 from nescio.explore.policies import View
 from nescio.explore.record import begin_trace, read_candidates, read_known
-from nescio.explore.scalarizers import Scalarizer
+from nescio.explore.scalarizers import Output, Scalarizer, outputs_for
 from nescio.explore.settings import ExploreSettings
 from nescio.explore.steering import Accepted, Steering
 from nescio.explore.stopping import Snapshot
@@ -73,6 +73,7 @@ class Experiment:
         self.warnings: list[str] = []
         """What the latest choices were made in spite of; whoever tells a person takes them away."""
         self._modelling = Modelling(trace)
+        self._outputs: tuple[Scalarizer, tuple[Output, ...]] | None = None
         self._known: Known | None = read_known(trace, settings, candidates)
 
     # ---- beginning
@@ -203,6 +204,19 @@ class Experiment:
     def finished(self) -> str:
         """Why nothing more is to be measured; empty while something is."""
         return self.known.finished
+
+    def outputs(self) -> tuple[Output, ...]:
+        """Return what the scalars are, with the units that a spectrum states once one was measured."""
+        if self._outputs is None or self._outputs[0] is not self.scalarizer:
+            first = next((one.spectrum for one in self.measured if one.spectrum is not None), None)
+            if first is None:
+                return tuple(self.scalarizer.outputs)
+            try:
+                told = tuple(outputs_for(self.scalarizer, self.trace.get_dataarray(first)))
+            except NescioError:
+                told = tuple(self.scalarizer.outputs)
+            self._outputs = (self.scalarizer, told)
+        return self._outputs[1]
 
     def position(self, candidate: int) -> Floats:
         """Return where a candidate is, shape (coordinates,)."""

@@ -73,24 +73,11 @@ def _goal(experiment: Experiment) -> str:
     return "; ".join(parts)
 
 
-def _outputs(experiment: Experiment) -> tuple[Any, ...]:
-    """Return what the numbers are, with the units of a spectrum that was measured."""
-    from nescio.explore.scalarizers import outputs_for
-
-    for one in experiment.measured:
-        if one.spectrum is not None:
-            try:
-                return tuple(outputs_for(experiment.scalarizer, experiment.trace.get_dataarray(one.spectrum)))
-            except NescioError:
-                break
-    return tuple(experiment.scalarizer.outputs)
-
-
 def _measurements(experiment: Experiment) -> xr.Dataset:
     import xarray as xr
 
     measured = experiment.measured
-    outputs = _outputs(experiment)
+    outputs = experiment.outputs()
     shape = (len(measured), len(outputs))
     values = np.array([[s.value for s in one.scalars] for one in measured], float).reshape(shape)
     uncertainties = np.array([[s.uncertainty for s in one.scalars] for one in measured], float).reshape(shape)

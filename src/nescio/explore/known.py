@@ -223,7 +223,15 @@ class Known:
             return f"a dose of {self.dose:g} of {budget.dose:g} is spent, and one more takes {budget.dose_per_point:g}"
         if not self.allowed().any():
             return "nothing is left to measure: every candidate is measured or forbidden"
-        return self.settings.stop.reason(self.history()) if self.settings.stop is not None else ""
+        return self.seen_enough
+
+    @property
+    def seen_enough(self) -> str:
+        """Why the criterion for stopping is met; whoever resumes after that wants to see more than there was then."""
+        if self.settings.stop is None:
+            return ""
+        since = max((one.step for one in self.accepted if isinstance(one.act, Resume | Step)), default=-1)
+        return self.settings.stop.reason([one for one in self.history() if one.points > since])
 
     @property
     def spent(self) -> float:

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from nescio.configuration import read_toml, validated
-from nescio.errors import ConfigurationError
+from nescio.errors import ConfigurationError, NescioError
 from nescio.explore.instruments import FaultPolicy
 from nescio.explore.nesting import Real, Whole
 from nescio.explore.policies import AnyPolicy, UpperConfidenceBound
 from nescio.explore.regions import AnyRegion
-from nescio.explore.scalarizers import Scalarizer
+from nescio.explore.scalarizers import Scalarizer, named_from
 from nescio.explore.stopping import AnyCriterion
 from nescio.explore.surrogates import SurrogateSettings
 from nescio.registry import build
@@ -138,9 +138,14 @@ class ExploreSettings(_Settings):
 
     @model_validator(mode="after")
     def _goal_fits(self) -> Self:
+        outputs = len(self.scalarizer.outputs)
         try:
-            self.goal.signs(len(self.scalarizer.outputs))
-        except ConfigurationError as error:
+            self.goal.signs(outputs)
+            self.policy.check(outputs)
+            for criterion in (self.stop, self.freeze):
+                if criterion is not None:
+                    criterion.check(outputs)
+        except NescioError as error:
             raise ValueError(str(error)) from None
         return self
 
@@ -156,4 +161,7 @@ def read_settings(path: Path) -> ExploreSettings:
         FileError: It cannot be read.
         ConfigurationError: It is no valid configuration; one line that names the key and what would be right.
     """
-    return validated(ExploreSettings, read_toml(path), str(path))
+    document = read_toml(path)
+    if "scalarizer" in document:
+        document["scalarizer"] = named_from(path.parent, document["scalarizer"])
+    return validated(ExploreSettings, document, str(path))

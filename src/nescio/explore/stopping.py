@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
+from nescio.errors import ExplorationError
 from nescio.explore.nesting import Real, Whole, build_one_of, nested
 from nescio.explore.policies import View, log_expected_improvement
 from nescio.explore.policies.goal import best_so_far, spread_of
@@ -87,6 +88,14 @@ class Criterion(BaseModel):
         """Return a sentence that says why it is met, or nothing while it is not."""
         raise NotImplementedError
 
+    def check(self, outputs: int) -> None:
+        """See that it can be met where the scalarizer gives that many numbers; by default with any.
+
+        Raises:
+            ExplorationError: It cannot, and what could.
+        """
+        del outputs
+
     def document(self) -> dict[str, Any]:
         """Return its definition as JSON-compatible values."""
         return self.model_dump(mode="json")
@@ -117,7 +126,7 @@ class MapSettled(Criterion):
         if not all(change < self.tolerance for change in changes):
             return ""
         return (
-            f"the expected map moved by less than {self.tolerance:g} of its standard deviation in each of "
+            f"the expected map moved by less than {self.tolerance:g} of its standard deviation in "
             f"{_counted(self.steps)} (at most {max(changes):.2g})"
         )
 
@@ -142,7 +151,7 @@ class MapKnown(Criterion):
         if not all(share < self.fraction for share in shares):
             return ""
         return (
-            f"the uncertainty of the map was below {self.fraction:g} of its standard deviation in each of "
+            f"the uncertainty of the map was below {self.fraction:g} of its standard deviation in "
             f"{_counted(self.steps)} (now {shares[-1]:.2g})"
         )
 
@@ -158,6 +167,14 @@ class ImprovementExhausted(Criterion):
     steps: _Steps = 5
     """How many in a row."""
 
+    def check(self, outputs: int) -> None:
+        """See that there is one number to improve."""
+        if outputs != 1:
+            raise ExplorationError(
+                f"criterion {self.kind}: the goal has {outputs} outputs, and only of one is an improvement "
+                "defined; use map-settled or map-known"
+            )
+
     def reason(self, history: History) -> str:
         """Return why it is met, or nothing."""
         if len(history) < self.steps:
@@ -166,8 +183,8 @@ class ImprovementExhausted(Criterion):
         if not all(one.improvement < self.fraction * one.spread for one in latest):
             return ""
         return (
-            f"the largest expected improvement was below {self.fraction:g} of the values' standard deviation in each "
-            f"of {_counted(self.steps)} (now {latest[-1].improvement / latest[-1].spread:.2g})"
+            f"the largest expected improvement was below {self.fraction:g} of the values' standard deviation in "
+            f"{_counted(self.steps)} (now {latest[-1].improvement / latest[-1].spread:.2g})"
         )
 
 
@@ -226,6 +243,11 @@ class AnyOf(Criterion):
     kind: Literal["any"] = "any"
     criteria: Annotated[tuple[AnyCriterion, ...], Field(min_length=1, max_length=100)]
 
+    def check(self, outputs: int) -> None:
+        """See that each of them can be met."""
+        for one in self.criteria:
+            one.check(outputs)
+
     def reason(self, history: History) -> str:
         """Return why one of them is met, or nothing."""
         return next((reason for one in self.criteria if (reason := one.reason(history))), "")
@@ -260,4 +282,4 @@ def _largest_share(part: Floats, whole: Floats) -> float:
 
 
 def _counted(steps: int) -> str:
-    return "the last step" if steps == 1 else f"the last {steps} steps"
+    return "the last step" if steps == 1 else f"each of the last {steps} steps"

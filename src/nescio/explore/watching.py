@@ -68,7 +68,7 @@ class Terminal:
         self._show(experiment, experiment.paused)
 
     def _show(self, experiment: Experiment, paused: str) -> None:
-        output = experiment.scalarizer.outputs[0]
+        output = experiment.outputs()[0]
         best = experiment.best(1)
         last = experiment.measured[-1].scalars[0] if experiment.measured else None
         elapsed = time.monotonic() - self._start
@@ -81,7 +81,7 @@ class Terminal:
                 measured=experiment.step,
                 budget=experiment.points,
                 quantity=output.name,
-                unit=output.unit,
+                unit="" if output.unit == "1" else output.unit,
                 best_value=best[0][1] if best else nan,
                 best_place=self._place(best[0][0]) if best else "",
                 last_value=last.value if last else nan,
@@ -103,10 +103,7 @@ class Terminal:
         )
 
     def _place(self, candidate: int) -> str:
-        position = self._experiment.position(candidate)
-        names = self._experiment.candidates.coordinates
-        where = ", ".join(f"{name} {x:.4g}" for name, x in zip(names, position, strict=True))
-        return f"{where} {self._experiment.candidates.unit}"
+        return self._experiment.candidates.place(candidate)
 
     @staticmethod
     def _best_so_far(experiment: Experiment) -> tuple[float, ...]:

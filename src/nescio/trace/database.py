@@ -336,10 +336,11 @@ def _translated(path: Path) -> Iterator[None]:
         elif code == sqlite3.SQLITE_CORRUPT:
             message = f"damaged ({error})"
         else:
-            message = str(error)
+            # Python, not SQLite, says so of text that is none.
+            message = f"damaged ({error})" if "UTF-8" in str(error) else str(error)
         raise TraceError(f"{path}: {message}") from None
     except (OverflowError, UnicodeError) as error:
-        raise TraceError(f"{path}: {error}") from None
+        raise TraceError(f"{path}: damaged ({error})") from None
 
 
 def _primary(error: sqlite3.Error) -> int:

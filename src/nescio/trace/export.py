@@ -90,6 +90,8 @@ def to_xarray(trace: Trace) -> xr.Dataset:
         for name in ("survey", "candidates"):
             if name in names:
                 exported = _joined(exported, trace.get_dataset(name), name)
+        if "units" in (attributes := getattr(exported.get("candidates_position"), "attrs", {})):
+            exported["position"].attrs["units"] = attributes["units"]
         maps = [decision.maps for _, decision in trace.all(Decision) if decision.maps is not None]
         if maps:
             exported = _joined(exported, trace.get_dataset(maps[-1]), "maps")

@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from nescio.view.exploration_curve import learning_curve, model_history, time_spent
+from nescio.view.exploration_front import best_compromises, front_figure
 from nescio.view.exploration_latent import exploration_latent_map
 from nescio.view.exploration_maps import predicted_maps
 from nescio.view.exploration_path import measured_places, survey_image
@@ -115,7 +116,36 @@ def _summary(explored: xr.Dataset) -> Section:
         why = "missing, or taken out by a person; the table of measurements says why."
         blocks.append(Text(f"{told}: {why}", lead="Without a value"))
     blocks += [_top(explored, k) for k in range(len(outputs(explored)))]
+    if len(outputs(explored)) > 1:
+        blocks += _compromises(explored)
     return Section("Summary", blocks)
+
+
+def _compromises(explored: xr.Dataset) -> list[Block]:
+    place, names = _place_texts(explored), outputs(explored)[:2]
+    value = [column(explored, "value", k) for k in (0, 1)]
+    uncertainty = [column(explored, "uncertainty", k) for k in (0, 1)]
+    rows: list[_Row] = [
+        [
+            place[i],
+            *(
+                (number_text(float(v[i]), float(u[i])), float(v[i]))
+                for v, u in zip(value, uncertainty, strict=True)
+            ),
+            (str(i + 1), float(i + 1)),
+        ]
+        for i in best_compromises(explored)[::-1]
+    ]
+    header = ["place", *(output_label(explored, k, long=False) for k in (0, 1)), "measurement"]
+    return [
+        Picture(
+            front_figure(explored),
+            f"{names[0]} against {names[1]}, one mark a measurement. Ringed: the best compromises, each bettered in "
+            "one number only at the cost of the other. As measured, noise included, which flatters the best.",
+            f"Two numbers of every measurement against one another, with the Pareto front: {' and '.join(names)}.",
+        ),
+        Table(_plain_header(header), rows, f"Best compromises between {' and '.join(names)}"),
+    ]
 
 
 def _top(explored: xr.Dataset, k: int) -> Table:
@@ -284,6 +314,7 @@ def _everything(explored: xr.Dataset) -> Section:
     shown = range(max(0, count - ROWS), count)
     place, origin = _place_texts(explored), words(explored, "origin", "measurement")
     reasons = words(explored, "reason", "measurement")
+    candidates = measured_candidates(explored)
     rejected = (
         np.asarray(explored["rejected"].values, dtype=bool)
         if "rejected" in explored
@@ -296,6 +327,7 @@ def _everything(explored: xr.Dataset) -> Section:
         "place",
         "chosen by",
         "measurement",
+        "candidate",
         *(output_label(explored, k, long=False) for k in range(len(names))),
     ]
     parts: list[tuple[Floats, str]] = []
@@ -313,7 +345,8 @@ def _everything(explored: xr.Dataset) -> Section:
             for v, u in zip(value, uncertainty, strict=True)
         ]
         cells = [_number(float(values[i]), form) for values, form in parts]
-        rows.append([place[i], origin[i], (str(i + 1), float(i + 1)), *found, *cells, note])
+        number, candidate = (str(i + 1), float(i + 1)), (str(candidates[i]), float(candidates[i]))
+        rows.append([place[i], origin[i], number, candidate, *found, *cells, note])
     caption = "All measurements, in order."
     if count > ROWS:
         caption = f"The latest {ROWS:,} of {count:,} measurements; the experiment's record holds all."

@@ -203,6 +203,8 @@ def number_text(value: float, uncertainty: float = float("nan")) -> str:
         return f"{value:.4g}"
     digits = 1 - int(np.floor(np.log10(uncertainty)))
     if 0 <= digits <= 6 and abs(value) < 1e7:
+        # No number is minus zero, whatever it was before it was rounded.
+        value = round(value, digits) + 0.0
         return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"
     return f"{value:.4g} ± {uncertainty:.2g}"
 

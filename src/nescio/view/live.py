@@ -24,6 +24,7 @@ _NAN = float("nan")
 _LEVELS, _ASCII_LEVELS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
 _MESSAGES = 4
 _NARROWEST = 40
+_PAUSED_PATIENCE = 60
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class LiveView:
     """Shows an experiment while a block runs; nothing but `update` is needed.
 
     On a terminal a panel that is drawn anew in place, on standard error. Elsewhere (a log file, a batch job) one plain
-    line every `every_steps` measurements or `every_seconds`, whichever comes first, and when a pause begins or ends.
+    line every `every_steps` measurements or `every_seconds`, whichever comes first (60 times as seldom while it is
+    paused), and when a pause begins or ends.
 
     Args:
         title: Of the experiment.
@@ -125,9 +127,9 @@ class LiveView:
             return
         if self._told is not None:
             before, when = self._told
-            recent = (
-                status.measured - before.measured < self._every_steps and now - when < self._every_seconds
-            )
+            # Whoever waits for a person need not say so again and again.
+            patience = self._every_seconds * (_PAUSED_PATIENCE if status.paused else 1)
+            recent = status.measured - before.measured < self._every_steps and now - when < patience
             if recent and bool(status.paused) == bool(before.paused):
                 return
         self._tell(status)

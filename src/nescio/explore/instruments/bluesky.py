@@ -312,8 +312,7 @@ def explore_plan(
                 values = yield from _visit(motors, detectors, experiment.position(chosen[0]))
                 found = spectrum(values)
             except utils.RunEngineControlException:
-                # The run is being aborted or stopped by a person: no fault of the instrument.
-                experiment.tell(chosen[0], None, "the run was ended")
+                # The run is being aborted or stopped by a person: no fault of the place, which is asked for again.
                 raise
             except Exception as error:
                 failed += 1

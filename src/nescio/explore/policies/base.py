@@ -75,6 +75,17 @@ class Policy(BaseModel):
         """Whether it looks at what the surrogate expects; if so it cannot choose before something was measured."""
         return True
 
+    def check(self, outputs: int) -> None:
+        """See that it can rank by that many numbers; by default by any.
+
+        Args:
+            outputs: How many numbers the scalarizer gives.
+
+        Raises:
+            ExplorationError: It cannot, and what could.
+        """
+        del outputs
+
     def at(self, step: int) -> Policy:
         """Return the policy that holds at a step; itself unless it is a schedule."""
         del step

@@ -43,6 +43,10 @@ class EpsilonGreedy(Policy):
         """As the policy inside."""
         return self.policy.needs_model
 
+    def check(self, outputs: int) -> None:
+        """As the policy inside."""
+        self.policy.check(outputs)
+
     def at(self, step: int) -> Policy:
         """Return it around what the policy inside is at a step."""
         return self.model_copy(update={"policy": self.policy.at(step)})
@@ -103,6 +107,10 @@ class CostAware(Policy):
         """As the policy inside."""
         return self.policy.needs_model
 
+    def check(self, outputs: int) -> None:
+        """As the policy inside."""
+        self.policy.check(outputs)
+
     def at(self, step: int) -> Policy:
         """Return it around what the policy inside is at a step."""
         return self.model_copy(update={"policy": self.policy.at(step)})
@@ -160,6 +168,11 @@ class Schedule(Policy):
     def needs_model(self) -> bool:
         """Whether any of its policies does; ask what `at` returns for the one that holds."""
         return any(stage.policy.needs_model for stage in self.stages)
+
+    def check(self, outputs: int) -> None:
+        """See that each of its policies can rank by that many numbers."""
+        for stage in self.stages:
+            stage.policy.check(outputs)
 
     def at(self, step: int) -> Policy:
         """Return the policy of the last stage that has begun."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from nescio.errors import ExplorationError
 from nescio.explore.nesting import Real
 from nescio.explore.policies.base import Floats, Policy, View
-from nescio.explore.policies.goal import only_output, spread_of
+from nescio.explore.policies.goal import check_one_output, only_output, spread_of
 
 __all__ = ["MaximumVariance", "Thompson", "UpperConfidenceBound"]
 
@@ -26,6 +26,10 @@ class UpperConfidenceBound(Policy):
     """How many standard deviations; 0 goes where the mean is largest, much goes where little is known."""
     final_kappa: Annotated[Real, Field(ge=0.0, le=1e6)] | None = None
     """What kappa becomes, in proportion to the budget that is spent; by default it stays."""
+
+    def check(self, outputs: int) -> None:
+        """See that there is one number to rank by."""
+        check_one_output(outputs, self.kind)
 
     def acquisition(self, view: View) -> Floats:
         """Return the bound in the units of the scalar, shape (n,).
@@ -45,6 +49,10 @@ class Thompson(Policy):
     """
 
     kind: Literal["thompson"] = "thompson"
+
+    def check(self, outputs: int) -> None:
+        """See that there is one number to rank by."""
+        check_one_output(outputs, self.kind)
 
     def acquisition(self, view: View) -> Floats:
         """Return one joint draw in the units of the scalar, shape (n,).

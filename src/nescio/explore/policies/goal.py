@@ -9,9 +9,22 @@ import numpy as np
 from nescio.errors import ExplorationError
 from nescio.explore.policies.base import Floats, View
 
-__all__ = ["Best", "best_so_far", "only_output", "so_far", "spread_of"]
+__all__ = ["Best", "best_so_far", "check_one_output", "only_output", "so_far", "spread_of"]
 
 Best = Literal["noisy", "observed"]
+
+
+def check_one_output(outputs: int, kind: str) -> None:
+    """See that a goal has one output.
+
+    Raises:
+        ExplorationError: There are several.
+    """
+    if outputs != 1:
+        raise ExplorationError(
+            f"policy {kind}: the goal has {outputs} outputs, where this policy ranks by one; "
+            "use hypervolume-improvement for two, or a scalarizer that makes one number of them"
+        )
 
 
 def only_output(view: View, kind: str) -> tuple[Floats, Floats]:
@@ -20,11 +33,7 @@ def only_output(view: View, kind: str) -> tuple[Floats, Floats]:
     Raises:
         ExplorationError: There are several outputs.
     """
-    if view.mean.shape[1] != 1:
-        raise ExplorationError(
-            f"policy {kind}: the goal has {view.mean.shape[1]} outputs, where this policy ranks by one; "
-            "use hypervolume-improvement for two, or a scalarizer that makes one number of them"
-        )
+    check_one_output(view.mean.shape[1], kind)
     return view.mean[:, 0], view.sd[:, 0]
 
 

@@ -121,16 +121,18 @@ class HypervolumeImprovement(Policy):
         """The acquisition is a logarithm."""
         return True
 
+    def check(self, outputs: int) -> None:
+        """See that there are two numbers to rank by."""
+        if outputs != 2:
+            raise ExplorationError(f"policy {self.kind}: needs a goal with two outputs, not {outputs}")
+
     def acquisition(self, view: View) -> Floats:
         """Return the logarithm of the expected hypervolume improvement, shape (n,).
 
         Raises:
             ExplorationError: There are not two outputs.
         """
-        if view.mean.shape[1] != 2:
-            raise ExplorationError(
-                f"policy {self.kind}: needs a goal with two outputs, not {view.mean.shape[1]}"
-            )
+        self.check(view.mean.shape[1])
         front = pareto_front(so_far(view, self.best))
         if self.reference is None:
             reference = default_reference(front, spread_of(view.values))

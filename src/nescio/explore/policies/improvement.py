@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nescio.explore.nesting import Real
 from nescio.explore.policies.base import Floats, Policy, View
-from nescio.explore.policies.goal import Best, best_so_far, only_output, spread_of
+from nescio.explore.policies.goal import Best, best_so_far, check_one_output, only_output, spread_of
 from nescio.explore.policies.normal import log_excess, log_probability, positive_sd
 
 __all__ = ["ExpectedImprovement", "ProbabilityOfImprovement", "log_expected_improvement"]
@@ -46,6 +46,10 @@ class _Improvement(Policy):
     def logarithmic(self) -> bool:
         """The acquisition is a logarithm."""
         return True
+
+    def check(self, outputs: int) -> None:
+        """See that there is one number to rank by."""
+        check_one_output(outputs, self.kind)
 
     def _mark(self, view: View) -> float:
         return best_so_far(view, self.best) + self.xi * float(spread_of(view.values)[0])

@@ -3,7 +3,7 @@
 from nescio.explore.scalarizers.agent import AgentReading
 from nescio.explore.scalarizers.bands import BandIntegral, BandRatio, integral_weights, value_weights
 from nescio.explore.scalarizers.base import Output, Scalar, Scalarizer
-from nescio.explore.scalarizers.building import Part, build_scalarizer
+from nescio.explore.scalarizers.building import Part, build_scalarizer, named_from
 from nescio.explore.scalarizers.composition import Ratio, Several, WeightedSum
 from nescio.explore.scalarizers.curve import Curve, CurveScalarizer, noise_sd, selected, stated_unit
 from nescio.explore.scalarizers.fields import Band, Selection
@@ -40,6 +40,7 @@ __all__ = [
     "build_scalarizer",
     "fit_peaks",
     "integral_weights",
+    "named_from",
     "noise_sd",
     "outputs_for",
     "power",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -35,6 +35,7 @@ class AgentReading(CurveScalarizer):
     A single spectrum does not tell the uncertainty of these readings.
     """
 
+    files: ClassVar[tuple[str, ...]] = ("agent",)
     kind: Literal["agent"] = "agent"
     agent: str
     """Its folder."""
@@ -62,7 +63,8 @@ class AgentReading(CurveScalarizer):
             raise ValueError(
                 f"{given['agent']}: is another agent (digest {found[:12]}, not {str(wanted)[:12]})"
             )
-        return {**given, "digest": found}
+        # The experiment may run elsewhere than where this was typed.
+        return {**given, "agent": str(Path(given["agent"]).absolute()), "digest": found}
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +20,12 @@ class Output(NamedTuple):
 
     name: str
     unit: str
+    """As UDUNITS writes it; "1" for a number without one."""
     long_name: str
+
+    def told(self, value: float) -> str:
+        """Return a value of it in words, such as ``area 3.142 V mV``."""
+        return " ".join(filter(None, [self.name, f"{value:.4g}", "" if self.unit == "1" else self.unit]))
 
 
 class Scalar(NamedTuple):
@@ -41,6 +46,10 @@ class Scalarizer(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: ClassVar[tuple[str, ...]] = ()
+    """Names of those of its fields that may name a file or a folder; in an experiment's file these are named from where
+    that file is."""
 
     kind: str
 

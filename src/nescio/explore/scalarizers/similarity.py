@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -42,6 +42,7 @@ class Similarity(CurveScalarizer):
     Source of ``ssim``: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004), eqs. 13 and 17.
     """
 
+    files: ClassVar[tuple[str, ...]] = ("target",)
     kind: Literal["similarity"] = "similarity"
     target: Annotated[tuple[Real, ...], Field(min_length=3)]
     """Shape (points,); or the path of a one-dimensional .npy or .csv file, which is read when this is built."""
