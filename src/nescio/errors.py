@@ -59,3 +59,7 @@ class ExplorationError(NescioError):
 
 class InterruptedExplorationError(NescioError):
     """An experiment was interrupted by the user; the message says how to resume it."""
+
+
+class FeffError(NescioError):
+    """A calculation by FEFF did not come to its end: the program is missing, was stopped, or refused its input."""
