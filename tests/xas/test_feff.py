@@ -220,5 +220,5 @@ def test_feff_itself_computes_phase_shifts(tmp_path: Path) -> None:
     told = read_feff_phases(run_feff(text, feff, tmp_path, seconds=120.0))
     assert told.elements == ("Cu", "Cu")
     assert told.edge_energy == pytest.approx(8985.0, abs=10.0)
-    with pytest.raises(FeffError, match="failed to read geom.json"):
+    with pytest.raises(FeffError, match="failed to read"):
         run_feff("POTENTIALS\n 0 29 Cu\nATOMS\nEND\n", feff, tmp_path)

@@ -12,7 +12,13 @@ from scipy.integrate import quad
 from nescio.errors import ConfigurationError, FileError
 from nescio.xas.contour import broadening_matrix, contour_energies
 from nescio.xas.feff_output import read_feff_phases, unpacked
-from nescio.xas.scattering import Scattering, load_scattering, save_scattering, scattering_from_feff
+from nescio.xas.scattering import (
+    Scattering,
+    bulk_scattering,
+    load_scattering,
+    save_scattering,
+    scattering_from_feff,
+)
 from nescio.xas.xanes import environment, site_absorption, site_model
 
 DATA = Path(__file__).parent / "data" / "cu_k"
@@ -181,3 +187,17 @@ def test_small_clusters_absorb_as_feff_10_says(copper: Scattering) -> None:
             found.append(np.corrcoef(np.asarray(ours)[above], theirs[above])[0, 1])
         assert site.size == len(cluster)
     assert min(found) > 0.97
+
+
+@pytest.mark.parametrize(("element", "edge", "energy"), [("Cu", "K", 8988.4), ("Pt", "L3", 11563.1)])
+def test_scattering_of_two_metals_comes_along(element: str, edge: str, energy: float) -> None:
+    told = bulk_scattering(element, edge)
+    assert (told.elements, told.edge) == ((element, element), edge)
+    assert told.edge_energy == pytest.approx(energy, abs=0.1)
+
+
+def test_scattering_that_does_not_come_along_is_told() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"Au at the L3 edge does not come along \(there are Cu_K, Pt_L3\)"
+    ):
+        bulk_scattering("Au", "L3")

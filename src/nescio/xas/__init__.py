@@ -1,5 +1,15 @@
-"""X-ray absorption: forward models of chi(k) and mu(E), and their transforms."""
+"""X-ray absorption: forward models of chi(k) and mu(E), their transforms, and the structures they are computed of."""
 
+from nescio.xas.clusters import Cluster, make_cluster, mixed
+from nescio.xas.contour import broadening_matrix, contour_energies
+from nescio.xas.coordination import FCC_SHELLS, Shells, Surroundings, shells_of, unique_surroundings
+from nescio.xas.disorder import (
+    debye_covariance,
+    debye_displacements,
+    einstein_displacements,
+    relative_displacement,
+    static_disorder,
+)
 from nescio.xas.energy import energy_from_wavenumber, wavenumber_from_energy
 from nescio.xas.exafs import (
     PathParameters,
@@ -9,29 +19,78 @@ from nescio.xas.exafs import (
     exafs,
     path_table,
 )
+from nescio.xas.feff_input import feff_input
+from nescio.xas.feff_output import FeffPhases, read_feff_phases
 from nescio.xas.feff_paths import FeffPath, Leg, read_feff_path
+from nescio.xas.feff_run import FeffProgram, find_feff6l, find_feff8l, own_feff, run_feff
+from nescio.xas.feff_sweep import Sweep, executor_at, sweep_feff
 from nescio.xas.fourier import fourier, fourier_distances, inverse_fourier
+from nescio.xas.multiple_scattering import absorber_green_function
+from nescio.xas.scattering import (
+    Scattering,
+    bulk_scattering,
+    load_scattering,
+    save_scattering,
+    scattering_from_feff,
+)
 from nescio.xas.wavelets import cauchy_distances, cauchy_wavelet, morlet_wavelet
 from nescio.xas.windows import WindowKind, window
+from nescio.xas.xanes import SiteModel, environment, site_absorption, site_model
 
 __all__ = [
+    "FCC_SHELLS",
+    "Cluster",
     "FeffPath",
+    "FeffPhases",
+    "FeffProgram",
     "Leg",
     "PathParameters",
     "PathTable",
+    "Scattering",
+    "Shells",
+    "SiteModel",
+    "Surroundings",
+    "Sweep",
     "WindowKind",
+    "absorber_green_function",
+    "broadening_matrix",
+    "bulk_scattering",
     "cauchy_distances",
     "cauchy_wavelet",
     "chi_of_paths",
+    "contour_energies",
+    "debye_covariance",
+    "debye_displacements",
     "distribution_kernel",
+    "einstein_displacements",
     "energy_from_wavenumber",
+    "environment",
     "exafs",
+    "executor_at",
+    "feff_input",
+    "find_feff6l",
+    "find_feff8l",
     "fourier",
     "fourier_distances",
     "inverse_fourier",
+    "load_scattering",
+    "make_cluster",
+    "mixed",
     "morlet_wavelet",
+    "own_feff",
     "path_table",
     "read_feff_path",
+    "read_feff_phases",
+    "relative_displacement",
+    "run_feff",
+    "save_scattering",
+    "scattering_from_feff",
+    "shells_of",
+    "site_absorption",
+    "site_model",
+    "static_disorder",
+    "sweep_feff",
+    "unique_surroundings",
     "wavenumber_from_energy",
     "window",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from nescio.xas.contour import contour_energies
 from nescio.xas.energy import SQUARED_WAVENUMBER_PER_EV
 from nescio.xas.feff_output import FeffPhases
 
-__all__ = ["Scattering", "load_scattering", "save_scattering", "scattering_from_feff"]
+__all__ = ["Scattering", "bulk_scattering", "load_scattering", "save_scattering", "scattering_from_feff"]
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -141,6 +142,27 @@ def scattering_from_feff(phases: FeffPhases, *, largest_l: int = 3) -> Scatterin
         atomic=phases.atomic,
         scale=phases.scale,
     )
+
+
+def bulk_scattering(element: str, edge: str) -> Scattering:
+    """Return that of a bulk metal, which comes with the package: Cu at the K edge, Pt at the L3 edge.
+
+    Computed by FEFF8L {cite:p}`Ankudinov1998`, with potentials that are self-consistent within 4.5 angstrom; Cu with a
+    core hole, Pt without. ``benchmarks/xas_potentials.py`` computes them again.
+
+    Raises:
+        ConfigurationError: There is none; :func:`nescio.xas.feff_run.run_feff` computes it.
+    """
+    folder = files("nescio.xas") / "data"
+    known = sorted(one.name.removesuffix(".npz") for one in folder.iterdir() if one.name.endswith(".npz"))
+    name = f"{element}_{edge}"
+    if name not in known:
+        raise ConfigurationError(
+            f"scattering of {element} at the {edge} edge does not come along (there are {', '.join(known)}); "
+            "compute it by FEFF"
+        )
+    with as_file(folder / f"{name}.npz") as file:
+        return load_scattering(file)
 
 
 def save_scattering(scattering: Scattering, path: str | Path) -> None:

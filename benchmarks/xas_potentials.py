@@ -1,0 +1,57 @@
+"""Phase shifts and matrix elements of bulk metals by FEFF8L: the files of nescio/xas/data.
+
+    pip install "nescio[feff]"
+    python benchmarks/xas_potentials.py --output src/nescio/xas/data
+
+Potentials are self-consistent within 4.5 angstrom of the absorber in a sphere of 8 angstrom; for the K edge of copper
+with a core hole, for the L3 edge of platinum without. Takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from nescio.xas.feff_input import feff_input
+from nescio.xas.feff_output import read_feff_phases
+from nescio.xas.feff_run import find_feff8l, run_feff
+from nescio.xas.scattering import save_scattering, scattering_from_feff
+
+RADIUS = 8.0
+METALS = {"Cu_K": ("Cu", "K", 3.615, "full"), "Pt_L3": ("Pt", "L3", 3.924, "none")}
+
+
+def fcc(constant: float) -> np.ndarray:
+    """Return a sphere of the face-centred cubic lattice about an atom, that atom first."""
+    reach = int(2 * RADIUS / constant) + 2
+    cells = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = cells[cells.sum(axis=1) % 2 == 0] * constant / 2.0
+    distance = np.linalg.norm(places, axis=1)
+    order = np.argsort(distance, kind="stable")
+    return places[order][distance[order] <= RADIUS]
+
+
+def main() -> None:
+    """Compute and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--programs", type=Path, help="folder that holds feff8l_rdinp and the others")
+    given = parser.parse_args()
+    feff = find_feff8l(given.programs)
+    for name, (element, edge, constant, hole) in METALS.items():
+        places = fcc(constant)
+        text = feff_input([element] * len(places), places, edge=edge, core_hole=hole, title=f"bulk {element}")
+        with tempfile.TemporaryDirectory() as folder:
+            phases = read_feff_phases(run_feff(text, feff, folder, seconds=1800.0))
+        given.output.mkdir(parents=True, exist_ok=True)
+        save_scattering(scattering_from_feff(phases), given.output / f"{name}.npz")
+        print(f"{name}: {phases.edge_energy:.2f} eV, {len(places)} atoms")
+
+
+if __name__ == "__main__":
+    main()
