@@ -14,6 +14,13 @@ from nescio.learn.fitting import fit_convolutional_vae, fit_vae
 from nescio.learn.learner import Learner
 from nescio.learn.novelty import NoveltyScale
 from nescio.learn.outliers import Outliers
+from nescio.learn.regression import (
+    Expectation,
+    Regression,
+    RegressionSampler,
+    RegressionSettings,
+    fit_regression,
+)
 from nescio.learn.sampling import PriorSampler, Sampler, StoredSampler, TrainingDraw
 from nescio.learn.settings import (
     CalibrationSettings,
@@ -34,12 +41,16 @@ __all__ = [
     "CalibrationSettings",
     "ClassifierSettings",
     "ConvolutionalVAE",
+    "Expectation",
     "LearnSettings",
     "Learner",
     "NoveltyScale",
     "OutlierSettings",
     "Outliers",
     "PriorSampler",
+    "Regression",
+    "RegressionSampler",
+    "RegressionSettings",
     "Sampler",
     "StoredSampler",
     "Training",
@@ -53,6 +64,7 @@ __all__ = [
     "expected_calibration_error",
     "fit",
     "fit_convolutional_vae",
+    "fit_regression",
     "fit_temperature",
     "fit_vae",
     "flagged_fraction",

@@ -1,0 +1,214 @@
+"""Libraries of site spectra: absorption of atoms in known surroundings, of which measured spectra are means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nescio.errors import ConfigurationError, FileError, NescioError
+from nescio.progress import track
+from nescio.xas.clusters import Cluster
+from nescio.xas.coordination import Surroundings, shells_of, unique_surroundings
+from nescio.xas.scattering import Scattering
+from nescio.xas.xanes import environment, site_absorption, site_model
+
+__all__ = ["SiteLibrary", "compute_library", "joined", "load_library", "save_library"]
+
+Floats = NDArray[np.float64]
+
+# Atoms are filled up to a multiple of this, so that few shapes are compiled.
+_STEP = 16
+
+
+@dataclass(frozen=True, eq=False)
+class SiteLibrary:
+    """Spectra of s sites at m energies."""
+
+    element: str
+    edge: str
+    energy: Floats
+    """In eV from the Fermi level, shape (m,)."""
+    mu: NDArray[np.float32]
+    """Shape (s, m), 1 far above the edge."""
+    coordination: Floats
+    """Neighbours in each shell, shape (s, shells)."""
+    distance: Floats
+    """Mean distance of the nearest shell in angstrom, shape (s,); NaN where there is none."""
+    clusters: NDArray[np.str_]
+    """Names of c clusters that the sites are of, shape (c,)."""
+    counts: NDArray[np.intp]
+    """How many atoms of each cluster are at such a site, shape (s, c)."""
+    foil: NDArray[np.float32]
+    """Of the bulk metal, shape (m,)."""
+
+    def __len__(self) -> int:
+        return len(self.mu)
+
+
+def compute_library(
+    clusters: Sequence[Cluster],
+    scattering: Scattering,
+    energy: ArrayLike,
+    bulk: Cluster,
+    *,
+    radius: float,
+    limits: ArrayLike,
+    sigma2: float = 0.0,
+    kept: Path | None = None,
+    progress: bool | None = None,
+) -> SiteLibrary:
+    """Compute the spectra of all sites that differ, by full multiple scattering.
+
+    Args:
+        clusters: Of the absorbing element, all of which has the scattering's second potential but the absorber itself.
+        scattering: Of the element and its edge.
+        energy: In eV from the Fermi level, shape (m,).
+        bulk: A piece of the bulk metal; the site next to its middle is the foil's.
+        radius: In angstrom; of the surroundings that count.
+        limits: Where each shell of neighbours ends, in angstrom.
+        sigma2: Mean square relative displacement of all neighbours, in square angstrom.
+        kept: A file for spectra that are done, so that an interrupted call goes on; it is removed at the end.
+        progress: Show a progress bar; by default where standard error is a terminal.
+
+    Raises:
+        ConfigurationError: A cluster holds another element, or the scattering ends too early.
+        NescioError: A spectrum cannot be computed.
+    """
+    element = scattering.elements[0]
+    for cluster in (*clusters, bulk):
+        if set(cluster.elements) != {element}:
+            raise ConfigurationError(
+                f"{cluster.name}: holds {', '.join(sorted(set(cluster.elements)))}; the scattering is of {element}"
+            )
+    wanted = np.asarray(energy, np.float64)
+    model = site_model(scattering.on_contour(float(wanted.max())), wanted)
+    sites = unique_surroundings(clusters, radius)
+    middle = int(np.argmin(np.linalg.norm(bulk.positions - bulk.positions.mean(axis=0), axis=1)))
+    places = [(clusters[one.cluster], one.site) for one in sites] + [(bulk, middle)]
+    spectra = np.full((len(places), len(wanted)), np.nan, np.float32)
+    done = _resumed(kept, spectra)
+    with track("site spectra", len(places) - done, enabled=progress) as advance:
+        for row in range(done, len(places)):
+            cluster, site = places[row]
+            near = int((np.linalg.norm(cluster.positions - cluster.positions[site], axis=1) <= radius).sum())
+            filled, index = environment(cluster.positions, site, radius, atoms=-(-near // _STEP) * _STEP)
+            potentials = np.where(index < 0, -1, 1)
+            potentials[0] = 0
+            spectra[row] = site_absorption(model, jnp.asarray(filled), potentials, sigma2=sigma2)
+            if not np.isfinite(spectra[row]).all():
+                raise NescioError(
+                    f"{cluster.name}, site {site}: multiple scattering did not converge; are atoms too near each other?"
+                )
+            if kept is not None:
+                _kept(kept, spectra[: row + 1])
+            advance(1.0, cluster.name)
+    if kept is not None:
+        kept.unlink(missing_ok=True)
+    counted = [shells_of(cluster, limits) for cluster in clusters]
+    return SiteLibrary(
+        element=element,
+        edge=scattering.edge,
+        energy=wanted,
+        mu=spectra[:-1],
+        coordination=np.array([counted[one.cluster].totals[one.site] for one in sites], np.float64),
+        distance=np.array([counted[one.cluster].distances[one.site, 0, 0] for one in sites]),
+        clusters=np.array([cluster.name for cluster in clusters]),
+        counts=_counts(sites, len(clusters)),
+        foil=spectra[-1],
+    )
+
+
+def _counts(sites: Sequence[Surroundings], clusters: int) -> NDArray[np.intp]:
+    table = np.zeros((len(sites), clusters), np.intp)
+    for row, one in enumerate(sites):
+        for cluster, _ in one.members:
+            table[row, cluster] += 1
+    return table
+
+
+def _resumed(kept: Path | None, spectra: NDArray[np.float32]) -> int:
+    """Fill in what was computed before, and return how many spectra that are."""
+    if kept is None or not kept.is_file():
+        return 0
+    try:
+        earlier = np.load(kept, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return 0
+    if earlier.ndim != 2 or earlier.shape[1] != spectra.shape[1] or len(earlier) > len(spectra):
+        return 0
+    spectra[: len(earlier)] = earlier
+    return len(earlier)
+
+
+def _kept(file: Path, spectra: NDArray[np.float32]) -> None:
+    partial = file.with_name(file.name + ".partial")
+    try:
+        with partial.open("wb") as opened:
+            np.save(opened, spectra, allow_pickle=False)
+        partial.replace(file)
+    except OSError as error:
+        raise FileError(f"{file}: cannot be written ({error.strerror or error})") from None
+
+
+def joined(libraries: Sequence[SiteLibrary]) -> SiteLibrary:
+    """Return the sites of several libraries of the same particles, strained or vibrating in different ways, as one.
+
+    The foil is that of the first.
+
+    Raises:
+        ConfigurationError: They are of different particles, energies or edges, or there are none.
+    """
+    if not libraries:
+        raise ConfigurationError("no libraries to join: needs one or more")
+    first = libraries[0]
+    for other in libraries[1:]:
+        if (
+            (other.element, other.edge) != (first.element, first.edge)
+            or not np.array_equal(other.energy, first.energy)
+            or not np.array_equal(other.clusters, first.clusters)
+        ):
+            raise ConfigurationError("libraries of different edges, energies or particles cannot be joined")
+    return replace(
+        first,
+        mu=np.concatenate([one.mu for one in libraries]),
+        coordination=np.concatenate([one.coordination for one in libraries]),
+        distance=np.concatenate([one.distance for one in libraries]),
+        counts=np.concatenate([one.counts for one in libraries]),
+    )
+
+
+def save_library(library: SiteLibrary, path: str | Path) -> None:
+    """Write it to a file, .npz.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    try:
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, **{one.name: getattr(library, one.name) for one in fields(library)})
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def load_library(path: str | Path) -> SiteLibrary:
+    """Read what :func:`save_library` wrote.
+
+    Raises:
+        FileError: It cannot be read, or is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {one.name: stored[one.name] for one in fields(SiteLibrary)}
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, KeyError, EOFError) as error:
+        raise FileError(f"{path}: holds no library of sites ({error})") from None
+    count, energies = len(arrays["mu"]), len(arrays["energy"])
+    if arrays["mu"].shape != (count, energies) or len(arrays["coordination"]) != count:
+        raise FileError(f"{path}: holds no library of sites (its parts are of different lengths)")
+    return SiteLibrary(**{**arrays, "element": str(arrays["element"]), "edge": str(arrays["edge"])})
