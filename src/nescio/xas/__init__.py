@@ -25,6 +25,8 @@ from nescio.xas.feff_paths import FeffPath, Leg, read_feff_path
 from nescio.xas.feff_run import FeffProgram, find_feff6l, find_feff8l, own_feff, run_feff
 from nescio.xas.feff_sweep import Sweep, executor_at, sweep_feff
 from nescio.xas.fourier import fourier, fourier_distances, inverse_fourier
+from nescio.xas.library import SiteLibrary, compute_library, joined, load_library, save_library
+from nescio.xas.mixtures import Mixtures, MixtureSettings, numbers_of
 from nescio.xas.multiple_scattering import absorber_green_function
 from nescio.xas.scattering import (
     Scattering,
@@ -44,10 +46,13 @@ __all__ = [
     "FeffPhases",
     "FeffProgram",
     "Leg",
+    "MixtureSettings",
+    "Mixtures",
     "PathParameters",
     "PathTable",
     "Scattering",
     "Shells",
+    "SiteLibrary",
     "SiteModel",
     "Surroundings",
     "Sweep",
@@ -58,6 +63,7 @@ __all__ = [
     "cauchy_distances",
     "cauchy_wavelet",
     "chi_of_paths",
+    "compute_library",
     "contour_energies",
     "debye_covariance",
     "debye_displacements",
@@ -73,16 +79,20 @@ __all__ = [
     "fourier",
     "fourier_distances",
     "inverse_fourier",
+    "joined",
+    "load_library",
     "load_scattering",
     "make_cluster",
     "mixed",
     "morlet_wavelet",
+    "numbers_of",
     "own_feff",
     "path_table",
     "read_feff_path",
     "read_feff_phases",
     "relative_displacement",
     "run_feff",
+    "save_library",
     "save_scattering",
     "scattering_from_feff",
     "shells_of",
