@@ -1,0 +1,171 @@
+"""A measured absorption spectrum, checked for what would spoil all that follows, and normalised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from nescio.errors import MeasurementError
+
+__all__ = ["Normalised", "Spectrum", "checked", "edge_position", "normalised"]
+
+Floats = NDArray[np.float64]
+
+_FEWEST = 30
+# An energy axis that ends below this, in eV, was surely meant in keV.
+_LOWEST = 200.0
+_GLITCH = 12.0
+_FINE = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """As measured; not normalised."""
+
+    name: str
+    energy: Floats
+    """In eV, rising, shape (n,)."""
+    mu: Floats
+    """Shape (n,), in any unit."""
+    source: str = ""
+    """The file."""
+    element: str = ""
+    """Of the absorber; empty if nobody said."""
+    edge: str = ""
+    shift: float = 0.0
+    """What was added to the energies to align them, in eV."""
+
+
+@dataclass(frozen=True, eq=False)
+class Normalised:
+    """A spectrum without the absorption of everything else, and with an edge step of one."""
+
+    spectrum: Spectrum
+    e0: float
+    """Energy of the edge in eV, from which the lines below are counted."""
+    step: float
+    """Of the edge, in units of the measured mu."""
+    pre: tuple[float, float]
+    """Range of the line before the edge, in eV from it."""
+    post: tuple[float, float]
+    """Range of the polynomial after the edge."""
+    degree: int
+    """Of that polynomial."""
+    mu: Floats
+    """Flattened: after the edge the polynomial is 1 everywhere. Shape (n,)."""
+
+    def at(self, energy: ArrayLike) -> Floats:
+        """Return it at energies in eV, by straight lines.
+
+        Raises:
+            MeasurementError: It does not reach so far.
+        """
+        wanted = np.asarray(energy, np.float64)
+        own = self.spectrum.energy
+        if wanted.min() < own[0] or wanted.max() > own[-1]:
+            raise MeasurementError(
+                f"{self.spectrum.name}: measured from {own[0]:.1f} to {own[-1]:.1f} eV; needed are "
+                f"{wanted.min():.1f} to {wanted.max():.1f} eV"
+            )
+        return np.interp(wanted, own, self.mu)
+
+
+def checked(spectrum: Spectrum) -> Spectrum:
+    """Return a spectrum in the order of rising energy, or say what is wrong with it.
+
+    Points that are repeated exactly are taken once.
+
+    Raises:
+        MeasurementError: Too few points, numbers that are not finite, energies that repeat with other values or are in
+            keV, or a signal that does not change.
+    """
+    energy, mu = np.asarray(spectrum.energy, np.float64), np.asarray(spectrum.mu, np.float64)
+    if energy.ndim != 1 or energy.shape != mu.shape:
+        raise MeasurementError(
+            f"{spectrum.name}: {energy.shape} energies and {mu.shape} values; needs as many of both"
+        )
+    bad = np.flatnonzero(~(np.isfinite(energy) & np.isfinite(mu)))
+    if bad.size:
+        raise MeasurementError(f"{spectrum.name}: point {bad[0] + 1} (of {bad.size}) is no number")
+    if len(energy) < _FEWEST:
+        raise MeasurementError(f"{spectrum.name}: {len(energy)} points; needs {_FEWEST} or more")
+    if energy.max() < _LOWEST:
+        raise MeasurementError(
+            f"{spectrum.name}: energies of {energy.min():g} to {energy.max():g}; needs eV (these look like keV)"
+        )
+    order = np.argsort(energy, kind="stable")
+    energy, mu = energy[order], mu[order]
+    again = np.diff(energy) == 0.0
+    if again.any():
+        first = int(np.flatnonzero(again)[0])
+        if (np.diff(mu)[again] != 0.0).any():
+            raise MeasurementError(
+                f"{spectrum.name}: energy {energy[first]:g} eV is there more than once, with different values; "
+                "are these several scans?"
+            )
+        kept = np.concatenate([[True], ~again])
+        energy, mu = energy[kept], mu[kept]
+    if np.ptp(mu) == 0.0:
+        raise MeasurementError(f"{spectrum.name}: the signal is {mu[0]:g} everywhere")
+    return replace(spectrum, energy=energy, mu=mu)
+
+
+def edge_position(spectrum: Spectrum) -> float:
+    """Return where the absorption rises most, in eV, after smoothing by 1.5 eV."""
+    fine = np.arange(spectrum.energy[0], spectrum.energy[-1], _FINE)
+    slope = np.gradient(gaussian_filter1d(np.interp(fine, spectrum.energy, spectrum.mu), 1.5 / _FINE), _FINE)
+    inner = slice(len(fine) // 50, -max(len(fine) // 50, 1))
+    return float(fine[inner][np.argmax(slope[inner])])
+
+
+def normalised(
+    spectrum: Spectrum,
+    *,
+    e0: float | None = None,
+    pre: tuple[float, float] | None = None,
+    post: tuple[float, float] | None = None,
+    degree: int | None = None,
+) -> Normalised:
+    """Take off a line fitted before the edge, divide by the step, and flatten what follows; every choice can be made.
+
+    Args:
+        spectrum: As :func:`checked` returns it; it is checked again.
+        e0: Energy of the edge in eV; by default where the absorption rises most.
+        pre: Range of the line before the edge, in eV from it; by default from 150, or where it begins, to 30 below.
+        post: Range of the polynomial after the edge; by default 100 to 800 above it, or what there is.
+        degree: Of that polynomial; by default 2, or 1 for a range below 300 eV.
+
+    Raises:
+        MeasurementError: Too little before or after the edge, a range without points, or no step.
+    """
+    spectrum = checked(spectrum)
+    at = edge_position(spectrum) if e0 is None else e0
+    x = spectrum.energy - at
+    if pre is None:
+        pre = (max(-150.0, float(x[0])), -30.0)
+    if post is None:
+        high = min(800.0, float(x[-1]))
+        post = (min(100.0, 0.35 * high), high)
+    if degree is None:
+        degree = 2 if post[1] - post[0] >= 300.0 else 1
+    before, after = ((low <= x) & (x <= high) for low, high in (pre, post))
+    for told, chosen, limits in (("before", before, pre), ("after", after, post)):
+        if chosen.sum() < 3 or limits[1] <= limits[0]:
+            raise MeasurementError(
+                f"{spectrum.name}: {chosen.sum()} points {told} the edge at {at:.1f} eV, from {limits[0]:g} to "
+                f"{limits[1]:g} eV of it; needs 3 or more (measured are {x[0]:.0f} to {x[-1]:.0f} eV of it)"
+            )
+    mu = spectrum.mu - np.polyval(np.polyfit(x[before], spectrum.mu[before], 1), x)
+    line = np.polyfit(x[after], mu[after], degree)
+    step = float(np.polyval(line, 0.0))
+    noise = float(np.std(mu[before]))
+    if step <= 5.0 * noise or step <= 0.0:
+        raise MeasurementError(
+            f"{spectrum.name}: no edge at {at:.1f} eV (a step of {step:.3g} over noise of {noise:.2g}); is e0 right, "
+            "and is it absorption, not transmission?"
+        )
+    flat = mu / step - np.where(x > 0.0, np.polyval(line, x) / step - 1.0, 0.0)
+    return Normalised(spectrum, at, step, pre, post, degree, flat)
