@@ -10,6 +10,7 @@ from nescio.learn.calibration import (
 )
 from nescio.learn.convolutional import ConvolutionalVAE
 from nescio.learn.draws import disturb, draw, draw_ideal
+from nescio.learn.familiarity import Familiarity, fit_familiarity
 from nescio.learn.fitting import fit_convolutional_vae, fit_vae
 from nescio.learn.learner import Learner
 from nescio.learn.novelty import NoveltyScale
@@ -42,6 +43,7 @@ __all__ = [
     "ClassifierSettings",
     "ConvolutionalVAE",
     "Expectation",
+    "Familiarity",
     "LearnSettings",
     "Learner",
     "NoveltyScale",
@@ -64,6 +66,7 @@ __all__ = [
     "expected_calibration_error",
     "fit",
     "fit_convolutional_vae",
+    "fit_familiarity",
     "fit_regression",
     "fit_temperature",
     "fit_vae",

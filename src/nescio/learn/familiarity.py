@@ -1,0 +1,107 @@
+"""Whether a signal is like those that were learned from: an autoencoder, and how badly it gives strangers back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import ArrayLike, NDArray
+
+from nescio.errors import AgentError
+from nescio.learn.calibration import conformal_p_values
+from nescio.learn.fitting import fit_vae
+from nescio.learn.settings import VAESettings
+from nescio.learn.vae import VAE
+
+__all__ = ["Familiarity", "fit_familiarity"]
+
+Floats = NDArray[np.float64]
+
+_MARGIN = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Familiarity:
+    """A calibrated autoencoder; made by :func:`fit_familiarity`."""
+
+    network: VAE
+    low: Array
+    """What is 0 to the network, shape (points,)."""
+    span: Array
+    """And 1 above it."""
+    scale: Array
+    """Root mean square error of each point for known signals, in the same units, shape (points,)."""
+    scores: Floats
+    """Of held-out known signals, sorted."""
+
+    def score(self, signals: ArrayLike) -> Floats:
+        """Return how strange signals (n, points) are, shape (n,): about 1 for known ones.
+
+        Raises:
+            AgentError: They are of another length.
+        """
+        table = jnp.asarray(signals, jnp.float32)
+        if table.ndim != 2 or table.shape[1] != self.low.shape[0]:
+            raise AgentError(f"signals of shape {table.shape}: needs (n, {self.low.shape[0]})")
+        return np.asarray(_scores(self.network, self.low, self.span, self.scale, table), np.float64)
+
+    def p_values(self, signals: ArrayLike) -> Floats:
+        """Return the share of known signals at least as strange, shape (n,)."""
+        return conformal_p_values(self.score(signals), self.scores)
+
+
+@eqx.filter_jit
+def _errors(network: VAE, low: Array, span: Array, signals: Array) -> Array:
+    # What lies outside of all that was known is beyond what the network can give back, and counts as it is.
+    scaled = (signals - low) / span
+    given = network.reconstruct(jnp.clip(scaled, 0.0, 1.0), jnp.zeros((signals.shape[0], 0), signals.dtype))
+    return scaled - given
+
+
+@eqx.filter_jit
+def _scores(network: VAE, low: Array, span: Array, scale: Array, signals: Array) -> Array:
+    return jnp.sqrt(jnp.mean((_errors(network, low, span, signals) / scale) ** 2, axis=1))
+
+
+def fit_familiarity(
+    signals: ArrayLike,
+    held_out: ArrayLike,
+    *,
+    hidden: tuple[int, ...] = (128, 64),
+    latent: int = 8,
+    steps: int = 3000,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Familiarity:
+    """Train an autoencoder on known signals, and calibrate it with others.
+
+    Args:
+        signals: Shape (n, points).
+        held_out: Of the same kind, none of them among `signals`, shape (m, points).
+        hidden: Widths of the encoder's layers.
+        latent: Dimensions between encoder and decoder.
+        steps: Of training.
+        seed: Of initial weights and batches.
+        progress: Show a progress bar; by default where standard error is a terminal.
+
+    Raises:
+        AgentError: The signals differ in length, or the training diverged.
+    """
+    table, others = (np.asarray(given, np.float32) for given in (signals, held_out))
+    if table.ndim != 2 or others.ndim != 2 or table.shape[1] != others.shape[1] or len(others) < 2:
+        raise AgentError(
+            f"signals of shape {table.shape} and {others.shape}: need as many points, and 2 or more held out"
+        )
+    span = np.maximum(np.ptp(table, axis=0), 1e-3 * max(float(np.ptp(table)), 1e-6))
+    low = table.min(axis=0) - _MARGIN * span
+    span = (1.0 + 2.0 * _MARGIN) * span
+    settings = VAESettings(hidden=hidden, latent=latent, beta=0.1)
+    network = fit_vae((table - low) / span, settings, jax.random.key(seed), steps=steps, progress=progress)
+    low_, span_ = jnp.asarray(low), jnp.asarray(span)
+    scale = jnp.sqrt(jnp.mean(_errors(network, low_, span_, jnp.asarray(table)) ** 2, axis=0))
+    scores = _scores(network, low_, span_, scale, jnp.asarray(others))
+    return Familiarity(network, low_, span_, scale, np.sort(np.asarray(scores, np.float64)))
