@@ -62,6 +62,29 @@ def test_reproduce_prints_and_writes_the_numbers(
     assert "fcc-bcc 0.51" in out
 
 
+def test_reproduce_xanes_prints_and_writes_the_numbers(
+    stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nescio.xas import reproduction
+
+    numbers = {"mae": [0.1, 0.2], "fms_correlation": {"cu": 0.97}, "spectra_per_second": 10000.0}
+    asked: list[Path | None] = []
+    monkeypatch.setenv("NESCIO_DATA", str(tmp_path))
+    monkeypatch.setattr(reproduction, "reproduce_xanes", lambda folder: asked.append(folder) or numbers)
+    code, out, err = stage.run("reproduce", "xanes", "--json", tmp_path / "numbers.json")
+    assert code == 0
+    assert "measured spectra are left out" in err
+    assert json.loads((tmp_path / "numbers.json").read_text(encoding="utf-8")) == numbers
+    assert "5000 or more" in out
+    (tmp_path / "xas").mkdir()
+    stage.run("reproduce", "xanes")
+    assert asked == [None, tmp_path / "xas"]
+    for options in (("--hard",), ("--seeds", 3), ("--seed", 3), ("-o", tmp_path / "out")):
+        code, _, err = stage.run("reproduce", "xanes", *options)
+        assert code == 2
+        assert "not of xanes" in err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,6 +1,8 @@
 """X-ray absorption: forward models of chi(k) and mu(E), their transforms, and the structures they are computed of."""
 
+from nescio.xas.athena import read_athena
 from nescio.xas.clusters import Cluster, make_cluster, mixed
+from nescio.xas.columns import read_columns
 from nescio.xas.contour import broadening_matrix, contour_energies
 from nescio.xas.coordination import FCC_SHELLS, Shells, Surroundings, shells_of, unique_surroundings
 from nescio.xas.disorder import (
@@ -25,9 +27,17 @@ from nescio.xas.feff_paths import FeffPath, Leg, read_feff_path
 from nescio.xas.feff_run import FeffProgram, find_feff6l, find_feff8l, own_feff, run_feff
 from nescio.xas.feff_sweep import Sweep, executor_at, sweep_feff
 from nescio.xas.fourier import fourier, fourier_distances, inverse_fourier
-from nescio.xas.library import SiteLibrary, compute_library, joined, load_library, save_library
+from nescio.xas.library import (
+    SiteLibrary,
+    bundled_library,
+    compute_library,
+    joined,
+    load_library,
+    save_library,
+)
 from nescio.xas.mixtures import Mixtures, MixtureSettings, numbers_of
 from nescio.xas.multiple_scattering import absorber_green_function
+from nescio.xas.particles import CoordinationModel, learn_coordination
 from nescio.xas.scattering import (
     Scattering,
     bulk_scattering,
@@ -35,6 +45,7 @@ from nescio.xas.scattering import (
     save_scattering,
     scattering_from_feff,
 )
+from nescio.xas.spectrum import Normalised, Spectrum, normalised
 from nescio.xas.wavelets import cauchy_distances, cauchy_wavelet, morlet_wavelet
 from nescio.xas.windows import WindowKind, window
 from nescio.xas.xanes import SiteModel, environment, site_absorption, site_model
@@ -42,24 +53,28 @@ from nescio.xas.xanes import SiteModel, environment, site_absorption, site_model
 __all__ = [
     "FCC_SHELLS",
     "Cluster",
+    "CoordinationModel",
     "FeffPath",
     "FeffPhases",
     "FeffProgram",
     "Leg",
     "MixtureSettings",
     "Mixtures",
+    "Normalised",
     "PathParameters",
     "PathTable",
     "Scattering",
     "Shells",
     "SiteLibrary",
     "SiteModel",
+    "Spectrum",
     "Surroundings",
     "Sweep",
     "WindowKind",
     "absorber_green_function",
     "broadening_matrix",
     "bulk_scattering",
+    "bundled_library",
     "cauchy_distances",
     "cauchy_wavelet",
     "chi_of_paths",
@@ -80,14 +95,18 @@ __all__ = [
     "fourier_distances",
     "inverse_fourier",
     "joined",
+    "learn_coordination",
     "load_library",
     "load_scattering",
     "make_cluster",
     "mixed",
     "morlet_wavelet",
+    "normalised",
     "numbers_of",
     "own_feff",
     "path_table",
+    "read_athena",
+    "read_columns",
     "read_feff_path",
     "read_feff_phases",
     "relative_displacement",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from nescio.xas.coordination import Surroundings, shells_of, unique_surroundings
 from nescio.xas.scattering import Scattering
 from nescio.xas.xanes import environment, site_absorption, site_model
 
-__all__ = ["SiteLibrary", "compute_library", "joined", "load_library", "save_library"]
+__all__ = ["SiteLibrary", "bundled_library", "compute_library", "joined", "load_library", "save_library"]
 
 Floats = NDArray[np.float64]
 
@@ -153,6 +154,25 @@ def _kept(file: Path, spectra: NDArray[np.float32]) -> None:
         partial.replace(file)
     except OSError as error:
         raise FileError(f"{file}: cannot be written ({error.strerror or error})") from None
+
+
+def bundled_library(element: str, edge: str) -> SiteLibrary:
+    """Return a library that comes with the package: Cu at the K edge, Pt at the L3 edge.
+
+    145 sites of 36 particles of 4 to 309 atoms, strained by -2, 0 and 2 %, and unstrained in three states of motion.
+    Computed by full multiple scattering with :func:`nescio.xas.bulk_scattering`; ``benchmarks/xas_library.py`` computes
+    it again.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    file = files("nescio.xas") / "data" / f"{element}_{edge}_sites.npz"
+    if not file.is_file():
+        raise ConfigurationError(
+            f"no library of {element} at the {edge} edge comes along; there are Cu K and Pt L3"
+        )
+    with as_file(file) as path:
+        return load_library(path)
 
 
 def joined(libraries: Sequence[SiteLibrary]) -> SiteLibrary:

@@ -154,7 +154,11 @@ def bulk_scattering(element: str, edge: str) -> Scattering:
         ConfigurationError: There is none; :func:`nescio.xas.feff_run.run_feff` computes it.
     """
     folder = files("nescio.xas") / "data"
-    known = sorted(one.name.removesuffix(".npz") for one in folder.iterdir() if one.name.endswith(".npz"))
+    known = sorted(
+        one.name.removesuffix(".npz")
+        for one in folder.iterdir()
+        if one.name.count("_") == 1 and one.name.endswith(".npz")
+    )
     name = f"{element}_{edge}"
     if name not in known:
         raise ConfigurationError(
