@@ -12,7 +12,7 @@ import nescio
 from nescio.learn import LearnSettings
 
 
-@pytest.mark.parametrize("verb", ["learn", "assess", "reproduce", "demo"])
+@pytest.mark.parametrize("verb", ["learn", "assess", "explore", "reproduce", "feff", "demo"])
 def test_help_shows_an_example(stage: Any, verb: str) -> None:
     code, out, _ = stage.run(verb, "--help")
     assert code == 0

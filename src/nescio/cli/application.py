@@ -10,6 +10,7 @@ from nescio import __version__
 from nescio.cli.assess import assess
 from nescio.cli.demo import demo
 from nescio.cli.explore import explore
+from nescio.cli.feff import feff
 from nescio.cli.learn import learn
 from nescio.cli.outcome import guarded
 from nescio.cli.reproduce import reproduce
@@ -46,7 +47,7 @@ def _options(
     """Agents for materials characterisation that know what they do not know."""
 
 
-for _verb in (learn, assess, explore, reproduce, demo):
+for _verb in (learn, assess, explore, reproduce, feff, demo):
     application.command()(guarded(_verb))
 application.add_typer(trace, name="trace")
 

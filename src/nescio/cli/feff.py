@@ -1,0 +1,101 @@
+"""The verb `feff`: many runs of FEFF, side by side or on a cluster."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nescio.cli.outcome import INCOMPLETE, INTERRUPTED, report_error
+from nescio.errors import ConfigurationError, FileError
+
+if TYPE_CHECKING:
+    from nescio.xas.feff_run import FeffProgram
+
+__all__ = ["feff"]
+
+_LARGEST = 10_000_000
+
+
+def feff(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="Files feff.inp, or folders that hold *.inp.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the results are kept.")
+    ],
+    program: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE", help="feff8l (phase shifts), feff8l-paths, feff6l, or a program of yours."
+        ),
+    ] = "feff8l",
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time on this machine.")] = 2,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A scheduler of Dask that runs them elsewhere.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Time limit of each run.")] = 600.0,
+) -> None:
+    """Run FEFF on many inputs; what fails is told, and the rest goes on.
+
+    Each result is a folder named by the hash of its input, which is there only
+    when it is complete: after Ctrl-C or a crash the same command goes on.
+
+    Example: nescio feff inputs/ -o results --workers 4
+    """
+    from nescio.xas.feff_sweep import executor_at, sweep_feff
+
+    texts = {str(file): _text(file) for file in _files(inputs)}
+    chosen = _program(program)
+    with executor_at(scheduler) if scheduler else nullcontext() as executor:
+        try:
+            sweep = sweep_feff(texts, chosen, output, workers=workers, executor=executor, seconds=seconds)
+        except KeyboardInterrupt:
+            report_error(f"interrupted; what is finished is in {output}, and the same command goes on")
+            raise typer.Exit(INTERRUPTED) from None
+    for name, result in sweep.results.items():
+        typer.echo(f"{name}: {result}")
+    for name, why in sweep.failures.items():
+        report_error(f"{name}: {why}")
+    if sweep.failures:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _files(inputs: list[Path]) -> list[Path]:
+    found: list[Path] = []
+    for one in inputs:
+        if one.is_dir():
+            inside = sorted(one.rglob("*.inp"))
+            if not inside:
+                raise FileError(f"{one}: holds no *.inp")
+            found += inside
+        else:
+            found.append(one)
+    return list(dict.fromkeys(found))
+
+
+def _text(file: Path) -> str:
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise FileError(f"{file}: larger than {_LARGEST // 1_000_000} MB, no input of FEFF")
+        return file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise FileError(f"{file}: no such file") from None
+    except OSError as error:
+        raise FileError(f"{file}: cannot be read ({error.strerror or error})") from None
+
+
+def _program(name: str) -> FeffProgram:
+    from nescio.xas.feff_run import find_feff6l, find_feff8l, own_feff
+
+    if name in ("feff8l", "feff8l-paths"):
+        return find_feff8l(paths=name.endswith("paths"))
+    if name == "feff6l":
+        return find_feff6l()
+    if "/" not in name and not Path(name).exists():
+        raise ConfigurationError(
+            f"--program {name}: needs feff8l, feff8l-paths, feff6l, or the path of a program of yours"
+        )
+    return own_feff(name)
