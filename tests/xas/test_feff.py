@@ -186,7 +186,9 @@ def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(tmp_path: Path) -> 
     assert process.stdout is not None
     process.stdout.readline()
     results = tmp_path / "results"
+    deadline = time.monotonic() + 60.0
     while not results.is_dir() or sum((one / "phase.pad").is_file() for one in results.iterdir()) < 3:
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
