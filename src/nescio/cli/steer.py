@@ -34,7 +34,7 @@ goal maximise|minimise                  which way is better; ["maximise","minimi
 forbid KIND KEY=VALUE ...               forbid rectangle low=[0,0] high=[10,20]
 favour KIND KEY=VALUE ... [weight=2]    favour circle centre=[40,40] radius=8
 reject N [why="drifted"]                learn nothing from measurement N of the report
-costs [seconds=5 speed=2 weight=0.1 ...]  weigh what measurements cost; alone: no more
+costs [seconds=5 weight=0.1 ...]        weigh what measurements cost; alone: no more
 budget points=300 [seconds=none ...]    spend more or less; other limits stay
 mode automatic|approve|watch [every=K]  how far it goes on its own
 undo [N]                                take back act N, or the last

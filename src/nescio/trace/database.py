@@ -339,8 +339,10 @@ def _translated(path: Path) -> Iterator[None]:
             # Python, not SQLite, says so of text that is none.
             message = f"damaged ({error})" if "UTF-8" in str(error) else str(error)
         raise TraceError(f"{path}: {message}") from None
-    except (OverflowError, UnicodeError) as error:
+    except UnicodeDecodeError as error:
         raise TraceError(f"{path}: damaged ({error})") from None
+    except (OverflowError, UnicodeError) as error:
+        raise TraceError(f"{path}: {error}") from None
 
 
 def _primary(error: sqlite3.Error) -> int:
