@@ -110,7 +110,7 @@ def test_columns_are_found_by_their_names(tmp_path: Path) -> None:
 
 
 def test_files_that_hold_no_spectrum_are_told(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="No such file"):
+    with pytest.raises(FileError, match="there is no such file"):
         read_columns(tmp_path / "none.xdi")
     for text, said in (
         ("words only\n", "no rows of numbers"),
@@ -177,7 +177,7 @@ def test_what_is_no_project_is_told(tmp_path: Path) -> None:
     for content, said in (
         (b"\x1f\x8b broken", "cannot be read"),
         (b"system('rm')", "is no project of Athena"),
-        (b"", "is no project of Athena"),
+        (b"", "is empty"),
     ):
         (tmp_path / "bad.prj").write_bytes(content)
         with pytest.raises(FileError, match=said):

@@ -92,7 +92,7 @@ def test_numbers_are_unpacked() -> None:
     ("name", "change", "said"),
     [
         ("phase.pad", lambda text: text[:5000], "ends early; FEFF did not finish|is not as FEFF 8 writes it"),
-        ("phase.pad", lambda text: "", "ends early"),
+        ("phase.pad", lambda text: "", "is empty"),
         ("phase.pad", lambda text: text.replace("   59", " many", 1), "is not as FEFF 8 writes it"),
         ("phase.pad", lambda text: text[:200] + "\x7f" + text[201:], "is not as FEFF 8 writes it"),
         ("xsect.json", lambda text: text[:500], "xsect.json: is not as FEFF 8 writes it"),
@@ -108,7 +108,7 @@ def test_what_feff_did_not_write_is_told(tmp_path: Path, name: str, change, said
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"phase\.pad: No such file"):
+    with pytest.raises(FileError, match=r"phase\.pad: there is no such file"):
         read_feff_phases(tmp_path)
     with pytest.raises(FileError, match=r"none\.npz"):
         load_scattering(tmp_path / "none.npz")

@@ -45,9 +45,10 @@ def feff(
 
     Example: nescio feff inputs/ -o results --workers 4
     """
+    from nescio.files import text_content
     from nescio.xas.feff_sweep import executor_at, sweep_feff
 
-    texts = {str(file): _text(file) for file in _files(inputs)}
+    texts = {str(file): text_content(file, _LARGEST) for file in _files(inputs)}
     chosen = _program(program)
     with executor_at(scheduler) if scheduler else nullcontext() as executor:
         try:
@@ -74,17 +75,6 @@ def _files(inputs: list[Path]) -> list[Path]:
         else:
             found.append(one)
     return list(dict.fromkeys(found))
-
-
-def _text(file: Path) -> str:
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise FileError(f"{file}: larger than {_LARGEST // 1_000_000} MB, no input of FEFF")
-        return file.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise FileError(f"{file}: no such file") from None
-    except OSError as error:
-        raise FileError(f"{file}: cannot be read ({error.strerror or error})") from None
 
 
 def _program(name: str) -> FeffProgram:

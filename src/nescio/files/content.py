@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nescio.errors import FileError
 
-__all__ = ["file_content", "one_line"]
+__all__ = ["file_content", "measured_data", "one_line", "text_content"]
 
 
 def file_content(path: Path, max_bytes: int) -> bytes:
@@ -33,6 +34,24 @@ def file_content(path: Path, max_bytes: int) -> bytes:
     if not content[:4096].strip(b"\x00 \t\r\n") and not content.strip(b"\x00 \t\r\n"):
         raise FileError(f"{path}: is empty")
     return content
+
+
+def text_content(path: Path, max_bytes: int) -> str:
+    """Return all text of a file; what is no UTF-8 is replaced by a mark.
+
+    Args:
+        path: The file.
+        max_bytes: Larger files are refused.
+
+    Raises:
+        FileError: As of :func:`file_content`.
+    """
+    return file_content(path, max_bytes).decode("utf-8", errors="replace")
+
+
+def measured_data() -> Path:
+    """Return the folder of measured data, `NESCIO_DATA` or else ``../shared/data``, which need not be there."""
+    return Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data")
 
 
 def one_line(error: Exception) -> str:

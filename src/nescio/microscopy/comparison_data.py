@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from nescio.errors import ExplorationError, FileError
 from nescio.explore.candidates import Candidates
 from nescio.explore.scalarizers import BandIntegral, Scalarizer
-from nescio.files import npz_arrays
+from nescio.files import measured_data, npz_arrays
 from nescio.microscopy.comparison_code import code_digest
 from nescio.microscopy.images import image_dataset
 from nescio.microscopy.patches import PatchSettings
@@ -129,7 +128,7 @@ class Case:
 
 def film_file() -> Path | None:
     """Return the file of the measured film, in the folder `NESCIO_DATA` or ``../shared/data``, if it is there."""
-    path = Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data") / _FILM
+    path = measured_data() / _FILM
     return path if path.is_file() else None
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, MeasurementError
+from nescio.files import file_content
 from nescio.xas.spectrum import Spectrum, checked
 
 __all__ = ["read_athena"]
@@ -99,14 +102,14 @@ def _numbers(name: str, words: list[str]) -> NDArray[np.float64]:
 
 
 def _text(file: Path) -> str:
-    try:
-        content = file.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            with gzip.open(file) as opened:
+    content = file_content(file, _LARGEST)
+    if content[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(io.BytesIO(content)) as opened:
                 # Of a few bytes a compressed file can make any number.
                 content = opened.read(_LARGEST + 1)
-    except (OSError, EOFError) as error:
-        raise FileError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if len(content) > _LARGEST:
-        raise FileError(f"{file}: larger than {_LARGEST // 1_000_000} MB, no project")
+        except (OSError, EOFError, zlib.error) as error:
+            raise FileError(f"{file}: cannot be read ({error})") from None
+        if len(content) > _LARGEST:
+            raise FileError(f"{file}: unpacks to more than {_LARGEST // 1_000_000} MB, no project")
     return content.decode("utf-8", errors="replace")

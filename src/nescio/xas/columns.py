@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, MeasurementError
+from nescio.files import text_content
 from nescio.xas.spectrum import Spectrum, checked
 
 __all__ = ["read_columns"]
@@ -43,7 +44,7 @@ def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None 
         MeasurementError: The spectrum cannot be used; see :func:`nescio.xas.spectrum.checked`.
     """
     file = Path(path)
-    text = _text(file)
+    text = text_content(file, _LARGEST)
     comments = [line for line in text.splitlines() if line.lstrip()[:1] in ("#", "%", ";", "*", "!")]
     fields = {f"{m[1]}.{m[2]}".lower(): m[3].strip() for line in comments if (m := _HEADER.match(line))}
     table = _table(file, text)
@@ -119,12 +120,3 @@ def _table(file: Path, text: str) -> Floats:
         told = f"rows of {' and '.join(map(str, sorted(widths)))} numbers" if widths else "no rows of numbers"
         raise FileError(f"{file}: {told}; needs columns of energy and absorption")
     return np.array(rows)
-
-
-def _text(file: Path) -> str:
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise FileError(f"{file}: larger than {_LARGEST // 1_000_000} MB, no spectrum")
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise FileError(f"{file}: {error.strerror or error}") from None

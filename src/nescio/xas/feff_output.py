@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import constants
 
 from nescio.errors import FileError
+from nescio.files import text_content
 
 __all__ = ["HARTREE_EV", "FeffPhases", "read_feff_phases", "unpacked"]
 
@@ -79,7 +80,7 @@ def read_feff_phases(folder: str | Path) -> FeffPhases:
         FileError: One is missing, or is not what FEFF 8 writes.
     """
     phases, section = Path(folder) / "phase.pad", Path(folder) / "xsect.json"
-    lines = iter(_text(phases).splitlines())
+    lines = iter(text_content(phases, _LARGEST).splitlines())
     try:
         header = [int(word) for word in next(lines).split()[:_HEADER]]
         spins, count, horizontal, _, potentials, hole, _, width, _ = header
@@ -104,7 +105,7 @@ def read_feff_phases(folder: str | Path) -> FeffPhases:
     except (ValueError, IndexError) as error:
         raise FileError(f"{phases}: is not as FEFF 8 writes it ({error})") from None
     try:
-        told = json.loads(_text(section))
+        told = json.loads(text_content(section, _LARGEST))
         atomic = np.array(told["dum1"], np.float64) + 1j * np.array(told["dum2"], np.float64)
         scale, edge_energy = np.array(told["xsnorm"], np.float64), float(told["emu"])
     except (ValueError, KeyError, TypeError) as error:
@@ -138,12 +139,3 @@ def _taken(lines: Iterator[str], count: int) -> Floats:
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise ValueError(f"{len(numbers)} numbers where {count} belong")
     return numbers
-
-
-def _text(file: Path) -> str:
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise FileError(f"{file}: {file.stat().st_size} bytes are too many for a file of FEFF")
-        return file.read_text(encoding="ascii", errors="replace")
-    except OSError as error:
-        raise FileError(f"{file}: {error.strerror or error}") from None

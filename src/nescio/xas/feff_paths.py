@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError
+from nescio.files import text_content
 
 __all__ = ["FeffPath", "Leg", "read_feff_path"]
 
@@ -60,12 +61,7 @@ def read_feff_path(path: str | Path) -> FeffPath:
         FileError: It cannot be read, or is no such file; with the line.
     """
     file = Path(path)
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise FileError(f"{file}: {file.stat().st_size} bytes are too many for a path of FEFF")
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise FileError(f"{file}: {error.strerror}") from error
+    lines = text_content(file, _LARGEST).splitlines()
     geometry = next((n for n, line in enumerate(lines) if "nleg" in line and "reff" in line), None)
     header = next((n for n, line in enumerate(lines) if "real[2*phc]" in line), None)
     if geometry is None or header is None or header < geometry:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from importlib.resources import as_file, files
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -16,6 +15,7 @@ from nescio.progress import track
 from nescio.xas.clusters import Cluster
 from nescio.xas.coordination import Surroundings, shells_of, unique_surroundings
 from nescio.xas.scattering import Scattering
+from nescio.xas.stored import bundled_file, bundled_names, load_fields, save_fields
 from nescio.xas.xanes import environment, site_absorption, site_model
 
 __all__ = ["SiteLibrary", "bundled_library", "compute_library", "joined", "load_library", "save_library"]
@@ -166,12 +166,12 @@ def bundled_library(element: str, edge: str) -> SiteLibrary:
     Raises:
         ConfigurationError: There is none.
     """
-    file = files("nescio.xas") / "data" / f"{element}_{edge}_sites.npz"
-    if not file.is_file():
+    name = f"{element}_{edge}_sites"
+    if name not in bundled_names():
         raise ConfigurationError(
             f"no library of {element} at the {edge} edge comes along; there are Cu K and Pt L3"
         )
-    with as_file(file) as path:
+    with bundled_file(name) as path:
         return load_library(path)
 
 
@@ -208,11 +208,7 @@ def save_library(library: SiteLibrary, path: str | Path) -> None:
     Raises:
         FileError: It cannot be written.
     """
-    try:
-        with Path(path).open("wb") as file:
-            np.savez_compressed(file, **{one.name: getattr(library, one.name) for one in fields(library)})
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+    save_fields(library, path)
 
 
 def load_library(path: str | Path) -> SiteLibrary:
@@ -221,14 +217,9 @@ def load_library(path: str | Path) -> SiteLibrary:
     Raises:
         FileError: It cannot be read, or is no such file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {one.name: stored[one.name] for one in fields(SiteLibrary)}
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError) as error:
-        raise FileError(f"{path}: holds no library of sites ({error})") from None
+    arrays = load_fields(SiteLibrary, path, "library of sites")
     count, energies = len(arrays["mu"]), len(arrays["energy"])
     if arrays["mu"].shape != (count, energies) or len(arrays["coordination"]) != count:
         raise FileError(f"{path}: holds no library of sites (its parts are of different lengths)")
-    return SiteLibrary(**{**arrays, "element": str(arrays["element"]), "edge": str(arrays["edge"])})
+    element, edge = str(arrays.pop("element")), str(arrays.pop("edge"))
+    return SiteLibrary(element=element, edge=edge, **arrays)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from nescio.files import measured_data
 from nescio.learn import RegressionSettings
 from nescio.progress import track
 from nescio.xas.athena import read_athena
@@ -187,7 +187,7 @@ def spectra_per_second(model: CoordinationModel, library: SiteLibrary, *, count:
 
 def data_folder() -> Path | None:
     """Return the folder of measured spectra: in `NESCIO_DATA` or ``../shared/data``, if it is there."""
-    folder = Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data") / "xas"
+    folder = measured_data() / "xas"
     return folder if folder.is_dir() else None
 
 

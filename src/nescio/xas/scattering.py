@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from importlib.resources import as_file, files
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from nescio.errors import ConfigurationError, FileError
+from nescio.errors import ConfigurationError
 from nescio.xas.contour import contour_energies
 from nescio.xas.energy import SQUARED_WAVENUMBER_PER_EV
 from nescio.xas.feff_output import FeffPhases
+from nescio.xas.stored import bundled_file, bundled_names, load_fields, save_fields
 
 __all__ = ["Scattering", "bulk_scattering", "load_scattering", "save_scattering", "scattering_from_feff"]
 
@@ -153,19 +153,14 @@ def bulk_scattering(element: str, edge: str) -> Scattering:
     Raises:
         ConfigurationError: There is none; :func:`nescio.xas.feff_run.run_feff` computes it.
     """
-    folder = files("nescio.xas") / "data"
-    known = sorted(
-        one.name.removesuffix(".npz")
-        for one in folder.iterdir()
-        if one.name.count("_") == 1 and one.name.endswith(".npz")
-    )
+    known = [name for name in bundled_names() if name.count("_") == 1]
     name = f"{element}_{edge}"
     if name not in known:
         raise ConfigurationError(
             f"scattering of {element} at the {edge} edge does not come along (there are {', '.join(known)}); "
             "compute it by FEFF"
         )
-    with as_file(folder / f"{name}.npz") as file:
+    with bundled_file(name) as file:
         return load_scattering(file)
 
 
@@ -175,13 +170,7 @@ def save_scattering(scattering: Scattering, path: str | Path) -> None:
     Raises:
         FileError: It cannot be written.
     """
-    try:
-        with Path(path).open("wb") as file:
-            np.savez_compressed(
-                file, **{one.name: getattr(scattering, one.name) for one in fields(scattering)}
-            )
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+    save_fields(scattering, path)
 
 
 def load_scattering(path: str | Path) -> Scattering:
@@ -190,13 +179,7 @@ def load_scattering(path: str | Path) -> Scattering:
     Raises:
         FileError: It cannot be read, or is no such file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {one.name: stored[one.name] for one in fields(Scattering)}
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError) as error:
-        raise FileError(f"{path}: holds no scattering ({error})") from None
+    arrays = load_fields(Scattering, path, "scattering")
     return Scattering(
         edge=str(arrays["edge"]),
         elements=tuple(str(one) for one in arrays["elements"]),

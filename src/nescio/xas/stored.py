@@ -1,0 +1,64 @@
+"""What was computed, in files of arrays: written, read within limits; some of them come with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.errors import FileError
+from nescio.files import file_content, npz_arrays
+
+__all__ = ["bundled_file", "bundled_names", "load_fields", "save_fields"]
+
+_LARGEST = 2**28
+
+
+def save_fields(value: Any, path: str | Path) -> None:
+    """Write the fields of a dataclass, numbers, texts and arrays, to a file .npz.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    try:
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, **{one.name: getattr(value, one.name) for one in fields(value)})
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def load_fields(model: type, path: str | Path, what: str) -> dict[str, NDArray[Any]]:
+    """Return the fields of a dataclass as :func:`save_fields` wrote them.
+
+    Args:
+        model: The dataclass.
+        path: Of the file.
+        what: What it should hold, for messages.
+
+    Raises:
+        FileError: It cannot be read, or lacks one.
+    """
+    file = Path(path)
+    arrays = npz_arrays(file, file_content(file, _LARGEST), max_bytes=_LARGEST, kinds="iufcUb")
+    missing = [one.name for one in fields(model) if one.name not in arrays]
+    if missing:
+        raise FileError(f"{file}: holds no {what} ({', '.join(missing)} missing)")
+    return {one.name: arrays[one.name] for one in fields(model)}
+
+
+def bundled_names() -> list[str]:
+    """Return the names of the files that come with the package, without their suffix, sorted."""
+    return sorted(one.name.removesuffix(".npz") for one in (files("nescio.xas") / "data").iterdir())
+
+
+@contextmanager
+def bundled_file(name: str) -> Iterator[Path]:
+    """Give the path of a file that comes with the package, which is there while the block runs."""
+    with as_file(files("nescio.xas") / "data" / f"{name}.npz") as path:
+        yield path
