@@ -76,7 +76,7 @@ def main() -> None:
                     radius=RADIUS * neighbour * (1.0 + strain),
                     limits=np.array(FCC_SHELLS) * neighbour * (1.0 + strain),
                     sigma2=sigma2,
-                    kept=kept.with_suffix(".partial.npy"),
+                    kept=kept.with_suffix(".partial.npz"),
                 )
                 save_library(library, kept)
             parts.append(load_library(kept))

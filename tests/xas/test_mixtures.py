@@ -12,6 +12,7 @@ from nescio.errors import ConfigurationError, FileError
 from nescio.xas import FCC_SHELLS, Scattering, bulk_scattering, make_cluster
 from nescio.xas.library import SiteLibrary, compute_library, joined, load_library, save_library
 from nescio.xas.mixtures import Mixtures, MixtureSettings, numbers_of
+from nescio.xas.xanes import site_absorption
 
 ENERGY = np.arange(-12.0, 60.1, 2.0)
 LIMITS = np.array(FCC_SHELLS) * 2.556
@@ -43,15 +44,16 @@ def library() -> SiteLibrary:
         clusters=np.array(["one", "two"]),
         counts=np.array([[1, 3], [2, 0], [0, 1]]),
         foil=(0.5 + 0.0 * energy).astype(np.float32),
+        state=np.zeros(3, np.intp),
     )
 
 
-def test_a_library_is_computed_of_sites_that_differ(tmp_path: Path) -> None:
+def test_a_library_is_computed_of_sites_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scattering: Scattering = bulk_scattering("Cu", "K")
     centres = ((1.6, "tetrahedral"), (3.3, "octahedral"))
     particles = [make_cluster("sphere", "Cu", 3.615, radius=r, centre=c) for r, c in centres]
     bulk = make_cluster("sphere", "Cu", 3.615, radius=3.7)
-    kept = tmp_path / "kept.npy"
+    kept = tmp_path / "kept.npz"
 
     def compute(**changes) -> SiteLibrary:
         return compute_library(
@@ -66,11 +68,32 @@ def test_a_library_is_computed_of_sites_that_differ(tmp_path: Path) -> None:
     assert found.mu.shape == (3, len(ENERGY))
     np.testing.assert_allclose(found.mu[:, -1], 1.0, atol=0.25)
     assert not kept.exists()
-    # Another time it goes on with what is kept.
-    np.save(kept, np.full((2, len(ENERGY)), 7.0, np.float32))
-    assert (compute().mu[:2] == 7.0).all()
-    kept.write_text("no array", encoding="utf-8")
+    # Interrupted after two sites, it goes on with the third.
+    computed: list[int] = []
+
+    def stops_after(many: int) -> None:
+        def one(*args, **kwargs) -> np.ndarray:
+            if len(computed) == many:
+                raise KeyboardInterrupt
+            computed.append(1)
+            return site_absorption(*args, **kwargs)
+
+        computed.clear()
+        monkeypatch.setattr("nescio.xas.library.site_absorption", one)
+
+    stops_after(2)
+    with pytest.raises(KeyboardInterrupt):
+        compute()
+    half = kept.read_bytes()
+    stops_after(9)
     np.testing.assert_array_equal(compute().mu, found.mu)
+    assert len(computed) == 2
+    # What was kept of other sites, of another motion, or damaged, is no use.
+    for content, changes in ((half, {"sigma2": 0.01}), (b"no array", {}), (half[:-40], {})):
+        kept.write_bytes(content)
+        stops_after(9)
+        assert compute(**changes).mu.shape == found.mu.shape
+        assert len(computed) == 4
     with pytest.raises(ConfigurationError, match="holds Pt; the scattering is of Cu"):
         compute_library(
             [make_cluster("sphere", "Pt", 3.9, radius=3.0)],
@@ -97,6 +120,7 @@ def test_a_library_is_kept_as_it_was(library: SiteLibrary, tmp_path: Path) -> No
 def test_libraries_of_the_same_particles_are_joined(library: SiteLibrary) -> None:
     both = joined([library, library])
     assert (len(both), both.counts.shape, both.foil.shape) == (6, (6, 2), library.foil.shape)
+    assert both.state.tolist() == [0, 0, 0, 1, 1, 1]
     with pytest.raises(ConfigurationError, match="needs one or more"):
         joined([])
     with pytest.raises(ConfigurationError, match="cannot be joined"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple
 
@@ -188,15 +188,7 @@ class Regression:
             )
         residuals = np.sort(np.abs(truth - mean) / np.hypot(aleatoric, epistemic), axis=0)
         rank = min(int(np.ceil((n + 1) * level)), n) - 1
-        return Regression(
-            self.settings,
-            self.networks,
-            self.signal_scale,
-            self.target_scale,
-            np.asarray(residuals[rank], np.float64),
-            level,
-            self.history,
-        )
+        return replace(self, factor=np.asarray(residuals[rank], np.float64), level=level)
 
 
 @eqx.filter_jit

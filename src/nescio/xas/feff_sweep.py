@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,11 +66,10 @@ def sweep_feff(
     sweep = Sweep(found=sum((target / digest / program.proof).is_file() for digest in named))
     texts = {digest: inputs[names[0]] for digest, names in named.items()}
     pool = ThreadPoolExecutor(workers) if executor is None else executor
+    futures: dict[Future[Path], str] = {}
     try:
-        futures = {
-            pool.submit(run_feff, text, program, target, seconds=seconds): digest
-            for digest, text in texts.items()
-        }
+        for digest, text in texts.items():
+            futures[pool.submit(run_feff, text, program, target, seconds=seconds)] = digest
         with track("running FEFF", len(futures), enabled=progress) as advance:
             for future in as_completed(futures):
                 names = named[futures[future]]
@@ -81,15 +80,14 @@ def sweep_feff(
                 else:
                     sweep.results.update(dict.fromkeys(names, result))
                 advance(1.0, names[0])
-    except BaseException:
-        if executor is None:
-            # Ctrl-C leaves no programs behind; what was finished stays.
-            pool.shutdown(wait=False, cancel_futures=True)
-            end_running()
-        raise
     finally:
+        # Ctrl-C leaves nothing waiting and no programs behind; what was finished stays.
+        for future in futures:
+            future.cancel()
         if executor is None:
-            pool.shutdown(wait=True, cancel_futures=True)
+            if not all(future.done() for future in futures):
+                end_running()
+            pool.shutdown(wait=True)
     return sweep
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nescio.xas.clusters import make_cluster
 from nescio.xas.columns import read_columns
+from nescio.xas.energy import energy_from_wavenumber
 from nescio.xas.scattering import bulk_scattering
 from nescio.xas.spectrum import normalised
 from nescio.xas.xanes import environment, site_absorption, site_model
@@ -28,7 +29,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_SQUARED_WAVENUMBER = 3.8099821
 _ATOMS, _ENERGIES = 80, 80
 _SITES = 24
 
@@ -72,7 +72,7 @@ def compared_with_feff(data: Path, name: str, *, sites: int = _SITES) -> Compare
     with np.load(data / "sites" / f"{metal.element}_{metal.edge}.npz", allow_pickle=False) as stored:
         k, mu, atomic, places = (stored[key] for key in ("k", "mu", "mu0", "positions_angstrom"))
         radius = float(json.loads(str(stored["meta"]))["fms_radius"])
-    energy = np.sign(k) * k**2 * _SQUARED_WAVENUMBER
+    energy = np.asarray(energy_from_wavenumber(k), np.float64)
     model = site_model(bulk_scattering(metal.element, metal.edge).on_contour(float(energy.max())), energy)
     above = energy > 5.0
     found = []

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nescio.errors import ConfigurationError, FileError, NescioError
+from nescio.files import file_content, npz_arrays
 from nescio.progress import track
 from nescio.xas.clusters import Cluster
 from nescio.xas.coordination import Surroundings, shells_of, unique_surroundings
 from nescio.xas.scattering import Scattering
 from nescio.xas.stored import bundled_file, bundled_names, load_fields, save_fields
-from nescio.xas.xanes import environment, site_absorption, site_model
+from nescio.xas.xanes import SiteModel, environment, site_absorption, site_model
 
 __all__ = ["SiteLibrary", "bundled_library", "compute_library", "joined", "load_library", "save_library"]
 
@@ -24,6 +27,7 @@ Floats = NDArray[np.float64]
 
 # Atoms are filled up to a multiple of this, so that few shapes are compiled.
 _STEP = 16
+_LARGEST = 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,8 @@ class SiteLibrary:
     """How many atoms of each cluster are at such a site, shape (s, c)."""
     foil: NDArray[np.float32]
     """Of the bulk metal, shape (m,)."""
+    state: NDArray[np.intp]
+    """Which state of strain and motion each site is in, shape (s,): 0, or the number of the library that was joined."""
 
     def __len__(self) -> int:
         return len(self.mu)
@@ -73,7 +79,8 @@ def compute_library(
         radius: In angstrom; of the surroundings that count.
         limits: Where each shell of neighbours ends, in angstrom.
         sigma2: Mean square relative displacement of all neighbours, in square angstrom.
-        kept: A file for spectra that are done, so that an interrupted call goes on; it is removed at the end.
+        kept: A file (.npz) for spectra that are done, so that an interrupted call goes on; it is removed at the end.
+            One that was kept of anything else is begun anew.
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Raises:
@@ -92,7 +99,8 @@ def compute_library(
     middle = int(np.argmin(np.linalg.norm(bulk.positions - bulk.positions.mean(axis=0), axis=1)))
     places = [(clusters[one.cluster], one.site) for one in sites] + [(bulk, middle)]
     spectra = np.full((len(places), len(wanted)), np.nan, np.float32)
-    done = _resumed(kept, spectra)
+    identity = _identity(model, places, radius, sigma2)
+    done = 0 if kept is None else _resumed(kept, identity, spectra)
     with track("site spectra", len(places) - done, enabled=progress) as advance:
         for row in range(done, len(places)):
             cluster, site = places[row]
@@ -106,7 +114,7 @@ def compute_library(
                     f"{cluster.name}, site {site}: multiple scattering did not converge; are atoms too near each other?"
                 )
             if kept is not None:
-                _kept(kept, spectra[: row + 1])
+                _keep(kept, identity, spectra[: row + 1])
             advance(1.0, cluster.name)
     if kept is not None:
         kept.unlink(missing_ok=True)
@@ -121,6 +129,7 @@ def compute_library(
         clusters=np.array([cluster.name for cluster in clusters]),
         counts=_counts(sites, len(clusters)),
         foil=spectra[-1],
+        state=np.zeros(len(sites), np.intp),
     )
 
 
@@ -132,25 +141,36 @@ def _counts(sites: Sequence[Surroundings], clusters: int) -> NDArray[np.intp]:
     return table
 
 
-def _resumed(kept: Path | None, spectra: NDArray[np.float32]) -> int:
+def _identity(model: SiteModel, places: Sequence[tuple[Cluster, int]], radius: float, sigma2: float) -> str:
+    """Return the SHA-256 of all that the spectra depend on."""
+    digest = hashlib.sha256(repr((radius, sigma2, model.channels)).encode())
+    for leaf in jax.tree.leaves(model):
+        digest.update(np.asarray(leaf).tobytes())
+    for cluster, site in places:
+        digest.update(repr(site).encode() + cluster.positions.tobytes())
+    return digest.hexdigest()
+
+
+def _resumed(kept: Path, identity: str, spectra: NDArray[np.float32]) -> int:
     """Fill in what was computed before, and return how many spectra that are."""
-    if kept is None or not kept.is_file():
+    if not kept.is_file():
         return 0
     try:
-        earlier = np.load(kept, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        stored = npz_arrays(kept, file_content(kept, _LARGEST), max_bytes=_LARGEST, kinds="fU")
+        earlier, whose = stored["spectra"], str(stored["identity"])
+    except (FileError, KeyError):
         return 0
-    if earlier.ndim != 2 or earlier.shape[1] != spectra.shape[1] or len(earlier) > len(spectra):
+    if whose != identity or earlier.shape != (len(earlier), spectra.shape[1]) or len(earlier) > len(spectra):
         return 0
     spectra[: len(earlier)] = earlier
     return len(earlier)
 
 
-def _kept(file: Path, spectra: NDArray[np.float32]) -> None:
+def _keep(file: Path, identity: str, spectra: NDArray[np.float32]) -> None:
     partial = file.with_name(file.name + ".partial")
     try:
         with partial.open("wb") as opened:
-            np.save(opened, spectra, allow_pickle=False)
+            np.savez(opened, identity=np.array(identity), spectra=spectra)
         partial.replace(file)
     except OSError as error:
         raise FileError(f"{file}: cannot be written ({error.strerror or error})") from None
@@ -178,7 +198,7 @@ def bundled_library(element: str, edge: str) -> SiteLibrary:
 def joined(libraries: Sequence[SiteLibrary]) -> SiteLibrary:
     """Return the sites of several libraries of the same particles, strained or vibrating in different ways, as one.
 
-    The foil is that of the first.
+    The foil is that of the first; `SiteLibrary.state` counts the libraries.
 
     Raises:
         ConfigurationError: They are of different particles, energies or edges, or there are none.
@@ -199,6 +219,7 @@ def joined(libraries: Sequence[SiteLibrary]) -> SiteLibrary:
         coordination=np.concatenate([one.coordination for one in libraries]),
         distance=np.concatenate([one.distance for one in libraries]),
         counts=np.concatenate([one.counts for one in libraries]),
+        state=np.repeat(np.arange(len(libraries)), [len(one) for one in libraries]),
     )
 
 
@@ -219,7 +240,9 @@ def load_library(path: str | Path) -> SiteLibrary:
     """
     arrays = load_fields(SiteLibrary, path, "library of sites")
     count, energies = len(arrays["mu"]), len(arrays["energy"])
-    if arrays["mu"].shape != (count, energies) or len(arrays["coordination"]) != count:
+    if arrays["mu"].shape != (count, energies) or any(
+        len(arrays[name]) != count for name in ("coordination", "distance", "counts", "state")
+    ):
         raise FileError(f"{path}: holds no library of sites (its parts are of different lengths)")
     element, edge = str(arrays.pop("element")), str(arrays.pop("edge"))
     return SiteLibrary(element=element, edge=edge, **arrays)

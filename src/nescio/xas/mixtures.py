@@ -10,6 +10,8 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, model_validator
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
 
 from nescio.errors import ConfigurationError
 from nescio.xas.library import SiteLibrary
@@ -23,7 +25,8 @@ _NotNegative = Annotated[_Real, Field(ge=0.0, le=100.0)]
 _STEP = 0.25
 # Full widths in eV, between which spectra are interpolated.
 _WIDTHS = (0.0, 0.75, 1.5, 2.25, 3.0, 4.0, 5.0)
-_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
+FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
+"""Of a normal distribution, in standard deviations."""
 
 
 class MixtureSettings(BaseModel):
@@ -193,13 +196,10 @@ class Mixtures:
 
 def _broadened(energy: Floats, spectra: ArrayLike, fine: Floats) -> Floats:
     """Return spectra on a fine grid, once for each width, shape (widths, n, fine)."""
-    from scipy.interpolate import CubicSpline
-    from scipy.ndimage import gaussian_filter1d
-
     table = CubicSpline(energy, np.asarray(spectra, np.float64), axis=1)(fine)
     return np.stack(
         [
-            table if width == 0.0 else gaussian_filter1d(table, width / _FWHM / _STEP, axis=1, mode="nearest")
+            table if width == 0.0 else gaussian_filter1d(table, width / FWHM / _STEP, axis=1, mode="nearest")
             for width in _WIDTHS
         ]
     )

@@ -21,7 +21,7 @@ from nescio.learn import (
     fit_regression,
 )
 from nescio.xas.library import SiteLibrary
-from nescio.xas.mixtures import Mixtures, MixtureSettings
+from nescio.xas.mixtures import FWHM, Mixtures, MixtureSettings
 from nescio.xas.spectrum import Normalised
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ Alignment = Literal["foil", "edge"]
 
 # What the answer is asked how much it depends on: eV, full width at half maximum in eV, share of the edge step.
 _SHIFT, _BROADENING, _STEP = 0.5, 1.0, 0.01
-_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _FURTHEST_SHIFT = 15.0
 _SAME_EDGE, _NEAR = 30.0, 20.0
 _KNOWN, _HELD_OUT, _CALIBRATION = 8000, 4000, 4000
@@ -182,7 +181,7 @@ class CoordinationModel:
         absorption = moved_by(0.0)
         changes = [moved_by(sign * _SHIFT) - absorption for sign in (-1.0, 1.0)]
         blurred = gaussian_filter1d(
-            absorption, _BROADENING / _FWHM / self.settings.step, axis=1, mode="nearest"
+            absorption, _BROADENING / FWHM / self.settings.step, axis=1, mode="nearest"
         )
         changes += [blurred - absorption, _STEP * absorption, -_STEP * absorption]
         moved = [self.regression.moments(table + change)[0] - mean for change in changes]

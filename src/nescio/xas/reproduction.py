@@ -109,26 +109,13 @@ def _particles(
     draws: Mixtures, library: SiteLibrary, there: NDArray[np.bool_], chosen: NDArray[np.bool_], stream: int
 ) -> tuple[Floats, Floats]:
     """Return spectra of whole particles, measured several times over, in each state of strain and motion by itself."""
-    # A library that was joined holds every site once for each state.
-    states = _states(library)
     counts = []
-    for state in range(states.max() + 1):
-        table = np.where((states == state)[:, None], library.counts, 0)[there][:, chosen].T
+    for state in np.unique(library.state):
+        table = np.where((library.state == state)[:, None], library.counts, 0)[there][:, chosen].T
         counts.append(table[table.sum(axis=1) > 0])
     rows = np.repeat(np.concatenate(counts), _TIMES, axis=0)
     signals, numbers = draws.of_particles(jax.random.key(stream), rows)
     return np.asarray(signals, np.float64), np.asarray(numbers, np.float64)
-
-
-def _states(library: SiteLibrary) -> NDArray[np.intp]:
-    """Return of which part of a joined library each row is: each part begins with the same counts."""
-    first = np.flatnonzero((library.counts == library.counts[0]).all(axis=1))
-    size = int(np.diff(np.append(first, len(library)))[0])
-    repeated = len(library) % size == 0 and all(
-        np.array_equal(library.counts[start : start + size], library.counts[:size])
-        for start in range(0, len(library), size)
-    )
-    return np.arange(len(library)) // size if repeated else np.zeros(len(library), np.intp)
 
 
 def measured_copper(model: CoordinationModel, data: Path) -> dict[str, Any]:
