@@ -7,18 +7,32 @@ a further technique is one new package that registers a :class:`Technique` under
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from nescio.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import jax
+    import numpy as np
     import xarray as xr
+    from numpy.typing import NDArray
 
-__all__ = ["Batch", "Prior", "Technique", "available_techniques", "find_technique", "sample"]
+__all__ = [
+    "AnyPrior",
+    "Batch",
+    "NumberPrior",
+    "NumberSampler",
+    "Prior",
+    "Quantity",
+    "Structure",
+    "Technique",
+    "available_techniques",
+    "find_technique",
+    "sample",
+]
 
 
 class Batch(NamedTuple):
@@ -68,6 +82,60 @@ class Prior(Protocol):
         """Return all that is needed to build the same prior again, as JSON-compatible values."""
 
 
+class Quantity(NamedTuple):
+    """A number that is to be told of every measurement."""
+
+    name: str
+    units: str
+    """1 for what has none."""
+    long_name: str
+
+
+class Structure(NamedTuple):
+    """Atoms that may be what was measured."""
+
+    name: str
+    positions: NDArray[np.float64]
+    """In angstrom, shape (atoms, 3)."""
+
+
+NumberSampler: TypeAlias = "Callable[[jax.Array, int, jax.Array], tuple[jax.Array, jax.Array]]"
+"""(key, n, member) -> signals (n, points) as they are measured and their numbers (n, quantities); pure. The members of
+an ensemble may have draws of their own, as from a bootstrap of what is drawn from."""
+
+
+@runtime_checkable
+class NumberPrior(Protocol):
+    """A physical forward model whose samples are told apart by numbers rather than by class."""
+
+    @property
+    def technique(self) -> str:
+        """Name under which the technique is registered."""
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What the columns of the numbers are."""
+
+    @property
+    def axis(self) -> xr.DataArray:
+        """The grid of a signal, shape (points,), one-dimensional with name, `units` and `long_name`."""
+
+    def sampler(self, members: int = 0, seed: int = 0) -> NumberSampler:
+        """Return what draws signals with their numbers: from all that is known, or for each member from a bootstrap."""
+
+    def structures(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Structure, ...]:
+        """Return all structures known to the prior whose numbers lie in intervals, shape (quantities,) each.
+
+        Empty where no structures are known, or none fits.
+        """
+
+    def to_document(self) -> dict[str, Any]:
+        """Return all that is needed to build the same prior again, as JSON-compatible values."""
+
+
+AnyPrior: TypeAlias = Prior | NumberPrior
+
+
 class Technique(Protocol):
     """The one protocol through which the hall reads, prepares and explains measurements."""
 
@@ -75,16 +143,16 @@ class Technique(Protocol):
     def name(self) -> str:
         """Short name, as in configuration files."""
 
-    def load_prior(self, path: Path) -> Prior:
+    def load_prior(self, path: Path) -> AnyPrior:
         """Read a prior from its TOML file."""
 
-    def prior_from_document(self, document: Mapping[str, Any]) -> Prior:
+    def prior_from_document(self, document: Mapping[str, Any]) -> AnyPrior:
         """Build a prior from what `Prior.to_document` returned."""
 
     def read(self, path: Path, **options: Any) -> xr.Dataset:
         """Read one file of measurements into the form that `nescio.signals` describes."""
 
-    def prepare(self, measured: xr.Dataset, prior: Prior, **options: Any) -> xr.Dataset:
+    def prepare(self, measured: xr.Dataset, prior: AnyPrior, **options: Any) -> xr.Dataset:
         """Bring measurements onto the prior's grid and scale (`nescio.signals`: prepared)."""
 
     def file_patterns(self) -> Sequence[str]:

@@ -128,7 +128,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
         (nescio.techniques, "available_techniques"): lambda: ("fake",),
         (nescio.learn, "learn"): learn,
         (nescio.learn, "save_agent"): save,
-        (nescio.learn, "load_agent"): lambda folder: Agent(),
+        (nescio.learn, "open_agent"): lambda folder: Agent(),
         (nescio.view, "write_findings"): lambda findings, folder: stage.findings.append(findings),
         (nescio.view, "assessment_report"): report,
         (nescio.view, "print_summary"): lambda findings: None,

@@ -116,5 +116,5 @@ def test_ctrl_c_says_how_far_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
 
     monkeypatch.setattr("nescio.learn.regression.track", lambda *_, **__: Stop())
-    with pytest.raises(InterruptedTrainingError, match="interrupted at step 0 of 600"):
+    with pytest.raises(InterruptedTrainingError, match="interrupted at step 100 of 600; nothing was kept"):
         fit_regression(bumps, QUICK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,15 @@ from nescio.cli.folders import usable_folder
 from nescio.cli.measurements import expand, read_and_prepare
 from nescio.cli.outcome import INCOMPLETE, report_error
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from nescio.learn import Agent, NumberAgent
+
 __all__ = ["assess"]
+
+_DRAWN = 3
+"""Of so many measurements the structures are drawn that fit."""
 
 
 def assess(
@@ -32,8 +40,19 @@ def assess(
         str | None, typer.Option(help="What the files' axis is: two_theta, q (1/angstrom) or q_nm (1/nm).")
     ] = None,
     background: Annotated[
-        str | None, typer.Option(help="How to subtract it: polynomial, snip, arpls or none.")
+        str | None, typer.Option(help="How to subtract it: polynomial, snip, arpls or none (xrd).")
     ] = None,
+    foil: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Spectrum of the bulk metal, measured with them; FILE#NAME of several (xas)."
+        ),
+    ] = None,
+    align: Annotated[
+        str | None,
+        typer.Option(help="foil: they are on one energy axis with it; edge: put each by its edge (xas)."),
+    ] = None,
+    e0: Annotated[float | None, typer.Option(help="Energy of the edge in eV (xas).")] = None,
 ) -> None:
     """Say of every measurement what it is, how sure that is, and whether it is something new.
 
@@ -42,12 +61,14 @@ def assess(
     assessed; the exit code is then 1.
 
     Example: nescio assess agent wafer/ -o findings --report
+
+    Example: nescio assess copper spectra/ --foil foil.xdi -o findings
     """
-    from nescio.learn import load_agent
+    from nescio.learn import NumberAgent, open_agent
     from nescio.techniques import find_technique
     from nescio.view import print_summary, write_findings
 
-    loaded = load_agent(agent)
+    loaded = open_agent(agent)
     technique = find_technique(loaded.prior.technique)
     measurements, missing = expand(files, technique.file_patterns())
     prepared, unusable = read_and_prepare(
@@ -55,31 +76,22 @@ def assess(
         technique,
         loaded.prior,
         reading=_given(axis=axis, wavelength=wavelength),
-        preparing=_given(background=background),
+        preparing=_given(background=background, foil=foil, align=align, e0=e0),
     )
     errors = [*missing, *unusable]
     usable_folder(output)
     findings = loaded.assess(prepared, alpha=alpha)
     write_findings(findings, output)
     if report:
-        from nescio.view import assessment_report
-
         provenance = {
             "agent": str(agent),
             "technique": loaded.prior.technique,
-            "known": ", ".join(loaded.labels),
+            "known": ", ".join(loaded.names if isinstance(loaded, NumberAgent) else loaded.labels),
             "alpha": f"{alpha:g}",
             "command": shlex.join(["nescio", *sys.argv[1:]]),
             "version": f"nescio {__version__}",
         }
-        assessment_report(
-            findings,
-            loaded.reference(),
-            path=output / "report.html",
-            provenance=provenance,
-            predict=lambda latent: loaded.latent_grid_labels(latent.astype("float32")),
-            history=loaded.history,
-        )
+        _write_report(loaded, findings, output / "report.html", provenance)
     print_summary(findings)
     for error in errors:
         report_error(error)
@@ -87,6 +99,32 @@ def assess(
         raise typer.Exit(INCOMPLETE)
 
 
-def _given(**options: str | None) -> dict[str, str]:
+def _write_report(
+    agent: Agent | NumberAgent, findings: xr.Dataset, path: Path, provenance: dict[str, str]
+) -> None:
+    from nescio.learn import NumberAgent
+    from nescio.view import assessment_report, numbers_report
+
+    if isinstance(agent, NumberAgent):
+        numbers_report(
+            findings,
+            agent.reference(),
+            path=path,
+            provenance=provenance,
+            saliency=agent.saliency(),
+            structures=agent.structures(findings, _DRAWN),
+        )
+        return
+    assessment_report(
+        findings,
+        agent.reference(),
+        path=path,
+        provenance=provenance,
+        predict=lambda latent: agent.latent_grid_labels(latent.astype("float32")),
+        history=agent.history,
+    )
+
+
+def _given(**options: str | float | None) -> dict[str, str | float]:
     """Return the options that were given; the technique knows its own defaults."""
     return {name: value for name, value in options.items() if value is not None}

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nescio.cli.folders import usable_folder
-from nescio.cli.overrides import SetOption, learn_settings
+from nescio.cli.overrides import SetOption, learn_settings, number_settings
 from nescio.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from nescio.learn import Agent, LearnSettings
+    from nescio.learn import Agent, NumberAgent
 
 __all__ = ["learn"]
 
@@ -38,26 +38,38 @@ def learn(
 
     Example: nescio learn phases.toml -o agent --set training.steps=2000
     """
+    from nescio.learn import NumberAgent, learn_numbers, save_agent
     from nescio.learn import learn as learn_prior
-    from nescio.learn import save_agent
-    from nescio.techniques import find_technique
+    from nescio.techniques import NumberPrior, find_technique
 
     if not overwrite and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConfigurationError(f"{output}: exists already; add --overwrite to replace it")
-    technique, settings = _read(prior, seed, setting or ())
+    technique, table = _read(prior)
     loaded = find_technique(technique).load_prior(prior)
-    usable_folder(output)
+    where, overrides = f"{prior} [learn]", setting or ()
     checkpoint = output.with_name(output.name + ".checkpoint")
-    start = time.perf_counter()
-    agent = learn_prior(loaded, settings, checkpoint=checkpoint, resume=resume)
+    agent: Agent | NumberAgent
+    if isinstance(loaded, NumberPrior):
+        of_numbers = number_settings(table, where, overrides, seed)
+        usable_folder(output)
+        start = time.perf_counter()
+        agent = learn_numbers(loaded, of_numbers, checkpoint=checkpoint, resume=resume)
+    else:
+        settings = learn_settings(table, where, overrides, seed)
+        usable_folder(output)
+        start = time.perf_counter()
+        agent = learn_prior(loaded, settings, checkpoint=checkpoint, resume=resume)
     seconds = time.perf_counter() - start
     save_agent(agent, output)
     shutil.rmtree(checkpoint, ignore_errors=True)
-    _print_result(agent, output, seconds)
+    if isinstance(agent, NumberAgent):
+        _print_numbers(agent, output, seconds)
+    else:
+        _print_result(agent, output, seconds)
 
 
-def _read(path: Path, seed: int | None, overrides: list[str] | tuple[str, ...]) -> tuple[str, LearnSettings]:
-    """Return the name of the technique and the settings of learning."""
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the name of the technique and the table of learning."""
     from nescio.configuration import read_toml
     from nescio.techniques import available_techniques
 
@@ -69,7 +81,27 @@ def _read(path: Path, seed: int | None, overrides: list[str] | tuple[str, ...]) 
     table = document.get("learn", {})
     if not isinstance(table, dict):
         raise ConfigurationError(f"{path}: learn must be a table, [learn]")
-    return technique, learn_settings(table, f"{path} [learn]", overrides, seed)
+    return technique, table
+
+
+def _print_numbers(agent: NumberAgent, folder: Path, seconds: float) -> None:
+    """Say which numbers were learned, and how well they are told of signals that were never seen."""
+    import numpy as np
+
+    from nescio.learn import flagged_fraction
+
+    fresh = agent.reference(_FRESH)
+    off = np.abs(fresh["value"].values - fresh["truth"].values).mean(axis=0)
+    inside = ((fresh["truth"] >= fresh["low"]) & (fresh["truth"] <= fresh["high"])).mean()
+    typer.echo(f"{folder}: learned {', '.join(agent.names)} in {seconds:.0f} s")
+    told = ", ".join(f"{name} by {value:.2g}" for name, value in zip(agent.names, off, strict=True))
+    flagged = "" if agent.familiarity is None else (
+        f", {flagged_fraction(fresh['p_value'], 0.01):.1%} are flagged at alpha 0.01"
+    )  # fmt: skip
+    typer.echo(
+        f"of {_FRESH} fresh known signals the numbers are off, on average: {told}; "
+        f"{agent.regression.level:.0%} intervals hold {float(inside):.1%} of them{flagged}"
+    )
 
 
 def _print_result(agent: Agent, folder: Path, seconds: float) -> None:

@@ -13,7 +13,7 @@ from nescio.progress import track
 if TYPE_CHECKING:
     import xarray as xr
 
-    from nescio.techniques import Prior, Technique
+    from nescio.techniques import AnyPrior, Technique
 
 __all__ = ["combine", "expand", "read_and_prepare"]
 
@@ -45,7 +45,7 @@ def expand(paths: Sequence[Path], patterns: Sequence[str]) -> tuple[list[Path], 
 def read_and_prepare(
     files: Sequence[Path],
     technique: Technique,
-    prior: Prior,
+    prior: AnyPrior,
     *,
     reading: Mapping[str, Any],
     preparing: Mapping[str, Any],
@@ -74,6 +74,8 @@ def read_and_prepare(
                 measured = technique.read(file, **reading)
                 ready = technique.prepare(measured, prior, **preparing)
                 prepared.append((file, _with_origin(ready, file, measured.attrs)))
+                if left_out := measured.attrs.get("left_out"):
+                    errors.append(FileError(f"{file}: left out: {left_out}"))
             except ConfigurationError as error:
                 options = " ".join(f"--{name} {value}" for name, value in {**reading, **preparing}.items())
                 raise ConfigurationError(f"{options}: {error}" if options else str(error)) from None

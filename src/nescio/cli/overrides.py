@@ -11,9 +11,9 @@ import typer
 from nescio.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from nescio.learn import LearnSettings
+    from nescio.learn import LearnSettings, NumberSettings
 
-__all__ = ["SetOption", "learn_settings"]
+__all__ = ["SetOption", "learn_settings", "number_settings"]
 
 SetOption = Annotated[
     list[str] | None,
@@ -38,11 +38,26 @@ def learn_settings(
     from nescio.configuration import validated
     from nescio.learn import LearnSettings
 
+    _override_all(table, overrides, seed, "training")
+    return validated(LearnSettings, table, where)
+
+
+def number_settings(
+    table: dict[str, Any], where: str, overrides: Iterable[str], seed: int | None = None
+) -> NumberSettings:
+    """Return the settings of an agent that tells numbers; as :func:`learn_settings`, `seed` being ``networks.seed``."""
+    from nescio.configuration import validated
+    from nescio.learn import NumberSettings
+
+    _override_all(table, overrides, seed, "networks")
+    return validated(NumberSettings, table, where)
+
+
+def _override_all(table: dict[str, Any], overrides: Iterable[str], seed: int | None, seeded: str) -> None:
     for override in overrides:
         _override(table, override)
     if seed is not None:
-        _override(table, f"training.seed={seed}")
-    return validated(LearnSettings, table, where)
+        _override(table, f"{seeded}.seed={seed}")
 
 
 def _override(table: dict[str, Any], override: str) -> None:

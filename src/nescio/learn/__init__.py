@@ -14,11 +14,17 @@ from nescio.learn.familiarity import Familiarity, fit_familiarity
 from nescio.learn.fitting import fit_convolutional_vae, fit_vae
 from nescio.learn.learner import Learner
 from nescio.learn.novelty import NoveltyScale
+from nescio.learn.numbers import (
+    FamiliaritySettings,
+    IntervalSettings,
+    NumberAgent,
+    NumberSettings,
+    learn_numbers,
+)
 from nescio.learn.outliers import Outliers
 from nescio.learn.regression import (
     Expectation,
     Regression,
-    RegressionSampler,
     RegressionSettings,
     fit_regression,
 )
@@ -31,7 +37,7 @@ from nescio.learn.settings import (
     TrainingSettings,
     VAESettings,
 )
-from nescio.learn.store import load_agent, save_agent
+from nescio.learn.store import load_agent, open_agent, save_agent
 from nescio.learn.train import Training, fit
 from nescio.learn.vae import VAE
 
@@ -44,14 +50,17 @@ __all__ = [
     "ConvolutionalVAE",
     "Expectation",
     "Familiarity",
+    "FamiliaritySettings",
+    "IntervalSettings",
     "LearnSettings",
     "Learner",
     "NoveltyScale",
+    "NumberAgent",
+    "NumberSettings",
     "OutlierSettings",
     "Outliers",
     "PriorSampler",
     "Regression",
-    "RegressionSampler",
     "RegressionSettings",
     "Sampler",
     "StoredSampler",
@@ -72,7 +81,9 @@ __all__ = [
     "fit_vae",
     "flagged_fraction",
     "learn",
+    "learn_numbers",
     "load_agent",
+    "open_agent",
     "save_agent",
     "tempered_probabilities",
 ]

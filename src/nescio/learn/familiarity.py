@@ -49,9 +49,25 @@ class Familiarity:
             raise AgentError(f"signals of shape {table.shape}: needs (n, {self.low.shape[0]})")
         return np.asarray(_scores(self.network, self.low, self.span, self.scale, table), np.float64)
 
+    def reconstructed(self, signals: ArrayLike) -> NDArray[np.float32]:
+        """Return what is left of signals (n, points) after passing through the autoencoder."""
+        table = jnp.asarray(signals, jnp.float32)
+        return np.asarray(table - _errors(self.network, self.low, self.span, table) * self.span, np.float32)
+
+    def latent(self, signals: ArrayLike) -> Floats:
+        """Return where the autoencoder puts signals (n, points), shape (n, latent)."""
+        table = jnp.asarray(signals, jnp.float32)
+        return np.asarray(_latent(self.network, self.low, self.span, table), np.float64)
+
     def p_values(self, signals: ArrayLike) -> Floats:
         """Return the share of known signals at least as strange, shape (n,)."""
         return conformal_p_values(self.score(signals), self.scores)
+
+
+@eqx.filter_jit
+def _latent(network: VAE, low: Array, span: Array, signals: Array) -> Array:
+    scaled = jnp.clip((signals - low) / span, 0.0, 1.0)
+    return network.encode(scaled, jnp.zeros((signals.shape[0], 0), signals.dtype))[0]
 
 
 @eqx.filter_jit

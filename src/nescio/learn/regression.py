@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import equinox as eqx
@@ -17,19 +17,24 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
 
 from nescio.errors import AgentError, ConfigurationError, InterruptedTrainingError
+from nescio.learn.storage import (
+    named_arrays,
+    read_arrays,
+    read_json,
+    restore_arrays,
+    write_arrays,
+    write_json,
+)
 from nescio.learn.vae import Dense
 from nescio.progress import track
+from nescio.techniques import NumberSampler
 
-__all__ = ["Expectation", "Regression", "RegressionSampler", "RegressionSettings", "fit_regression"]
+__all__ = ["Expectation", "Regression", "RegressionSettings", "blank_regression", "fit_regression"]
 
 Floats = NDArray[np.float64]
 _Whole = Annotated[int, Strict()]
 _Real = Annotated[float, Strict(), AllowInfNan(False)]
 _Width = Annotated[_Whole, Field(ge=1, le=4096)]
-
-RegressionSampler = Callable[[Array, int, Array], tuple[Array, Array]]
-"""(key, n, member) -> signals (n, points) and their numbers (n, outputs); pure. A member may have draws of its own, as
-from a bootstrap of what is drawn from."""
 
 _CHUNK = 100
 _WARM_UP = 100
@@ -37,6 +42,9 @@ _SCALING = 4096
 # Standard deviations further from the targets' spread than this are no use, and no number either.
 _FURTHEST = 8.0
 _SMALLEST_SET = 20
+# The state is kept every so many chunks.
+_KEPT_EVERY = 5
+_ARRAYS, _DOCUMENT = "networks.safetensors", "networks.json"
 
 
 class RegressionSettings(BaseModel):
@@ -147,6 +155,12 @@ class Regression:
             np.asarray(epistemic, np.float64),
         )
 
+    def slopes(self, signals: ArrayLike) -> Floats:
+        """Return the mean magnitude of each number's derivative with respect to each point, shape (outputs, points)."""
+        table = jnp.asarray(signals, jnp.float32)
+        found = _slopes(self.networks, self.signal_scale, self.target_scale, table)
+        return np.asarray(found, np.float64)
+
     def expect(self, signals: ArrayLike) -> Expectation:
         """Return what is expected, with calibrated intervals.
 
@@ -202,8 +216,47 @@ def _moments(
     return jnp.mean(means, axis=0) * unit + centre, aleatoric * unit, jnp.std(means, axis=0) * unit
 
 
+@eqx.filter_jit
+def _slopes(
+    networks: _Network, signal_scale: tuple[Array, Array], target_scale: tuple[Array, Array], signals: Array
+) -> Array:
+    def mean_of(signal: Array) -> Array:
+        return _moments(networks, signal_scale, target_scale, signal[None])[0][0]
+
+    return jnp.mean(jnp.abs(jax.vmap(jax.jacrev(mean_of))(signals)), axis=0)
+
+
+def blank_regression(points: int, outputs: int, settings: RegressionSettings) -> Regression:
+    """Return one of the right shapes that has learned nothing, to restore a stored one into."""
+    zeros, ones = jnp.zeros(points, jnp.float32), jnp.ones(outputs, jnp.float32)
+    return Regression(
+        settings,
+        eqx.combine(*_initial(points, outputs, settings)),
+        (zeros, zeros + 1.0),
+        (ones - 1.0, ones),
+        np.ones(outputs),
+        0.0,
+    )
+
+
+def _initial(points: int, outputs: int, settings: RegressionSettings) -> tuple[_Network, _Network]:
+    """Return the stacked members as drawn, and what of a network is no array."""
+    rng = np.random.default_rng(settings.seed)
+    made = [_Network(points, outputs, settings, rng) for _ in range(settings.members)]
+    networks = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *(eqx.filter(one, eqx.is_array) for one in made)
+    )
+    return networks, eqx.filter(made[0], eqx.is_array, inverse=True)
+
+
 def fit_regression(
-    sampler: RegressionSampler, settings: RegressionSettings, *, progress: bool | None = None
+    sampler: NumberSampler,
+    settings: RegressionSettings,
+    *,
+    identity: str = "",
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: bool | None = None,
 ) -> Regression:
     """Train the members side by side, each on fresh draws of its own in every step.
 
@@ -214,10 +267,13 @@ def fit_regression(
     Args:
         sampler: Draws signals with their numbers, inside the compiled step.
         settings: Architecture and training.
+        identity: What is trained on (a hash); a checkpoint of another identity is refused.
+        checkpoint: Folder to keep the state in, now and then and on Ctrl-C.
+        resume: Go on from the checkpoint, if there is one; ends in the same weights as an uninterrupted run.
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Raises:
-        AgentError: The training diverged.
+        AgentError: The training diverged, or the checkpoint does not fit.
         InterruptedTrainingError: Ctrl-C was pressed.
 
     Source: Lakshminarayanan, Pritzel and Blundell, NeurIPS 30 (2017); Seitzer et al., ICLR (2022), eq. 5.
@@ -228,12 +284,7 @@ def fit_regression(
         jax.random.fold_in(root, 0)
     )
     signal_scale, target_scale = _scale(signals), _scale(targets)
-    rng = np.random.default_rng(settings.seed)
-    made = [_Network(signals.shape[1], targets.shape[1], settings, rng) for _ in range(settings.members)]
-    networks = jax.tree.map(
-        lambda *leaves: jnp.stack(leaves), *(eqx.filter(one, eqx.is_array) for one in made)
-    )
-    static = eqx.filter(made[0], eqx.is_array, inverse=True)
+    networks, static = _initial(signals.shape[1], targets.shape[1], settings)
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, settings.learning_rate, max(min(_WARM_UP, settings.steps // 4), 1), max(settings.steps, 2)
     )
@@ -268,23 +319,39 @@ def fit_regression(
 
     moments = optimiser.init(networks)
     history: list[tuple[int, float]] = []
-    done = 0
+    if resume and checkpoint is not None and (checkpoint / _DOCUMENT).exists():
+        (networks, moments), history = _load(checkpoint, (networks, moments), identity)
+    done = history[-1][0] if history else 0
+
+    def keep() -> str:
+        if checkpoint is None:
+            return "nothing was kept"
+        _save(checkpoint, (networks, moments), history, identity)
+        return f"the state is kept in {checkpoint}, run the same command with --resume to go on"
+
     with track("learning", settings.steps, enabled=progress) as tell:
         try:
+            if done:
+                tell(done, "")
             while done < settings.steps:
                 until = min(done + _CHUNK, settings.steps)
-                networks, moments, total = run(networks, moments, jnp.asarray(done), jnp.asarray(until))
-                loss = float(total) / (until - done)
+                following = run(networks, moments, jnp.asarray(done), jnp.asarray(until))
+                loss = float(following[2]) / (until - done)
                 if not np.isfinite(loss):
                     raise AgentError(
                         f"the loss of the regression is no longer a number at step {until}; lower learning_rate, "
                         f"which is {settings.learning_rate:g}"
                     )
+                networks, moments, _ = following
                 history.append((until, loss))
-                tell(until - done, f"loss {loss:.4g}")
-                done = until
+                before, done = done, until
+                tell(done - before, f"loss {loss:.4g}")
+                if checkpoint is not None and (done == settings.steps or len(history) % _KEPT_EVERY == 0):
+                    keep()
         except KeyboardInterrupt:
-            raise InterruptedTrainingError(f"interrupted at step {done} of {settings.steps}") from None
+            raise InterruptedTrainingError(
+                f"interrupted at step {done} of {settings.steps}; {keep()}"
+            ) from None
     outputs = targets.shape[1]
     return Regression(
         settings,
@@ -295,6 +362,32 @@ def fit_regression(
         0.0,
         tuple(history),
     )
+
+
+def _save(
+    folder: Path, state: tuple[_Network, optax.OptState], history: list[tuple[int, float]], identity: str
+) -> None:
+    write_arrays(folder / _ARRAYS, named_arrays(state, f"step {history[-1][0] if history else 0}"))
+    write_json(folder / _DOCUMENT, {"identity": identity, "history": [list(entry) for entry in history]})
+
+
+def _load(
+    folder: Path, like: tuple[_Network, optax.OptState], identity: str
+) -> tuple[tuple[_Network, optax.OptState], list[tuple[int, float]]]:
+    document = read_json(folder / _DOCUMENT)
+    if document.get("identity") != identity:
+        raise AgentError(
+            f"{folder}: this checkpoint is of another prior or other settings; "
+            "remove the folder or run without --resume"
+        )
+    try:
+        history = [(int(step), float(loss)) for step, loss in document["history"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise AgentError(f"{folder}: the checkpoint is damaged ({error})") from None
+    step = history[-1][0] if history else 0
+    # The names of the arrays tell the step as well, so that two files of different steps do not go together.
+    state = restore_arrays(like, read_arrays(folder / _ARRAYS), f"step {step}", folder / _ARRAYS)
+    return state, history
 
 
 def _scale(table: Array) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nescio.configuration import validated
 from nescio.errors import AgentError, NescioError
@@ -15,6 +16,8 @@ from nescio.learn.agent import Agent, Calibration
 from nescio.learn.learner import Learner
 from nescio.learn.neighbours import Neighbours
 from nescio.learn.novelty import VIEWS, NoveltyScale
+from nescio.learn.number_store import assembled_numbers, number_arrays, number_document
+from nescio.learn.numbers import NumberAgent
 from nescio.learn.settings import LearnSettings
 from nescio.learn.storage import (
     document_digest,
@@ -25,16 +28,17 @@ from nescio.learn.storage import (
     write_arrays,
     write_json,
 )
-from nescio.techniques import Technique, find_technique
+from nescio.techniques import NumberPrior, Prior, Technique, find_technique
 
-__all__ = ["load_agent", "save_agent"]
+__all__ = ["load_agent", "open_agent", "save_agent"]
 
 _FORMAT = 2
+_NUMBERS = "numbers"
 _ARRAYS, _DOCUMENT = "weights.safetensors", "agent.json"
 _PACKAGES = ("nescio", "jax", "equinox", "optax", "numpy")
 
 
-def save_agent(agent: Agent, folder: str | Path) -> None:
+def save_agent(agent: Agent | NumberAgent, folder: str | Path) -> None:
     """Write an agent: weights and calibration as safetensors, prior, axis, settings and versions as JSON.
 
     Args:
@@ -42,20 +46,15 @@ def save_agent(agent: Agent, folder: str | Path) -> None:
         folder: Made if it does not exist; an agent that is there already is replaced.
     """
     folder = Path(folder)
-    arrays = {
-        **named_arrays(agent.learner, "learner"),
-        "calibration.novelty": agent.calibration.novelty,
-        "calibration.median": agent.calibration.scale.median,
-        "calibration.spread": agent.calibration.scale.spread,
-        "map.latent": agent.neighbours.latent,
-        "map.labels": agent.neighbours.labels,
-    }
+    if isinstance(agent, NumberAgent):
+        arrays, own = number_arrays(agent), {"tells": _NUMBERS, **number_document(agent)}
+    else:
+        arrays, own = _arrays(agent), _own_document(agent)
     write_arrays(folder / _ARRAYS, arrays)
     axis = agent.prior.axis
     document = {
         "format": _FORMAT,
         "technique": agent.prior.technique,
-        "labels": list(agent.prior.labels),
         "axis": {
             "name": str(axis.name),
             "units": str(axis.attrs.get("units", "")),
@@ -64,10 +63,7 @@ def save_agent(agent: Agent, folder: str | Path) -> None:
             "points": int(axis.size),
         },
         "prior": agent.prior.to_document(),
-        "settings": agent.settings.model_dump(mode="json"),
-        "temperature": agent.calibration.temperature,
-        "known_error": agent.calibration.error,
-        "history": list(agent.history),
+        **own,
         "sha256": _digest(folder / _ARRAYS),
         "versions": {name: version(name) for name in _PACKAGES},
     }
@@ -75,7 +71,40 @@ def save_agent(agent: Agent, folder: str | Path) -> None:
     write_json(folder / _DOCUMENT, document)
 
 
+def _arrays(agent: Agent) -> dict[str, NDArray[Any]]:
+    return {
+        **named_arrays(agent.learner, "learner"),
+        "calibration.novelty": agent.calibration.novelty,
+        "calibration.median": agent.calibration.scale.median,
+        "calibration.spread": agent.calibration.scale.spread,
+        "map.latent": agent.neighbours.latent,
+        "map.labels": agent.neighbours.labels,
+    }
+
+
+def _own_document(agent: Agent) -> dict[str, Any]:
+    return {
+        "labels": list(agent.prior.labels),
+        "settings": agent.settings.model_dump(mode="json"),
+        "temperature": agent.calibration.temperature,
+        "known_error": agent.calibration.error,
+        "history": list(agent.history),
+    }
+
+
 def load_agent(folder: str | Path, *, technique: Technique | None = None) -> Agent:
+    """Read an agent that tells classes; see :func:`open_agent`.
+
+    Raises:
+        AgentError: As there, or the agent tells numbers.
+    """
+    agent = open_agent(folder, technique=technique)
+    if not isinstance(agent, Agent):
+        raise AgentError(f"{folder}: this agent tells numbers ({', '.join(agent.names)}), not classes")
+    return agent
+
+
+def open_agent(folder: str | Path, *, technique: Technique | None = None) -> Agent | NumberAgent:
     """Read an agent that :func:`save_agent` wrote; on the same machine it gives the same numbers to the last bit.
 
     Args:
@@ -126,12 +155,9 @@ def _positive(document: dict[str, Any], key: str) -> float:
 
 def _assemble(
     document: dict[str, Any], arrays: dict[str, Any], folder: Path, technique: Technique | None
-) -> Agent:
+) -> Agent | NumberAgent:
     technique = technique or find_technique(str(document["technique"]))
     prior = technique.prior_from_document(document["prior"])
-    settings = validated(LearnSettings, document["settings"], "settings")
-    if settings.model_dump(mode="json") != document["settings"]:
-        raise AgentError(f"{folder}: the settings are not complete")
     axis = document["axis"]
     expected = (
         str(prior.axis.name),
@@ -141,6 +167,15 @@ def _assemble(
     )
     if (axis["name"], axis["points"], axis["start"], axis["stop"]) != expected:
         raise AgentError(f"{folder}: the axis that was learned is not the one that the prior describes")
+    if document.get("tells") == _NUMBERS:
+        if not isinstance(prior, NumberPrior):
+            raise AgentError(f"{folder}: tells numbers, which its technique {technique.name!r} does not")
+        return assembled_numbers(prior, document, arrays, folder / _ARRAYS)
+    if not isinstance(prior, Prior):
+        raise AgentError(f"{folder}: tells classes, which its technique {technique.name!r} does not")
+    settings = validated(LearnSettings, document["settings"], "settings")
+    if settings.model_dump(mode="json") != document["settings"]:
+        raise AgentError(f"{folder}: the settings are not complete")
     if tuple(document["labels"]) != prior.labels:
         raise AgentError(f"{folder}: the labels that were learned are not those that the prior describes")
     blank = Learner(prior.axis.size, len(prior.condition_names), len(prior.labels), settings)

@@ -21,6 +21,15 @@ from nescio.view.latent import (
     signals_on_map,
 )
 from nescio.view.live import LiveView, Status
+from nescio.view.numbers import (
+    numbers_against_truth,
+    numbers_of_measurements,
+    saliency_curves,
+    signals_among_known,
+    structures_in_space,
+    training_space,
+)
+from nescio.view.numbers_report import numbers_report
 from nescio.view.patterns import measured_against_reconstructed, most_novel
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
 from nescio.view.style import figure_png
@@ -56,17 +65,24 @@ __all__ = [
     "measured_places",
     "model_history",
     "most_novel",
+    "numbers_against_truth",
+    "numbers_of_measurements",
+    "numbers_report",
     "p_value_uniformity",
     "place_text",
     "predicted_maps",
     "prediction_against_measurement",
     "print_summary",
     "reliability_diagram",
+    "saliency_curves",
     "score_histogram",
+    "signals_among_known",
     "signals_on_map",
+    "structures_in_space",
     "survey_image",
     "time_spent",
     "training_history",
+    "training_space",
     "wafer_map",
     "write_exploration_report",
     "write_findings",

@@ -55,7 +55,7 @@ def measured_against_reconstructed(
             axes.set_xlabel(axis_label(findings, axis))
             axes.tick_params(labelbottom=True)
         if position % columns == 0:
-            axes.set_ylabel("intensity (scaled)")
+            axes.set_ylabel(signal_label(findings))
     if not chosen:
         say_empty(panels[0], "no readable measurements")
         return figure
@@ -88,8 +88,15 @@ def _panel(axes: Axes, findings: xr.Dataset, i: int, grid: NDArray[np.float64]) 
     for start, stop in _gaps(covered):
         axes.axvspan(grid[start], grid[stop], color=UNCOVERED, lw=0, zorder=0)
     axes.margins(x=0)
-    axes.set_yticks([0, 0.5, 1])
+    if not findings["intensity"].attrs:
+        axes.set_yticks([0, 0.5, 1])
     axes.set_title(_title(findings, i), loc="left", fontsize=8.5)
+
+
+def signal_label(findings: xr.Dataset) -> str:
+    """Return what the signals are, for an axis."""
+    told = findings["intensity"].attrs
+    return axis_label(findings, "intensity").removesuffix(" (1)") if told else "intensity (scaled)"
 
 
 def _title(findings: xr.Dataset, i: int) -> str:

@@ -13,12 +13,14 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
+from nescio.signals import UNREADABLE
 from nescio.view.patterns import most_novel
 from nescio.view.reading import VERDICTS, class_names, names_of, need, text_of, values_of
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = ["findings_table", "print_summary", "write_findings"]
 
@@ -30,6 +32,7 @@ _SCALARS = {
     "y_mm": "y_mm",
 }
 _TEXTS = ("label", "verdict")
+_PRINTED = 40
 
 
 def findings_table(findings: xr.Dataset) -> pd.DataFrame:
@@ -37,14 +40,20 @@ def findings_table(findings: xr.Dataset) -> pd.DataFrame:
 
     Columns, where the findings have them: ``name``, ``label``, ``verdict``, ``p_value``, ``novelty``,
     ``reconstruction_error``, ``x_mm``, ``y_mm``, one ``probability[CLASS]`` and ``knn_probability[CLASS]`` a class,
-    one ``latent[NUMBER]`` a dimension, one ``composition[ELEMENT]`` an element, ``reason``,
-    ``source``.
+    one ``latent[NUMBER]`` a dimension, one ``composition[ELEMENT]`` an element, of numbers ``value[NAME]``, ``low``,
+    ``high``, ``aleatoric``, ``epistemic`` and ``systematic`` alike, ``structures``, ``reason``, ``source``.
     """
     import pandas as pd
 
-    need(findings, "label", "verdict")
+    need(findings, "verdict")
     columns: dict[str, Any] = {"name": names_of(findings)}
-    columns |= {name: text_of(findings, name) for name in _TEXTS}
+    columns |= {name: text_of(findings, name) for name in _TEXTS if name in findings}
+    if "value" in findings:
+        columns |= {
+            f"{name}[{quantity}]": values_of(findings, name)[:, i]
+            for i, quantity in enumerate(findings["quantity"].values)
+            for name in ("value", "low", "high", "aleatoric", "epistemic", "systematic")
+        }
     columns |= {title: values_of(findings, name) for name, title in _SCALARS.items() if name in findings}
     for name, parts in (
         ("probability", class_names(findings)),
@@ -58,7 +67,11 @@ def findings_table(findings: xr.Dataset) -> pd.DataFrame:
         numbers = [str(k + 1) for k in range(values.shape[1])]
         for i, part in zip(range(values.shape[1]), [*(parts or ()), *numbers], strict=False):
             columns[f"{name}[{part}]"] = values[:, i]
-    columns |= {name: text_of(findings, name) for name in ("reason", "source") if name in findings.variables}
+    columns |= {
+        name: text_of(findings, name)
+        for name in ("structures", "reason", "source")
+        if name in findings.variables
+    }
     return pd.DataFrame(columns)
 
 
@@ -129,6 +142,9 @@ def print_summary(findings: xr.Dataset, console: Console | None = None, count: i
     from rich.text import Text
 
     table = findings_table(findings)
+    if "value" in findings:
+        _print_numbers(findings, table, console or Console())
+        return
     counts = Table(title=f"{len(table):,} measurement{'s' if len(table) != 1 else ''}", title_justify="left")
     counts.add_column("most probable class")
     present = [v for v in VERDICTS if (table["verdict"] == v).any()]
@@ -154,17 +170,66 @@ def print_summary(findings: xr.Dataset, console: Console | None = None, count: i
             row = table.iloc[i]
             strangest.add_row(_text(row["name"]), f"{row['p_value']:.2g}", _text(row.get("reason", "")))
         shown.append(strangest)
-    unreadable = table[table["verdict"] == "unreadable"]
-    if len(unreadable):
-        problems = Table(title="unreadable", title_justify="left")
-        problems.add_column("measurement")
-        problems.add_column("reason")
-        for _, row in unreadable.head(count).iterrows():
-            problems.add_row(_text(row["name"]), _text(row.get("reason", "")))
-        if len(unreadable) > count:
-            problems.add_row(f"and {len(unreadable) - count:,} more", "")
-        shown.append(problems)
+    shown += _unreadable(table, count)
     (console or Console()).print(Group(*shown))
+
+
+def concise(value: float, error: float) -> str:
+    """Return a number with its error in brackets, in units of the last digit: 2.556(3) is 2.556 +- 0.003.
+
+    The error has two digits where the first of them is 1.
+    """
+    if not (np.isfinite(value) and np.isfinite(error)):
+        return "–"
+    if error <= 0.0:
+        return f"{value:g}"
+    place = int(np.floor(np.log10(error)))
+    digits = max((1 if round(error / 10.0**place, 1) < 2.0 else 0) - place, 0)
+    return f"{value:.{digits}f}({error * 10.0**digits:.0f})"
+
+
+def _print_numbers(findings: xr.Dataset, table: pd.DataFrame, console: Console) -> None:
+    """Print the numbers of each measurement with half their intervals."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    names = [str(name) for name in findings["quantity"].values]
+    title = f"{len(table):,} measurement{'s' if len(table) != 1 else ''}"
+    if "level" in findings.attrs:
+        title += f"; in brackets, of the last digits, what holds {float(findings.attrs['level']):.0%} of known ones"
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column("measurement", overflow="fold")
+    for name in names:
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("p-value", justify="right", no_wrap=True)
+    shown.add_column("verdict", no_wrap=True)
+    for _, row in table.head(_PRINTED).iterrows():
+        cells = [
+            concise(row[f"value[{name}]"], 0.5 * (row[f"high[{name}]"] - row[f"low[{name}]"]))
+            for name in names
+        ]
+        p = f"{row['p_value']:.2g}" if np.isfinite(row["p_value"]) else "–"
+        shown.add_row(_text(row["name"]), *cells, p, _text(row["verdict"]))
+    if len(table) > _PRINTED:
+        shown.add_row(f"and {len(table) - _PRINTED:,} more", *[""] * (len(names) + 2))
+    console.print(shown, *_unreadable(table, _PRINTED))
+
+
+def _unreadable(table: pd.DataFrame, count: int) -> list[Table]:
+    """Return a table of why measurements cannot be read, if there are any."""
+    from rich.table import Table
+
+    unreadable = table[table["verdict"] == UNREADABLE]
+    if not len(unreadable):
+        return []
+    problems = Table(title="unreadable", title_justify="left")
+    problems.add_column("measurement")
+    problems.add_column("reason")
+    for _, row in unreadable.head(count).iterrows():
+        problems.add_row(_text(row["name"]), _text(row.get("reason", "")))
+    if len(unreadable) > count:
+        problems.add_row(f"and {len(unreadable) - count:,} more", "")
+    return [problems]
 
 
 def _text(value: object) -> Any:

@@ -12,6 +12,7 @@ from nescio.xas.disorder import (
     relative_displacement,
     static_disorder,
 )
+from nescio.xas.edges import edge_energy
 from nescio.xas.energy import energy_from_wavenumber, wavenumber_from_energy
 from nescio.xas.exafs import (
     PathParameters,
@@ -27,6 +28,7 @@ from nescio.xas.feff_paths import FeffPath, Leg, read_feff_path
 from nescio.xas.feff_run import FeffProgram, find_feff6l, find_feff8l, own_feff, run_feff
 from nescio.xas.feff_sweep import Sweep, executor_at, sweep_feff
 from nescio.xas.fourier import fourier, fourier_distances, inverse_fourier
+from nescio.xas.hdf5 import read_hdf5
 from nescio.xas.library import (
     SiteLibrary,
     bundled_library,
@@ -37,7 +39,9 @@ from nescio.xas.library import (
 )
 from nescio.xas.mixtures import Mixtures, MixtureSettings, numbers_of
 from nescio.xas.multiple_scattering import absorber_green_function
-from nescio.xas.particles import CoordinationModel, learn_coordination
+from nescio.xas.prepare import prepare_normalised, prepare_spectra
+from nescio.xas.prior import CoordinationPrior, LibrarySettings, NormalisationSettings, XASSettings
+from nescio.xas.read import one_spectrum, read_spectra, spectra_dataset, spectra_of
 from nescio.xas.scattering import (
     Scattering,
     bulk_scattering,
@@ -45,6 +49,7 @@ from nescio.xas.scattering import (
     save_scattering,
     scattering_from_feff,
 )
+from nescio.xas.shapes import Shapes, known_shapes
 from nescio.xas.spectrum import Normalised, Spectrum, normalised
 from nescio.xas.wavelets import cauchy_distances, cauchy_wavelet, morlet_wavelet
 from nescio.xas.windows import WindowKind, window
@@ -53,17 +58,20 @@ from nescio.xas.xanes import SiteModel, environment, site_absorption, site_model
 __all__ = [
     "FCC_SHELLS",
     "Cluster",
-    "CoordinationModel",
+    "CoordinationPrior",
     "FeffPath",
     "FeffPhases",
     "FeffProgram",
     "Leg",
+    "LibrarySettings",
     "MixtureSettings",
     "Mixtures",
+    "NormalisationSettings",
     "Normalised",
     "PathParameters",
     "PathTable",
     "Scattering",
+    "Shapes",
     "Shells",
     "SiteLibrary",
     "SiteModel",
@@ -71,6 +79,7 @@ __all__ = [
     "Surroundings",
     "Sweep",
     "WindowKind",
+    "XASSettings",
     "absorber_green_function",
     "broadening_matrix",
     "bulk_scattering",
@@ -83,6 +92,7 @@ __all__ = [
     "debye_covariance",
     "debye_displacements",
     "distribution_kernel",
+    "edge_energy",
     "einstein_displacements",
     "energy_from_wavenumber",
     "environment",
@@ -95,7 +105,7 @@ __all__ = [
     "fourier_distances",
     "inverse_fourier",
     "joined",
-    "learn_coordination",
+    "known_shapes",
     "load_library",
     "load_scattering",
     "make_cluster",
@@ -103,12 +113,17 @@ __all__ = [
     "morlet_wavelet",
     "normalised",
     "numbers_of",
+    "one_spectrum",
     "own_feff",
     "path_table",
+    "prepare_normalised",
+    "prepare_spectra",
     "read_athena",
     "read_columns",
     "read_feff_path",
     "read_feff_phases",
+    "read_hdf5",
+    "read_spectra",
     "relative_displacement",
     "run_feff",
     "save_library",
@@ -117,6 +132,8 @@ __all__ = [
     "shells_of",
     "site_absorption",
     "site_model",
+    "spectra_dataset",
+    "spectra_of",
     "static_disorder",
     "sweep_feff",
     "unique_surroundings",

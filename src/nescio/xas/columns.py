@@ -12,20 +12,20 @@ from nescio.errors import FileError, MeasurementError
 from nescio.files import text_content
 from nescio.xas.spectrum import Spectrum, checked
 
-__all__ = ["read_columns"]
+__all__ = ["COLUMNS", "absorption_of", "read_columns"]
 
 Floats = NDArray[np.float64]
 
 _LARGEST = 100_000_000
 _HEADER = re.compile(r"^[#%;*\s]*([A-Za-z]+)[.:]\s*(\w+)\s*:\s*(.*)$")
-# What the incident, transmitted and fluorescent beams are called, in lower case.
-_NAMES = {
+COLUMNS = {
     "energy": ("energy", "e", "energy_ev"),
     "i0": ("i0", "io", "monitor"),
     "itrans": ("itrans", "i1", "it", "i", "trans"),
     "ifluor": ("ifluor", "fluor", "if", "iff", "fluorescence"),
     "mu": ("mutrans", "xmu", "mu", "mufluor", "normtrans", "normfluor", "absorption"),
 }
+"""What energy, incident, transmitted and fluorescent beam and the absorption itself are called, in lower case."""
 
 
 def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None = None) -> Spectrum:
@@ -51,7 +51,7 @@ def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None 
     names = _names(fields, comments, table.shape[1])
     columns = {
         role: next((names.index(one) for one in known if one in names), None)
-        for role, known in _NAMES.items()
+        for role, known in COLUMNS.items()
     }
     for role, given in (("energy", energy), ("mu", mu)):
         if given is not None:
@@ -66,7 +66,7 @@ def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None 
         Spectrum(
             name=fields.get("sample.name", "") or file.stem,
             energy=x,
-            mu=_absorption(file, table, columns, asked=mu is not None),
+            mu=absorption_of(file, table, columns, asked=mu is not None),
             source=str(file),
             element=fields.get("element.symbol", "").capitalize(),
             edge=fields.get("element.edge", "").upper(),
@@ -74,7 +74,21 @@ def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None 
     )
 
 
-def _absorption(file: Path, table: Floats, columns: dict[str, int | None], *, asked: bool) -> Floats:
+def absorption_of(
+    file: Path, table: Floats, columns: dict[str, int | None], *, asked: bool = False
+) -> Floats:
+    """Return the absorption that columns tell.
+
+    Args:
+        file: For messages.
+        table: Shape (n, columns).
+        columns: Index of each of `COLUMNS`, or None.
+        asked: Whether the column of mu was asked for, whatever else there is.
+
+    Raises:
+        FileError: There is one column only.
+        MeasurementError: A detector counted nothing.
+    """
     i0, itrans, ifluor, mu = (columns[name] for name in ("i0", "itrans", "ifluor", "mu"))
     if asked and mu is not None:
         return table[:, mu]

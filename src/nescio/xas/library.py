@@ -18,10 +18,18 @@ from nescio.progress import track
 from nescio.xas.clusters import Cluster
 from nescio.xas.coordination import Surroundings, shells_of, unique_surroundings
 from nescio.xas.scattering import Scattering
-from nescio.xas.stored import bundled_file, bundled_names, load_fields, save_fields
+from nescio.xas.stored import bundled_file, bundled_names, save_fields, unpacked
 from nescio.xas.xanes import SiteModel, environment, site_absorption, site_model
 
-__all__ = ["SiteLibrary", "bundled_library", "compute_library", "joined", "load_library", "save_library"]
+__all__ = [
+    "SiteLibrary",
+    "bundled_library",
+    "compute_library",
+    "joined",
+    "library_of",
+    "load_library",
+    "save_library",
+]
 
 Floats = NDArray[np.float64]
 
@@ -238,11 +246,20 @@ def load_library(path: str | Path) -> SiteLibrary:
     Raises:
         FileError: It cannot be read, or is no such file.
     """
-    arrays = load_fields(SiteLibrary, path, "library of sites")
+    return library_of(file_content(Path(path), _LARGEST), Path(path))
+
+
+def library_of(content: bytes, source: Path) -> SiteLibrary:
+    """Return the library that a file's content is.
+
+    Raises:
+        FileError: It is none.
+    """
+    arrays = unpacked(SiteLibrary, content, source, "library of sites")
     count, energies = len(arrays["mu"]), len(arrays["energy"])
     if arrays["mu"].shape != (count, energies) or any(
         len(arrays[name]) != count for name in ("coordination", "distance", "counts", "state")
     ):
-        raise FileError(f"{path}: holds no library of sites (its parts are of different lengths)")
+        raise FileError(f"{source}: holds no library of sites (its parts are of different lengths)")
     element, edge = str(arrays.pop("element")), str(arrays.pop("edge"))
     return SiteLibrary(element=element, edge=edge, **arrays)

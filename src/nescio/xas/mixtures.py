@@ -75,7 +75,7 @@ def numbers_of(library: SiteLibrary) -> Floats:
 
 
 class Mixtures:
-    """Draws spectra with their coordination numbers and distances; a :data:`nescio.learn.regression.RegressionSampler`.
+    """Draws spectra with their coordination numbers and distances; a :data:`nescio.techniques.NumberSampler`.
 
     Args:
         library: Of sites.

@@ -12,15 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from nescio.errors import ConfigurationError
 from nescio.files import measured_data
-from nescio.learn import RegressionSettings
+from nescio.learn import NumberAgent, NumberSettings, learn_numbers
 from nescio.progress import track
+from nescio.signals import NOVEL
 from nescio.xas.athena import read_athena
 from nescio.xas.columns import read_columns
 from nescio.xas.foils import scattering_numbers
 from nescio.xas.library import SiteLibrary, bundled_library
 from nescio.xas.mixtures import Mixtures, MixtureSettings
-from nescio.xas.particles import CoordinationModel, learn_coordination
+from nescio.xas.prepare import prepare_normalised
+from nescio.xas.prior import CoordinationPrior
 from nescio.xas.spectrum import Normalised, normalised
 
 __all__ = [
@@ -57,10 +60,9 @@ _CU_E0, _PT_E0 = 8979.0, 11564.0
 def held_out_particles(
     library: SiteLibrary,
     mixtures: MixtureSettings,
-    regression: RegressionSettings,
+    settings: NumberSettings,
     *,
     folds: int = FOLDS,
-    level: float = 0.9,
     progress: bool | None = None,
 ) -> dict[str, Any]:
     """Tell the numbers of particles none of whose sites were learned from.
@@ -79,19 +81,22 @@ def held_out_particles(
         for number in range(folds):
             asked, calibrating = fold == number, fold == (number + 1) % folds
             shared = library.counts[:, asked | calibrating].sum(axis=1) > 0
-            model = learn_coordination(
-                library,
-                mixtures,
-                regression,
-                chosen=np.flatnonzero(there & ~shared),
+            prior = CoordinationPrior(
+                library, mixtures, chosen=tuple(np.flatnonzero(there & ~shared).tolist())
+            )
+            agent = learn_numbers(
+                prior,
+                settings.model_copy(
+                    update={
+                        "familiarity": None,
+                        "networks": settings.networks.model_copy(update={"seed": number}),
+                    }
+                ),
                 calibration=_particles(everything, library, there, calibrating, _CALIBRATION),
-                level=level,
-                familiar_steps=0,
-                seed=number,
                 progress=False,
             )
             signals, numbers = _particles(everything, library, there, asked, _EVALUATION)
-            told = model.regression.expect(signals)
+            told = agent.regression.expect(signals)
             errors.append(np.abs(told.mean - numbers))
             inside.append((numbers >= told.low) & (numbers <= told.high))
             advance(1.0)
@@ -118,36 +123,38 @@ def _particles(
     return np.asarray(signals, np.float64), np.asarray(numbers, np.float64)
 
 
-def measured_copper(model: CoordinationModel, data: Path) -> dict[str, Any]:
+def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
     """Return C1 of copper foils at several temperatures, by file, with what is flagged.
 
     Args:
-        model: Of copper.
+        agent: Of copper.
         data: Folder that holds ``foils`` and ``cu_temperature``.
     """
     foil = normalised(read_columns(data / "foils" / "cu_metal_rt.xdi"), e0=_CU_E0)
     files = sorted((data / "cu_temperature").glob("*.xmu"))
-    return _told(model, [normalised(read_columns(file), e0=_CU_E0) for file in files], foil)
+    return _told(agent, [normalised(read_columns(file), e0=_CU_E0) for file in files], foil)
 
 
-def measured_platinum(model: CoordinationModel, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def measured_platinum(agent: NumberAgent, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return C1 of a platinum foil, and of platinum particles on carbon, with what is flagged.
 
     Args:
-        model: Of platinum.
+        agent: Of platinum.
         data: Folder that holds ``foils`` and ``nanoparticles``.
     """
     foil = normalised(read_columns(data / "foils" / "pt_metal_rt.xdi"), e0=_PT_E0)
     particles, _ = read_athena(data / "nanoparticles" / "PtData.prj")
     return (
-        _told(model, [foil], foil),
-        _told(model, [normalised(one, e0=_PT_E0) for one in particles], foil),
+        _told(agent, [foil], foil),
+        _told(agent, [normalised(one, e0=_PT_E0) for one in particles], foil),
     )
 
 
-def _told(model: CoordinationModel, spectra: Sequence[Normalised], foil: Normalised) -> dict[str, Any]:
+def _told(agent: NumberAgent, spectra: Sequence[Normalised], foil: Normalised) -> dict[str, Any]:
+    if not isinstance(agent.prior, CoordinationPrior):
+        raise ConfigurationError(f"an agent of technique 'xas' is needed, not of {agent.prior.technique!r}")
     # They were measured at other beamlines than the foil.
-    found = model.read(spectra, foil, align="edge").sel(output="C1")
+    found = agent.assess(prepare_normalised(spectra, agent.prior, foil, align="edge")).sel(quantity="C1")
     return {
         str(name): {
             "c1": float(found["value"][row]),
@@ -155,20 +162,20 @@ def _told(model: CoordinationModel, spectra: Sequence[Normalised], foil: Normali
             "high": float(found["high"][row]),
             "systematic": float(found["systematic"][row]),
             "p_value": float(found["p_value"][row]),
-            "novel": bool(found["novel"][row]),
+            "novel": str(found["verdict"].values[row]) == NOVEL,
         }
         for row, name in enumerate(found["measurement"].values)
     }
 
 
-def spectra_per_second(model: CoordinationModel, library: SiteLibrary, *, count: int = 20_000) -> float:
+def spectra_per_second(agent: NumberAgent, *, count: int = 20_000) -> float:
     """Return how many spectra a second are told with their intervals."""
-    draws = Mixtures(library, model.settings)
+    draws = agent.prior.sampler()
     signals = np.asarray(jax.jit(lambda key: draws(key, 2000, jnp.asarray(0))[0])(jax.random.key(0)))
     table = np.resize(signals, (count, signals.shape[1]))
-    model.regression.expect(table)
+    agent.regression.expect(table)
     began = time.perf_counter()
-    model.regression.expect(table)
+    agent.regression.expect(table)
     return count / (time.perf_counter() - began)
 
 
@@ -189,15 +196,17 @@ def reproduce_xanes(data: Path | None, *, progress: bool | None = None) -> dict[
     # First, as long as nothing else has warmed the machine.
     found = scattering_numbers(data)
     for kind in ("difference", "absorption"):
-        told = held_out_particles(
-            platinum, MixtureSettings(input=kind), RegressionSettings(), progress=progress
-        )
+        told = held_out_particles(platinum, MixtureSettings(input=kind), NumberSettings(), progress=progress)
         found |= told if kind == "difference" else {"absorption": told}
-    model = learn_coordination(platinum, progress=progress)
-    found["spectra_per_second"] = spectra_per_second(model, platinum)
+    agent = learn_numbers(CoordinationPrior(platinum), progress=progress)
+    found["spectra_per_second"] = spectra_per_second(agent)
     if data is not None:
-        found["cu_foil_c1"] = measured_copper(learn_coordination(copper, progress=progress), data)
-        _, found["pt_particles_c1"] = measured_platinum(model, data)
-        alone = learn_coordination(platinum, MixtureSettings(input="absorption"), progress=progress)
+        found["cu_foil_c1"] = measured_copper(
+            learn_numbers(CoordinationPrior(copper), progress=progress), data
+        )
+        _, found["pt_particles_c1"] = measured_platinum(agent, data)
+        alone = learn_numbers(
+            CoordinationPrior(platinum, MixtureSettings(input="absorption")), progress=progress
+        )
         found["pt_foil_c1"], found["absorption"]["pt_particles_c1"] = measured_platinum(alone, data)
     return found

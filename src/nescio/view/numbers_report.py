@@ -1,0 +1,247 @@
+"""The report of an assessment that told numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from nescio.signals import KNOWN, NOVEL
+from nescio.view.calibration import p_value_uniformity
+from nescio.view.numbers import (
+    numbers_against_truth,
+    numbers_of_measurements,
+    quantity_label,
+    quantity_names,
+    saliency_curves,
+    signals_among_known,
+    structures_in_space,
+    training_space,
+)
+from nescio.view.patterns import measured_against_reconstructed, most_novel
+from nescio.view.reading import VERDICTS, names_of, readable, text_of, values_of
+from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
+from nescio.view.tables import concise
+
+__all__ = ["numbers_report"]
+
+ROWS = 3000
+_DRAWN = 8
+
+_READING = {
+    "Numbers": (
+        "each is a mean over the whole sample. The interval holds the true number in the stated share of samples such "
+        "as those of training; its two parts are what signals like this leave open (aleatoric) and what the networks "
+        "have not learned about them (epistemic)."
+    ),
+    "Errors of measuring": (
+        "by how much the number changes with an error of the energy, the resolution, the edge step and the like. They "
+        "are not in the interval."
+    ),
+    "p-value": (
+        "of known signals this share looks at least as strange to the agent as the measurement does. It is not the "
+        "probability that the measurement is of a known kind."
+    ),
+    "Verdict": (
+        "“novel” where the p-value is at or below the chosen level: something is there that no sample of the prior "
+        "has, or theory does not describe it. The numbers are given all the same, and may not hold. “unreadable” "
+        "where the measurement could not be assessed; the reason says why."
+    ),
+    "Structures": (
+        "all known ones whose numbers lie within all intervals at once. Seldom is it one: the numbers do not tell "
+        "shape and size apart any better than this list does."
+    ),
+}
+
+
+def numbers_report(
+    findings: xr.Dataset,
+    reference: xr.Dataset | None,
+    *,
+    path: str | Path,
+    provenance: Mapping[str, object],
+    title: str = "What was measured, and how sure that is",
+    along: str | None = None,
+    saliency: xr.DataArray | None = None,
+    structures: Sequence[tuple[str, Sequence[tuple[str, ArrayLike]]]] = (),
+    progress: bool | None = None,
+) -> Path:
+    """Write the report of an assessment that told numbers, with every figure that the findings allow.
+
+    Args:
+        findings: Measured, as `nescio.signals` describes them for numbers.
+        reference: Held-out known draws with ``truth``, for comparison; without them those figures are left out.
+        path: The HTML file.
+        provenance: Agent, prior, versions, command and settings, in the words to show.
+        title: Heading of the report.
+        along: A coordinate of the measurements to draw the numbers against, such as time.
+        saliency: See :func:`nescio.view.saliency_curves`.
+        structures: Of some measurements, by name: the structures that fit, each a name and positions in angstrom.
+        progress: Show a progress bar; by default where standard error is a terminal.
+
+    Raises:
+        FileError: The file cannot be written.
+        MeasurementError: The findings lack what every assessment has.
+    """
+    sections = [
+        _summary(findings),
+        Section("How to read this", [Text(text, lead=lead) for lead, text in _READING.items()]),
+        Section(
+            "Numbers",
+            [
+                Picture(
+                    numbers_of_measurements(findings, along, reference),
+                    "Every number of every measurement; an arrow at the edge is one far outside of all known ones.",
+                    f"Numbers with intervals of {findings.sizes['measurement']} measurements.",
+                )
+            ],
+        ),
+        _signals(findings, reference),
+    ]
+    if structures:
+        sections.append(_structures(structures))
+    if reference is not None:
+        sections.append(_trust(reference, saliency))
+    sections += [
+        _everything(findings),
+        Section("Provenance", [Details({k: str(v) for k, v in provenance.items()})]),
+    ]
+    return write_report(path, title, sections, progress=progress)
+
+
+def _summary(findings: xr.Dataset) -> Section:
+    verdicts = text_of(findings, "verdict")
+    present = [v for v in VERDICTS if v in (KNOWN, NOVEL) or (verdicts == v).any()]
+    cards = {"measurements": f"{len(verdicts):,}"}
+    cards |= {v: f"{np.sum(verdicts == v):,}" for v in present}
+    if "alpha" in findings.attrs:
+        cards["novel where p-value is at most"] = f"{float(findings.attrs['alpha']):g}"
+    names = ", ".join(quantity_names(findings))
+    told = [
+        f"{quantity_names(findings)[i]}: {name}"
+        for i, name in enumerate(findings["quantity_long_name"].values)
+    ]
+    return Section("Summary", [Cards(cards), Text("; ".join(told) + ".", lead=f"Told are {names}")])
+
+
+def _signals(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
+    blocks = [
+        Picture(
+            signals_among_known(findings, reference),
+            "The signals as the agent sees them.",
+            "Curves of all signals over the band of known ones.",
+        )
+    ]
+    if readable(findings).any() and findings.sizes.get("latent_dimension", 0):
+        if reference is not None:
+            blocks.append(
+                Picture(
+                    training_space(findings, reference),
+                    "Where the agent puts each measurement among known draws. Near ones look alike to it; far from all "
+                    "known draws, nothing was learned.",
+                    "Map of known draws with the measurements on it.",
+                )
+            )
+        chosen = most_novel(findings, 4)
+        if chosen:
+            described = ", ".join(str(names_of(findings)[i]) for i in chosen)
+            blocks.append(
+                Picture(
+                    measured_against_reconstructed(findings, chosen),
+                    "The strangest measurements, against what is left of them after passing through what was learned "
+                    "of known ones.",
+                    f"Signals and reconstructions of the strangest measurements: {described}",
+                )
+            )
+    return Section("Signals", blocks)
+
+
+def _structures(structures: Sequence[tuple[str, Sequence[tuple[str, ArrayLike]]]]) -> Section:
+    blocks: list[Picture | Text] = []
+    for name, fitting in structures:
+        if not fitting:
+            blocks.append(Text("no known structure has numbers within all intervals.", lead=name))
+            continue
+        more = (
+            f", of which {_DRAWN} are drawn, from the smallest to the largest"
+            if len(fitting) > _DRAWN
+            else ""
+        )
+        places = np.unique(np.linspace(0, len(fitting) - 1, min(_DRAWN, len(fitting))).round().astype(int))
+        blocks.append(
+            Picture(
+                structures_in_space([fitting[i] for i in places]),
+                f"{name}: {len(fitting)} known structures fit{more}.",
+                f"Atoms of structures that fit {name}: {', '.join(fitting[i][0] for i in places)}",
+            )
+        )
+    return Section("Structures that fit", blocks)
+
+
+def _trust(reference: xr.Dataset, saliency: xr.DataArray | None) -> Section:
+    blocks = [
+        Picture(
+            numbers_against_truth(reference),
+            "Of fresh known draws, what was told against what is true.",
+            "Scatter plots of told against true numbers.",
+        )
+    ]
+    if np.isfinite(values_of(reference, "p_value")).any():
+        blocks.append(
+            Picture(
+                p_value_uniformity(reference),
+                "On known draws the p-values keep their promise where the line follows the diagonal.",
+                "Fraction of known draws flagged against the level.",
+            )
+        )
+    if saliency is not None:
+        blocks.append(
+            Picture(
+                saliency_curves(saliency),
+                "Where in the signal each number comes from: its slope with each point, times how far that point "
+                "usually varies.",
+                "Curves of saliency over the axis, one for each number.",
+            )
+        )
+    return Section("How far to trust the agent", blocks)
+
+
+def _everything(findings: xr.Dataset) -> Section:
+    p = values_of(findings, "p_value")
+    names = quantity_names(findings)
+    order = range(min(findings.sizes["measurement"], ROWS))
+    header = ["measurement", "verdict", "p-value", *(quantity_label(findings, i) for i in range(len(names)))]
+    rows: list[list[str | tuple[str, float]]] = []
+    value, half = (
+        values_of(findings, "value"),
+        0.5 * (values_of(findings, "high") - values_of(findings, "low")),
+    )
+    for i in order:
+        told = [
+            (concise(value[i, number], half[i, number]), float(value[i, number]))
+            for number in range(len(names))
+        ]
+        texts = [str(text_of(findings, name)[i]) for name in ("structures", "reason")]
+        rows.append(
+            [
+                str(names_of(findings)[i]),
+                str(text_of(findings, "verdict")[i]),
+                _number(float(p[i]), ".3g"),
+                *told,
+                *texts,
+            ]
+        )
+    note = "All measurements, in order; in brackets half the interval, in units of the last digits."
+    if findings.sizes["measurement"] > ROWS:
+        note = (
+            f"The first {ROWS:,} of {findings.sizes['measurement']:,}; findings.csv and findings.nc hold all."
+        )
+    table = Table([*header, "structures that fit", "reason"], rows, note, interactive=True, kinds=1)
+    return Section("All findings", [table])
+
+
+def _number(value: float, form: str) -> tuple[str, float]:
+    return (format(value, form), value) if np.isfinite(value) else ("–", float("nan"))

@@ -1,0 +1,59 @@
+"""Where the absorption edges of an element are."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.errors import ConfigurationError
+
+__all__ = ["EDGES", "edge_energy"]
+
+EDGES = ("K", "L1", "L2", "L3")
+_LOWEST, _HIGHEST = 300.0, 120_000.0
+_JUMP = 1.08
+_FINE = 1.0
+
+
+@lru_cache
+def edge_energy(element: str, edge: str) -> float:
+    """Return the energy of an edge in eV, to a few eV.
+
+    Args:
+        element: Symbol.
+        edge: One of `EDGES`.
+
+    Raises:
+        ConfigurationError: There is no such element or edge, or it lies below 300 eV or above 120 keV.
+
+    Source: where the absorption of Cromer and Liberman, J. Chem. Phys. 53, 1891 (1970) jumps.
+    """
+    number = gemmi.Element(element).atomic_number
+    if number < 3 or element != gemmi.Element(element).name:
+        raise ConfigurationError(f"element {element!r}: needs the symbol of one heavier than helium")
+    if edge not in EDGES:
+        raise ConfigurationError(f"edge {edge!r} is not known (known: {', '.join(EDGES)})")
+    found = _jumps(number)
+    # From the top: K, L1, L2, L3.
+    place = EDGES.index(edge)
+    if place >= len(found):
+        raise ConfigurationError(f"{element} has no {edge} edge between {_LOWEST:g} and {_HIGHEST:g} eV")
+    return float(found[::-1][place])
+
+
+def _jumps(number: int) -> NDArray[np.float64]:
+    """Return the energies at which f'' jumps, rising."""
+    coarse = np.geomspace(_LOWEST, _HIGHEST, 4000)
+    rises = np.flatnonzero(np.diff(np.log(_imaginary(number, coarse))) > np.log(_JUMP))
+    found = []
+    for i in rises:
+        fine = np.arange(coarse[i] - _FINE, coarse[i + 1] + 2.0 * _FINE, _FINE)
+        found.append(fine[np.argmax(np.diff(_imaginary(number, fine)))] + 0.5 * _FINE)
+    return np.array(found)
+
+
+def _imaginary(number: int, energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([gemmi.cromer_liberman(number, float(one))[1] for one in energy])
