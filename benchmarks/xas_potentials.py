@@ -1,10 +1,10 @@
-"""Phase shifts and matrix elements of bulk metals by FEFF8L: the files of nescio/xas/data.
+"""Phase shifts and matrix elements of bulk metals and cuprite by FEFF8L: the files of nescio/xas/data.
 
     pip install "nescio[feff]"
     python benchmarks/xas_potentials.py --output src/nescio/xas/data
 
 Potentials are self-consistent within 4.5 angstrom of the absorber in a sphere of 8 angstrom; for the K edge of copper
-with a core hole, for the L3 edge of platinum without. Takes some minutes.
+and cuprite with a core hole, for the L3 edge of platinum without. Takes some minutes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from nescio.xas.demo import cuprite
 from nescio.xas.feff_input import feff_input
 from nescio.xas.feff_output import read_feff_phases
 from nescio.xas.feff_run import find_feff8l, run_feff
 from nescio.xas.scattering import save_scattering, scattering_from_feff
 
 RADIUS = 8.0
-METALS = {"Cu_K": ("Cu", "K", 3.615, "full"), "Pt_L3": ("Pt", "L3", 3.924, "none")}
+BULK = {"Cu_K": ("Cu", "K", "full"), "Pt_L3": ("Pt", "L3", "none"), "Cu2O_K": ("Cu2O", "K", "full")}
+LATTICE = {"Cu": 3.615, "Pt": 3.924}
 
 
 def fcc(constant: float) -> np.ndarray:
@@ -43,9 +45,13 @@ def main() -> None:
     parser.add_argument("--programs", type=Path, help="folder that holds feff8l_rdinp and the others")
     given = parser.parse_args()
     feff = find_feff8l(given.programs)
-    for name, (element, edge, constant, hole) in METALS.items():
-        places = fcc(constant)
-        text = feff_input([element] * len(places), places, edge=edge, core_hole=hole, title=f"bulk {element}")
+    for name, (formula, edge, hole) in BULK.items():
+        if formula in LATTICE:
+            places = fcc(LATTICE[formula])
+            elements = [formula] * len(places)
+        else:
+            elements, places = cuprite(RADIUS)
+        text = feff_input(elements, places, edge=edge, core_hole=hole, title=f"bulk {formula}")
         with tempfile.TemporaryDirectory() as folder:
             phases = read_feff_phases(run_feff(text, feff, folder, seconds=1800.0))
         given.output.mkdir(parents=True, exist_ok=True)

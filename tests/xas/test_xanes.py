@@ -198,6 +198,6 @@ def test_scattering_of_two_metals_comes_along(element: str, edge: str, energy: f
 
 def test_scattering_that_does_not_come_along_is_told() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"Au at the L3 edge does not come along \(there are Cu_K, Pt_L3\)"
+        ConfigurationError, match=r"Au at the L3 edge does not come along \(there are Cu2O_K, Cu_K, Pt_L3\)"
     ):
         bulk_scattering("Au", "L3")

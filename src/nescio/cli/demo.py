@@ -18,6 +18,7 @@ class Chapter(StrEnum):
 
     diffraction = "diffraction"
     microscope = "microscope"
+    xas = "xas"
 
 
 def demo(
@@ -32,7 +33,9 @@ def demo(
 
     diffraction: learn three phases, then assess a wafer that holds a fourth
     nobody told of. microscope: find where the loops of a ferroelectric film
-    open widest, measuring 5 % of it.
+    open widest, measuring 5 % of it. xas: count the neighbours of copper
+    atoms from absorption spectra, while a particle grows and then oxidises;
+    where measured data are there (NESCIO_DATA), of platinum as well.
 
     Example: nescio demo -o demo
     """
@@ -49,3 +52,14 @@ def demo(
         found = run_microscope(folder)
         typer.echo(found.told())
         typer.echo(f"report: {found.report}")
+    if chapter in (None, Chapter.xas):
+        from nescio.xas.demo import run_demo as run_absorption
+        from nescio.xas.reproduction import data_folder
+
+        folder = output / "absorption"
+        usable_folder(folder)
+        told = run_absorption(folder, data=data_folder() if chapter is Chapter.xas else None)
+        typer.echo(told.told())
+        typer.echo(f"report: {told.report}")
+        if told.particles is not None:
+            typer.echo(f"report: {told.particles}")

@@ -184,7 +184,7 @@ class NumberAgent:
         )
 
     def structures(self, findings: xr.Dataset, most: int = 3) -> list[tuple[str, list[tuple[str, Floats]]]]:
-        """Return, of a few measurements, the structures that fit: known ones first, from the first to the last.
+        """Return, of a few measurements from the first to the last, the structures that fit; of known ones if any do.
 
         Args:
             findings: Of this agent.
@@ -193,16 +193,21 @@ class NumberAgent:
         Returns:
             Names of measurements, each with the names and positions of structures; empty where the prior knows none.
         """
-        readable = np.flatnonzero(findings["verdict"].values != UNREADABLE)
-        known = readable[findings["verdict"].values[readable] == KNOWN]
-        rows = known if len(known) else readable
-        picked = rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
         low, high = findings["low"].values, findings["high"].values
-        found = [
-            (str(findings["measurement"].values[i]), list(self.prior.structures(low[i], high[i])))
+        fits = findings["structures"].values != ""
+        known, novel = (findings["verdict"].values == verdict for verdict in (KNOWN, NOVEL))
+        rows = next(
+            (found for which in (known & fits, novel & fits, known) if len(found := np.flatnonzero(which))),
+            np.zeros(0, np.intp),
+        )
+        picked = rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
+        return [
+            (
+                str(findings["measurement"].values[i]),
+                [(one.name, one.positions) for one in self.prior.structures(low[i], high[i])],
+            )
             for i in picked
         ]
-        return [(name, [(one.name, one.positions) for one in fitting]) for name, fitting in found]
 
     def _check_alpha(self, alpha: float) -> None:
         if not 0.0 < alpha < 1.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 import xarray as xr
@@ -24,7 +25,7 @@ from nescio.view.reading import (
     text_of,
     values_of,
 )
-from nescio.view.style import MEASURED, MODEL, legend_beside, new_figure, plain, say_empty, styled
+from nescio.view.style import MEASURED, MODEL, legend_beside, log_scale, new_figure, plain, say_empty, styled
 
 __all__ = [
     "numbers_against_truth",
@@ -57,9 +58,9 @@ def quantity_label(findings: xr.Dataset, number: int) -> str:
 def numbers_of_measurements(
     findings: xr.Dataset, along: str | None = None, reference: xr.Dataset | None = None
 ) -> Figure:
-    """Draw every number of every measurement with its interval, novel ones hollow.
+    """Draw every number of every measurement with its interval, and the p-values; novel ones hollow.
 
-    The thick bar is the calibrated interval; the thin one reaches further by what depends on how it was measured.
+    Where the findings have ``truth``, that is a dashed line. The thick bar is the calibrated interval; the thin one reaches further by what depends on how it was measured.
 
     Args:
         findings: With ``value``, ``low``, ``high``, ``systematic``.
@@ -70,14 +71,17 @@ def numbers_of_measurements(
     names, count = quantity_names(findings), findings.sizes["measurement"]
     x = np.arange(count, dtype=np.float64) if along is None else values_of(findings, along)
     novel = text_of(findings, "verdict") == NOVEL
-    figure = new_figure(0.8 + 1.35 * len(names))
-    panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
-    for number, axes in enumerate(panels):
+    figure = new_figure(0.8 + 1.35 * (len(names) + 1))
+    panels = figure.subplots(len(names) + 1, 1, sharex=True, squeeze=False)[:, 0]
+    truth = values_of(findings, "truth") if "truth" in findings else None
+    for number, axes in enumerate(panels[:-1]):
         value, low, high = (values_of(findings, name)[:, number] for name in ("value", "low", "high"))
         more = values_of(findings, "systematic")[:, number] if "systematic" in findings else 0.0 * value
         further = np.hypot(0.5 * (high - low), more)
         axes.vlines(x, value - further, value + further, color="#777777", lw=0.8)
         axes.vlines(x, low, high, color=_BLUE, lw=2.4, alpha=0.55)
+        if truth is not None:
+            axes.plot(x, truth[:, number], color="#009E73", lw=1.2, ls="--")
         axes.plot(x[~novel], value[~novel], ls="", marker="o", ms=4.5, color=MEASURED)
         axes.plot(x[novel], value[novel], ls="", marker="s", ms=4.5, mfc="white", mec=MODEL, mew=1.2)
         axes.set_ylabel(quantity_label(findings, number))
@@ -85,18 +89,33 @@ def numbers_of_measurements(
             _cut(axes, values_of(reference, "truth")[:, number], x, value)
         if not np.isfinite(value).any():
             say_empty(axes, "no readable measurements")
+    _p_values(panels[-1], findings, x, novel)
     _below(panels[-1], findings, along, x)
+    true = [Line2D([], [], color="#009E73", lw=1.2, ls="--", label="true")] if truth is not None else []
     figure.legend(
         handles=[
+            *true,
             Line2D([], [], ls="", marker="o", color=MEASURED, label="known"),
             Line2D([], [], ls="", marker="s", mfc="white", mec=MODEL, mew=1.2, label="novel: may not hold"),
             Line2D([], [], color=_BLUE, lw=2.4, alpha=0.55, label=_interval(findings)),
             Line2D([], [], color="#777777", lw=0.8, label="and errors of measuring"),
         ],
         loc="outside upper center",
-        ncols=4,
+        ncols=4 + len(true),
+        columnspacing=1.2,
     )
     return figure
+
+
+def _p_values(axes: Axes, findings: xr.Dataset, x: NDArray[np.float64], novel: NDArray[np.bool_]) -> None:
+    p = values_of(findings, "p_value")
+    axes.plot(x[~novel], p[~novel], ls="", marker="o", ms=4.5, color=MEASURED)
+    axes.plot(x[novel], p[novel], ls="", marker="s", ms=4.5, mfc="white", mec=MODEL, mew=1.2)
+    axes.set_ylabel("p-value")
+    if np.isfinite(p).any():
+        log_scale(axes)
+    if "alpha" in findings.attrs:
+        axes.axhline(float(findings.attrs["alpha"]), color="#777777", lw=0.8, ls=":")
 
 
 def _cut(axes: Axes, known: NDArray[np.float64], x: NDArray[np.float64], value: NDArray[np.float64]) -> None:
@@ -255,7 +274,7 @@ def structures_in_space(structures: Sequence[tuple[str, ArrayLike]], columns: in
         columns: How many stand side by side.
     """
     rows = max(-(-len(structures) // columns), 1)
-    figure = new_figure(2.1 * rows)
+    figure = new_figure(2.3 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for number, axes in enumerate(panels):
         if number >= len(structures):
@@ -265,7 +284,7 @@ def structures_in_space(structures: Sequence[tuple[str, ArrayLike]], columns: in
             continue
         name, positions = structures[number]
         _atoms(axes, np.asarray(positions, np.float64))
-        axes.set_title(plain(name, 34), fontsize=7.5)
+        axes.set_title("\n".join(wrap(plain(name, 60), 24)), fontsize=7.5)
     return figure
 
 

@@ -141,7 +141,8 @@ def _signals(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
                 Picture(
                     training_space(findings, reference),
                     "Where the agent puts each measurement among known draws. Near ones look alike to it; far from all "
-                    "known draws, nothing was learned.",
+                    "known draws, nothing was learned. A novel one may lie among them all the same: then the signal "
+                    "holds what this map does not show, as below.",
                     "Map of known draws with the measurements on it.",
                 )
             )

@@ -87,7 +87,10 @@ def make_cluster(shape: str, element: str, lattice: float, **size: Any) -> Clust
         raise ConfigurationError(f"{shape}: {error}") from None
     if not 1 <= len(positions) <= _LARGEST:
         raise ConfigurationError(f"{shape}: {len(positions)} atoms; can be 1 to {_LARGEST}")
-    told = " ".join(f"{name} {value}" for name, value in size.items())
+    told = " ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in size.items()
+    )
     centred = positions - positions.mean(axis=0)
     return Cluster(f"{shape} {told}".strip(), (element,) * len(positions), centred)
 

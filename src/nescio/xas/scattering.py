@@ -144,20 +144,20 @@ def scattering_from_feff(phases: FeffPhases, *, largest_l: int = 3) -> Scatterin
     )
 
 
-def bulk_scattering(element: str, edge: str) -> Scattering:
-    """Return that of a bulk metal, which comes with the package: Cu at the K edge, Pt at the L3 edge.
+def bulk_scattering(formula: str, edge: str) -> Scattering:
+    """Return that of a bulk solid, which comes with the package: Cu and Cu2O at the K edge of Cu, Pt at its L3 edge.
 
-    Computed by FEFF8L {cite:p}`Ankudinov1998`, with potentials that are self-consistent within 4.5 angstrom; Cu with a
-    core hole, Pt without. ``benchmarks/xas_potentials.py`` computes them again.
+    Computed by FEFF8L {cite:p}`Ankudinov1998`, with potentials that are self-consistent within 4.5 angstrom; those of
+    Cu and Cu2O with a core hole, Pt without. ``benchmarks/xas_potentials.py`` computes them again.
 
     Raises:
         ConfigurationError: There is none; :func:`nescio.xas.feff_run.run_feff` computes it.
     """
     known = [name for name in bundled_names() if name.count("_") == 1]
-    name = f"{element}_{edge}"
+    name = f"{formula}_{edge}"
     if name not in known:
         raise ConfigurationError(
-            f"scattering of {element} at the {edge} edge does not come along (there are {', '.join(known)}); "
+            f"scattering of {formula} at the {edge} edge does not come along (there are {', '.join(known)}); "
             "compute it by FEFF"
         )
     with bundled_file(name) as file:
