@@ -68,18 +68,23 @@ def test_reproduce_xanes_prints_and_writes_the_numbers(
     from nescio.xas import reproduction
 
     numbers = {"mae": [0.1, 0.2], "fms_correlation": {"cu": 0.97}, "spectra_per_second": 10000.0}
-    asked: list[Path | None] = []
+    asked: list[tuple[Path | None, Path | None]] = []
+
+    def reproduce(data: Path | None, *, folder: Path | None) -> dict[str, Any]:
+        asked.append((data, folder))
+        return numbers
+
     monkeypatch.setenv("NESCIO_DATA", str(tmp_path))
-    monkeypatch.setattr(reproduction, "reproduce_xanes", lambda folder: asked.append(folder) or numbers)
+    monkeypatch.setattr(reproduction, "reproduce_xanes", reproduce)
     code, out, err = stage.run("reproduce", "xanes", "--json", tmp_path / "numbers.json")
     assert code == 0
     assert "measured spectra are left out" in err
     assert json.loads((tmp_path / "numbers.json").read_text(encoding="utf-8")) == numbers
     assert "5000 or more" in out
     (tmp_path / "xas").mkdir()
-    stage.run("reproduce", "xanes")
-    assert asked == [None, tmp_path / "xas"]
-    for options in (("--hard",), ("--seeds", 3), ("--seed", 3), ("-o", tmp_path / "out")):
+    stage.run("reproduce", "xanes", "-o", tmp_path / "out")
+    assert asked == [(None, None), (tmp_path / "xas", tmp_path / "out")]
+    for options in (("--hard",), ("--seeds", 3), ("--seed", 3)):
         code, _, err = stage.run("reproduce", "xanes", *options)
         assert code == 2
         assert "not of xanes" in err

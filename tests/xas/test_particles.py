@@ -283,8 +283,11 @@ def test_particles_that_were_held_out_are_told_and_their_intervals_cover() -> No
     quick = QUICK.model_copy(
         update={"networks": QUICK.networks.model_copy(update={"steps": 200, "members": 2})}
     )
-    found = held_out_particles(replace(LIBRARY, **rows), MixtureSettings(), quick, folds=3, progress=False)
+    found, told = held_out_particles(
+        replace(LIBRARY, **rows), MixtureSettings(), quick, folds=3, progress=False
+    )
     assert len(found["mae"]) == 4
+    assert told["value"].shape == told["truth"].shape
     assert found["mae"][0] < 0.5
     assert 0.75 < found["coverage90"] < 1.0
 

@@ -94,8 +94,8 @@ def reproduce(
         )
     if publication is not Publication.dkl and wanted.given:
         raise ConfigurationError(f"{wanted.given}: is of dkl, and not of {publication.value}")
-    if publication is Publication.xanes and (output is not None or seed):
-        raise ConfigurationError(f"{'--output' if output is not None else '--seed'}: is not of xanes")
+    if publication is Publication.xanes and seed:
+        raise ConfigurationError("--seed: is not of xanes")
     settings = learn_settings({}, "--set", setting or (), seed)
     if output is not None:
         usable_folder(output)
@@ -106,7 +106,7 @@ def reproduce(
     if publication is Publication.dkl:
         numbers = _explore(wanted, seed, output)
     elif publication is Publication.xanes:
-        numbers = _absorb()
+        numbers = _absorb(output)
     else:
         from nescio.xrd.reproduction import WANTED, reproduce_banko2021
 
@@ -123,14 +123,14 @@ def reproduce(
         _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else WANTED)
 
 
-def _absorb() -> dict[str, Any]:
+def _absorb(output: Path | None) -> dict[str, Any]:
     """Tell coordination numbers of particles that were held out, and of measured ones."""
     from nescio.xas.reproduction import data_folder, reproduce_xanes
 
     folder = data_folder()
     if folder is None:
         typer.echo("measured spectra are left out: they are not there (see NESCIO_DATA)", err=True)
-    return reproduce_xanes(folder)
+    return reproduce_xanes(folder, folder=output)
 
 
 def _explore(wanted: _Range, seed: int, output: Path | None) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def numbers_of_measurements(
 ) -> Figure:
     """Draw every number of every measurement with its interval, and the p-values; novel ones hollow.
 
-    Where the findings have ``truth``, that is a dashed line. The thick bar is the calibrated interval; the thin one reaches further by what depends on how it was measured.
+    Where the findings have ``truth``, that is a dashed line. The thick bar is the calibrated interval; the thin one
+    reaches further by what depends on how it was measured.
 
     Args:
         findings: With ``value``, ``low``, ``high``, ``systematic``.

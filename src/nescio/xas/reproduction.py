@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -26,9 +26,14 @@ from nescio.xas.prepare import prepare_normalised
 from nescio.xas.prior import CoordinationPrior
 from nescio.xas.spectrum import Normalised, normalised
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 __all__ = [
     "WANTED",
     "data_folder",
+    "draw_held_out",
+    "draw_measured",
     "held_out_particles",
     "measured_copper",
     "measured_platinum",
@@ -51,6 +56,7 @@ WANTED = {
     "pt_particles_c1": "8.4 (EXAFS), within 1, or novel",
 }
 FOLDS = 6
+_DRAWN = 8
 _TIMES = 6
 """How often each particle is measured, with other errors each time."""
 _EVALUATION, _CALIBRATION = 11, 12
@@ -64,19 +70,22 @@ def held_out_particles(
     *,
     folds: int = FOLDS,
     progress: bool | None = None,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], xr.Dataset]:
     """Tell the numbers of particles none of whose sites were learned from.
 
     The particles are dealt into folds. Of each, networks learn from the sites of all particles that share none with it
     or with the next fold, whose particles calibrate the intervals.
 
     Returns:
-        ``mae`` of each coordination number, ``coverage90`` over all of them, and that of each.
+        ``mae`` of each coordination number, ``coverage90`` over all of them, and that of each; and ``truth``, ``value``,
+        ``low`` and ``high`` (measurement, quantity) of all.
     """
+    import xarray as xr
+
     there = np.isfinite(library.distance)
     fold = np.arange(len(library.clusters)) % folds
     everything = Mixtures(library, mixtures, chosen=np.flatnonzero(there))
-    errors, inside = [], []
+    parts: list[list[Floats]] = []
     with track("held-out particles", folds, enabled=progress) as advance:
         for number in range(folds):
             asked, calibrating = fold == number, fold == (number + 1) % folds
@@ -97,17 +106,26 @@ def held_out_particles(
             )
             signals, numbers = _particles(everything, library, there, asked, _EVALUATION)
             told = agent.regression.expect(signals)
-            errors.append(np.abs(told.mean - numbers))
-            inside.append((numbers >= told.low) & (numbers <= told.high))
+            parts.append([numbers, told.mean, told.low, told.high])
             advance(1.0)
+    truth, value, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
     shells = library.coordination.shape[1]
-    table = np.concatenate(errors)[:, :shells]
-    within = np.concatenate(inside)[:, :shells]
-    return {
-        "mae": table.mean(axis=0).tolist(),
+    quantities = CoordinationPrior(library, mixtures).quantities
+    both = ("measurement", "quantity")
+    everything_told = xr.Dataset(
+        {"truth": (both, truth), "value": (both, value), "low": (both, low), "high": (both, high)},
+        {
+            "quantity": [one.name for one in quantities],
+            "quantity_units": ("quantity", [one.units for one in quantities]),
+        },
+    )
+    within = ((truth >= low) & (truth <= high))[:, :shells]
+    numbers_told = {
+        "mae": np.abs(value - truth)[:, :shells].mean(axis=0).tolist(),
         "coverage90": float(within.mean()),
         "coverage90_each": within.mean(axis=0).tolist(),
     }
+    return numbers_told, everything_told
 
 
 def _particles(
@@ -132,11 +150,11 @@ def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
     """
     foil = normalised(read_columns(data / "foils" / "cu_metal_rt.xdi"), e0=_CU_E0)
     files = sorted((data / "cu_temperature").glob("*.xmu"))
-    return _told(agent, [normalised(read_columns(file), e0=_CU_E0) for file in files], foil)
+    return _told(_assessed(agent, [normalised(read_columns(file), e0=_CU_E0) for file in files], foil))
 
 
-def measured_platinum(agent: NumberAgent, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return C1 of a platinum foil, and of platinum particles on carbon, with what is flagged.
+def measured_platinum(agent: NumberAgent, data: Path) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return findings on a platinum foil, and on platinum particles on carbon.
 
     Args:
         agent: Of platinum.
@@ -145,16 +163,20 @@ def measured_platinum(agent: NumberAgent, data: Path) -> tuple[dict[str, Any], d
     foil = normalised(read_columns(data / "foils" / "pt_metal_rt.xdi"), e0=_PT_E0)
     particles, _ = read_athena(data / "nanoparticles" / "PtData.prj")
     return (
-        _told(agent, [foil], foil),
-        _told(agent, [normalised(one, e0=_PT_E0) for one in particles], foil),
+        _assessed(agent, [foil], foil),
+        _assessed(agent, [normalised(one, e0=_PT_E0) for one in particles], foil),
     )
 
 
-def _told(agent: NumberAgent, spectra: Sequence[Normalised], foil: Normalised) -> dict[str, Any]:
+def _assessed(agent: NumberAgent, spectra: Sequence[Normalised], foil: Normalised) -> xr.Dataset:
     if not isinstance(agent.prior, CoordinationPrior):
         raise ConfigurationError(f"an agent of technique 'xas' is needed, not of {agent.prior.technique!r}")
     # They were measured at other beamlines than the foil.
-    found = agent.assess(prepare_normalised(spectra, agent.prior, foil, align="edge")).sel(quantity="C1")
+    return agent.assess(prepare_normalised(spectra, agent.prior, foil, align="edge"))
+
+
+def _told(findings: xr.Dataset) -> dict[str, Any]:
+    found = findings.sel(quantity="C1")
     return {
         str(name): {
             "c1": float(found["value"][row]),
@@ -185,28 +207,73 @@ def data_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def reproduce_xanes(data: Path | None, *, progress: bool | None = None) -> dict[str, Any]:
+def reproduce_xanes(
+    data: Path | None, *, folder: Path | None = None, progress: bool | None = None
+) -> dict[str, Any]:
     """Return everything that ``nescio reproduce xanes`` prints.
 
     Args:
         data: Folder of measured spectra; without one, what needs it is left out.
+        folder: For figures, as PNG.
         progress: Show progress bars; by default where standard error is a terminal.
     """
     copper, platinum = bundled_library("Cu", "K"), bundled_library("Pt", "L3")
     # First, as long as nothing else has warmed the machine.
     found = scattering_numbers(data)
     for kind in ("difference", "absorption"):
-        told = held_out_particles(platinum, MixtureSettings(input=kind), NumberSettings(), progress=progress)
+        told, everything = held_out_particles(
+            platinum, MixtureSettings(input=kind), NumberSettings(), progress=progress
+        )
         found |= told if kind == "difference" else {"absorption": told}
+        if folder is not None and kind == "difference":
+            draw_held_out(everything, folder)
     agent = learn_numbers(CoordinationPrior(platinum), progress=progress)
     found["spectra_per_second"] = spectra_per_second(agent)
     if data is not None:
         found["cu_foil_c1"] = measured_copper(
             learn_numbers(CoordinationPrior(copper), progress=progress), data
         )
-        _, found["pt_particles_c1"] = measured_platinum(agent, data)
+        _, particles = measured_platinum(agent, data)
+        found["pt_particles_c1"] = _told(particles)
+        if folder is not None:
+            draw_measured(agent, particles, folder)
         alone = learn_numbers(
             CoordinationPrior(platinum, MixtureSettings(input="absorption")), progress=progress
         )
-        found["pt_foil_c1"], found["absorption"]["pt_particles_c1"] = measured_platinum(alone, data)
+        foil, particles = measured_platinum(alone, data)
+        found["pt_foil_c1"] = _told(foil)
+        found["absorption"]["pt_particles_c1"] = _told(particles)
     return found
+
+
+def draw_held_out(told: xr.Dataset, folder: Path) -> None:
+    """Write what was told of particles that were held out, against the truth, as held-out.png."""
+    from nescio.view import figure_png, numbers_against_truth
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "held-out.png").write_bytes(figure_png(numbers_against_truth(told)))
+
+
+def draw_measured(agent: NumberAgent, findings: xr.Dataset, folder: Path) -> None:
+    """Write figures of measured spectra: platinum-numbers, -signals, -space, saliency and structures, as PNG."""
+    from nescio.view import (
+        figure_png,
+        numbers_of_measurements,
+        saliency_curves,
+        signals_among_known,
+        structures_in_space,
+        training_space,
+    )
+
+    folder.mkdir(parents=True, exist_ok=True)
+    known = agent.reference()
+    fitting = [one for _, structures in agent.structures(findings, 6) for one in structures]
+    places = np.unique(np.linspace(0, max(len(fitting) - 1, 0), _DRAWN).astype(int))
+    for name, figure in {
+        "platinum-numbers": numbers_of_measurements(findings, reference=known),
+        "platinum-signals": signals_among_known(findings, known),
+        "platinum-space": training_space(findings, known),
+        "saliency": saliency_curves(agent.saliency()),
+        "structures": structures_in_space([fitting[i] for i in places if i < len(fitting)]),
+    }.items():
+        (folder / f"{name}.png").write_bytes(figure_png(figure))
