@@ -14,7 +14,11 @@ AXIS (coordinate)                    AXIS                  ``two_theta`` ("degre
 ``source``                           measurement           its file, where those of several were put together
 attribute ``wavelength_angstrom``                          float; absent where the file does not say
 attribute ``source``                                       path of the file as it was given
+attribute ``left_out``                                     what else the file holds, and why it is of no use
 ===================================  ====================  ===================================================
+
+Where each measurement has an axis of its own (energies of an absorption spectrum), ``intensity`` and the axis have the
+dimensions (measurement, point), NaN where padded.
 
 Prepared (what `Technique.prepare` returns): the same, on the prior's grid, with ``intensity`` scaled to 0-1;
 boolean ``covered`` (measurement, AXIS), False where nothing was measured; ``background`` as subtracted, in
@@ -41,6 +45,26 @@ name                      dimensions                     meaning
 
 Numbers of an unreadable measurement are NaN. Findings on reference signals (`Agent.reference`) also have ``truth``
 (measurement), the class that each was drawn from. The level alpha is an attribute.
+
+Numbers: where a prior tells numbers and not classes (:class:`nescio.techniques.NumberPrior`), prepared signals are in
+units of their own, and ``disturbed`` (measurement, disturbance, AXIS) is what they would be with errors of measuring
+that nobody knows exactly, each called "cause: what". Findings have ``intensity``, ``latent``, ``reconstruction``,
+``p_value``, ``verdict`` and ``reason`` as above, and
+
+==========================================  ======================  ===================================================
+name                                        dimensions              meaning
+==========================================  ======================  ===================================================
+``value``                                   measurement, quantity   what is told
+``aleatoric``                               measurement, quantity   standard deviation that signals like this leave open
+``epistemic``                               measurement, quantity   standard deviation among the networks
+``systematic``                              measurement, quantity   change with the disturbances, the causes in squares
+``low``, ``high``                           measurement, quantity   calibrated interval, of the first two
+``structures``                              measurement             names of known structures that fit all intervals
+``truth``                                   measurement, quantity   what is true, where that is known
+``quantity`` (coordinate)                   quantity                names
+``quantity_units``, ``quantity_long_name``  quantity                their units, and what they are
+attribute ``level``                                                 share of known numbers that the intervals hold
+==========================================  ======================  ===================================================
 
 Explored (what an exploration leaves for figures and reports): one entry along ``measurement`` for each measurement
 that was made, in order, and one along ``decision`` for each time that the next was chosen. Only ``position``,

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from nescio.errors import ConfigurationError, FileError
-from nescio.xas import FCC_SHELLS, Scattering, bulk_scattering, make_cluster
+from nescio.xas import FCC_SHELLS, Cluster, CoordinationPrior, Scattering, bulk_scattering, make_cluster
 from nescio.xas.library import SiteLibrary, compute_library, joined, load_library, save_library
 from nescio.xas.mixtures import Mixtures, MixtureSettings, numbers_of
 from nescio.xas.xanes import site_absorption
@@ -39,6 +39,7 @@ def library() -> SiteLibrary:
         edge="K",
         energy=energy,
         mu=mu,
+        neighbours=np.array(["Cu"]),
         coordination=np.array([[12.0, 6.0], [4.0, 0.0], [6.0, 2.0]]),
         distance=np.array([2.6, 2.5, 2.4]),
         clusters=np.array(["one", "two"]),
@@ -216,3 +217,49 @@ def test_what_cannot_be_drawn_is_told(library: SiteLibrary) -> None:
     assert numbers_of(alone).shape == (3, 3)
     drawn = np.asarray(Mixtures(alone, STILL)(jax.random.key(0), 500, jnp.asarray(0))[1])
     assert np.isfinite(drawn).all()
+
+
+def test_of_two_elements_neighbours_are_counted_apart() -> None:
+    """Copper and oxygen, as they scatter in cuprite."""
+    scattering = bulk_scattering("Cu2O", "K")
+    assert scattering.elements == ("Cu", "O", "Cu")
+    square = np.array([[0.0, 0, 0], [1.9, 0, 0], [-1.9, 0, 0], [0, 2.4, 0], [0, -2.4, 0]])
+    particles = [
+        Cluster("oxide", ("Cu", "O", "O", "Cu", "Cu"), square),
+        Cluster("metal", ("Cu", "Cu", "Cu", "Cu", "Cu"), square * 1.3),
+    ]
+    found = compute_library(particles, scattering, ENERGY, particles[1], radius=6.0, limits=[2.6, 4.0])
+    assert found.neighbours.tolist() == ["Cu", "O"]
+    assert found.shells == 2
+    # Of the oxide's three copper atoms, the middle one, and the two that are alike; oxygen absorbs nothing.
+    assert found.counts[:2, 0].tolist() == [1, 2]
+    np.testing.assert_array_equal(found.coordination[:2], [[2, 0, 2, 0], [1, 0, 0, 2]])
+    np.testing.assert_allclose(found.distance[:2], [(2 * 1.9 + 2 * 2.4) / 4.0, 2.4])
+    assert (found.coordination[2:, 2:] == 0).all()
+    prior = CoordinationPrior(found, STILL)
+    assert [one.name for one in prior.quantities] == ["C1(Cu)", "C2(Cu)", "C1(O)", "C2(O)", "R"]
+    assert prior.quantities[3].long_name == "O neighbours in the second shell"
+    assert prior.structures(np.zeros(5), np.full(5, 20.0)) == ()
+    _, numbers = Mixtures(found, STILL).of_particles(
+        jax.random.key(0), found.counts[np.isfinite(found.distance)].T
+    )
+    # Of a distance, every neighbour of either element has a vote.
+    np.testing.assert_allclose(numbers[0], [4 / 3, 0, 2 / 3, 4 / 3, (2 * 1.9 + 4 * 2.4) / 6], rtol=1e-5)
+    with pytest.raises(ConfigurationError, match="holds Pt; the scattering is of Cu among Cu, O"):
+        compute_library(
+            [Cluster("other", ("Pt",), np.zeros((1, 3)))],
+            scattering,
+            ENERGY,
+            particles[1],
+            radius=6.0,
+            limits=LIMITS,
+        )
+    with pytest.raises(ConfigurationError, match="gas: holds no Cu, which absorbs"):
+        compute_library(
+            [Cluster("gas", ("O",), np.zeros((1, 3)))],
+            scattering,
+            ENERGY,
+            particles[1],
+            radius=6.0,
+            limits=LIMITS,
+        )

@@ -196,6 +196,11 @@ def _print_numbers(title: str, numbers: Mapping[str, Any], wanted: Mapping[str, 
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping) and {"c1", "low", "high", "p_value", "novel"} <= set(value):
+        said = ", novel" if value["novel"] else ""
+        return (
+            f"{value['c1']:.1f} ({value['low']:.1f} to {value['high']:.1f}), p {value['p_value']:.2g}{said}"
+        )
     if isinstance(value, Mapping):
         return "\n".join(f"{name} {_text(one)}" for name, one in value.items())
     if isinstance(value, list | tuple):

@@ -1,6 +1,8 @@
 """X-ray absorption: forward models of chi(k) and mu(E), their transforms, and the structures they are computed of."""
 
 from nescio.xas.athena import read_athena
+from nescio.xas.background import Extracted, extract_exafs
+from nescio.xas.cleaning import aligned, deglitched, merged
 from nescio.xas.clusters import Cluster, make_cluster, mixed
 from nescio.xas.columns import read_columns
 from nescio.xas.contour import broadening_matrix, contour_energies
@@ -59,6 +61,7 @@ __all__ = [
     "FCC_SHELLS",
     "Cluster",
     "CoordinationPrior",
+    "Extracted",
     "FeffPath",
     "FeffPhases",
     "FeffProgram",
@@ -81,6 +84,7 @@ __all__ = [
     "WindowKind",
     "XASSettings",
     "absorber_green_function",
+    "aligned",
     "broadening_matrix",
     "bulk_scattering",
     "bundled_library",
@@ -91,6 +95,7 @@ __all__ = [
     "contour_energies",
     "debye_covariance",
     "debye_displacements",
+    "deglitched",
     "distribution_kernel",
     "edge_energy",
     "einstein_displacements",
@@ -98,6 +103,7 @@ __all__ = [
     "environment",
     "exafs",
     "executor_at",
+    "extract_exafs",
     "feff_input",
     "find_feff6l",
     "find_feff8l",
@@ -109,6 +115,7 @@ __all__ = [
     "load_library",
     "load_scattering",
     "make_cluster",
+    "merged",
     "mixed",
     "morlet_wavelet",
     "normalised",

@@ -48,8 +48,10 @@ class SiteLibrary:
     """In eV from the Fermi level, shape (m,)."""
     mu: NDArray[np.float32]
     """Shape (s, m), 1 far above the edge."""
+    neighbours: NDArray[np.str_]
+    """Elements whose atoms are counted apart, shape (e,)."""
     coordination: Floats
-    """Neighbours in each shell, shape (s, shells)."""
+    """How many of them are in each shell, shape (s, e shells): all shells of the first element, then of the next."""
     distance: Floats
     """Mean distance of the nearest shell in angstrom, shape (s,); NaN where there is none."""
     clusters: NDArray[np.str_]
@@ -63,6 +65,11 @@ class SiteLibrary:
 
     def __len__(self) -> int:
         return len(self.mu)
+
+    @property
+    def shells(self) -> int:
+        """How many shells are counted."""
+        return int(self.coordination.shape[1] // len(self.neighbours))
 
 
 def compute_library(
@@ -80,10 +87,10 @@ def compute_library(
     """Compute the spectra of all sites that differ, by full multiple scattering.
 
     Args:
-        clusters: Of the absorbing element, all of which has the scattering's second potential but the absorber itself.
-        scattering: Of the element and its edge.
+        clusters: Of the elements that scatter; sites are all atoms of the absorbing one.
+        scattering: Of the element and its edge; the potentials after the absorber's are those of the other atoms.
         energy: In eV from the Fermi level, shape (m,).
-        bulk: A piece of the bulk metal; the site next to its middle is the foil's.
+        bulk: A piece of the bulk metal; the absorbing atom next to its middle is the foil's.
         radius: In angstrom; of the surroundings that count.
         limits: Where each shell of neighbours ends, in angstrom.
         sigma2: Mean square relative displacement of all neighbours, in square angstrom.
@@ -92,19 +99,30 @@ def compute_library(
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Raises:
-        ConfigurationError: A cluster holds another element, or the scattering ends too early.
+        ConfigurationError: A cluster holds an element that has no potential, or no absorber; or the scattering ends too
+            early.
         NescioError: A spectrum cannot be computed.
     """
-    element = scattering.elements[0]
+    element, *others = scattering.elements
+    # One potential for each element; of the absorber's there may be none where it has no neighbour of its kind.
+    kinds = {symbol: number for number, symbol in reversed(list(enumerate(others, 1)))}
     for cluster in (*clusters, bulk):
-        if set(cluster.elements) != {element}:
+        if not set(cluster.elements) <= set(kinds):
             raise ConfigurationError(
                 f"{cluster.name}: holds {', '.join(sorted(set(cluster.elements)))}; the scattering is of {element}"
+                + (f" among {', '.join(kinds)}" if set(kinds) != {element} else "")
             )
+        if element not in cluster.elements:
+            raise ConfigurationError(f"{cluster.name}: holds no {element}, which absorbs")
     wanted = np.asarray(energy, np.float64)
     model = site_model(scattering.on_contour(float(wanted.max())), wanted)
-    sites = unique_surroundings(clusters, radius)
-    middle = int(np.argmin(np.linalg.norm(bulk.positions - bulk.positions.mean(axis=0), axis=1)))
+    sites = [
+        one
+        for one in unique_surroundings(clusters, radius)
+        if clusters[one.cluster].elements[one.site] == element
+    ]
+    away = np.linalg.norm(bulk.positions - bulk.positions.mean(axis=0), axis=1)
+    middle = int(np.argmin(np.where(np.array(bulk.elements) == element, away, np.inf)))
     places = [(clusters[one.cluster], one.site) for one in sites] + [(bulk, middle)]
     spectra = np.full((len(places), len(wanted)), np.nan, np.float32)
     identity = _identity(model, places, radius, sigma2)
@@ -114,7 +132,7 @@ def compute_library(
             cluster, site = places[row]
             near = int((np.linalg.norm(cluster.positions - cluster.positions[site], axis=1) <= radius).sum())
             filled, index = environment(cluster.positions, site, radius, atoms=-(-near // _STEP) * _STEP)
-            potentials = np.where(index < 0, -1, 1)
+            potentials = np.array([kinds[cluster.elements[i]] if i >= 0 else -1 for i in index])
             potentials[0] = 0
             spectra[row] = site_absorption(model, jnp.asarray(filled), potentials, sigma2=sigma2)
             if not np.isfinite(spectra[row]).all():
@@ -126,19 +144,35 @@ def compute_library(
             advance(1.0, cluster.name)
     if kept is not None:
         kept.unlink(missing_ok=True)
-    counted = [shells_of(cluster, limits) for cluster in clusters]
+    neighbours = [symbol for symbol in kinds if any(symbol in cluster.elements for cluster in clusters)]
+    counted = [_counted(cluster, limits, neighbours) for cluster in clusters]
     return SiteLibrary(
         element=element,
         edge=scattering.edge,
         energy=wanted,
         mu=spectra[:-1],
-        coordination=np.array([counted[one.cluster].totals[one.site] for one in sites], np.float64),
-        distance=np.array([counted[one.cluster].distances[one.site, 0, 0] for one in sites]),
+        neighbours=np.array(neighbours),
+        coordination=np.stack([counted[one.cluster][0][one.site] for one in sites]),
+        distance=np.array([counted[one.cluster][1][one.site] for one in sites]),
         clusters=np.array([cluster.name for cluster in clusters]),
         counts=_counts(sites, len(clusters)),
         foil=spectra[-1],
         state=np.zeros(len(sites), np.intp),
     )
+
+
+def _counted(cluster: Cluster, limits: ArrayLike, neighbours: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return neighbours of each atom, (atoms, e shells), and the mean distance of the nearest, (atoms,)."""
+    shells = shells_of(cluster, limits)
+    there = [shells.elements.index(symbol) if symbol in shells.elements else -1 for symbol in neighbours]
+    numbers = np.stack(
+        [shells.numbers[:, i] if i >= 0 else np.zeros_like(shells.numbers[:, 0]) for i in there], axis=1
+    )
+    first = shells.numbers[:, :, 0]
+    with np.errstate(invalid="ignore"):
+        distance = np.where(first > 0, shells.distances[:, :, 0], 0.0)
+        mean = (first * distance).sum(axis=1) / np.where(first.sum(axis=1) > 0, first.sum(axis=1), np.nan)
+    return numbers.reshape(len(cluster), -1).astype(np.float64), np.asarray(mean, np.float64)
 
 
 def _counts(sites: Sequence[Surroundings], clusters: int) -> NDArray[np.intp]:
@@ -155,7 +189,7 @@ def _identity(model: SiteModel, places: Sequence[tuple[Cluster, int]], radius: f
     for leaf in jax.tree.leaves(model):
         digest.update(np.asarray(leaf).tobytes())
     for cluster, site in places:
-        digest.update(repr(site).encode() + cluster.positions.tobytes())
+        digest.update(repr((site, cluster.elements)).encode() + cluster.positions.tobytes())
     return digest.hexdigest()
 
 
@@ -219,6 +253,7 @@ def joined(libraries: Sequence[SiteLibrary]) -> SiteLibrary:
             (other.element, other.edge) != (first.element, first.edge)
             or not np.array_equal(other.energy, first.energy)
             or not np.array_equal(other.clusters, first.clusters)
+            or not np.array_equal(other.neighbours, first.neighbours)
         ):
             raise ConfigurationError("libraries of different edges, energies or particles cannot be joined")
     return replace(
@@ -261,5 +296,8 @@ def library_of(content: bytes, source: Path) -> SiteLibrary:
         len(arrays[name]) != count for name in ("coordination", "distance", "counts", "state")
     ):
         raise FileError(f"{source}: holds no library of sites (its parts are of different lengths)")
+    elements = len(arrays["neighbours"])
+    if not elements or arrays["coordination"].ndim != 2 or arrays["coordination"].shape[1] % elements:
+        raise FileError(f"{source}: holds no library of sites (numbers do not fit the elements counted)")
     element, edge = str(arrays.pop("element")), str(arrays.pop("edge"))
     return SiteLibrary(element=element, edge=edge, **arrays)

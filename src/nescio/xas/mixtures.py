@@ -70,7 +70,7 @@ class MixtureSettings(BaseModel):
 
 
 def numbers_of(library: SiteLibrary) -> Floats:
-    """Return what is to be told of each site: its coordination numbers and the distance, shape (s, shells + 1)."""
+    """Return what is to be told of each site: its coordination numbers and the distance, shape (s, e shells + 1)."""
     return np.concatenate([library.coordination, library.distance[:, None]], axis=1)
 
 
@@ -114,6 +114,7 @@ class Mixtures:
         self._spectra = jnp.asarray(_broadened(library.energy, library.mu[rows], fine), jnp.float32)
         self._foil = jnp.asarray(_broadened(library.energy, library.foil[None], fine)[:, 0], jnp.float32)
         self._numbers = jnp.asarray(numbers_of(library)[rows], jnp.float32)
+        self._first_shells = np.arange(len(library.neighbours)) * library.shells
         everyone = np.arange(len(rows))
         rng = np.random.default_rng(seed)
         drawn = [rng.choice(everyone, len(rows)) for _ in range(members)] or [everyone]
@@ -189,7 +190,7 @@ class Mixtures:
         numbers = self._numbers[sites]
         average = jnp.einsum("nk,nko->no", weights, numbers)
         # A distance counts as often as there are neighbours at it.
-        neighbours = weights * numbers[..., 0]
+        neighbours = weights * numbers[..., self._first_shells].sum(axis=-1)
         distance = jnp.sum(neighbours * numbers[..., -1], axis=1) / jnp.sum(neighbours, axis=1)
         return average.at[:, -1].set(distance)
 

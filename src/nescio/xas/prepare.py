@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from nescio.errors import ConfigurationError, MeasurementError
+from nescio.xas.cleaning import deglitched
 from nescio.xas.edges import edge_energy
 from nescio.xas.mixtures import FWHM
 from nescio.xas.prior import CoordinationPrior, NormalisationSettings
@@ -36,6 +38,7 @@ _TOLD = (
     ("e0", "energy of the edge", "eV"),
     ("edge_step", "step at the edge, in units of the measured absorption", "1"),
     ("fermi_level", "computed Fermi level on the measured axis", "eV"),
+    ("glitches", "points that were left out", "1"),
 )
 _FURTHEST_SHIFT = 15.0
 _SAME_EDGE, _NEAR = 30.0, 20.0
@@ -96,7 +99,7 @@ def _normalised(
         raise MeasurementError(
             f"{spectrum.name}: is of the {spectrum.edge} edge; this agent knows {prior.element} {prior.edge}"
         )
-    spectrum = checked(spectrum)
+    spectrum, glitches = deglitched(checked(spectrum))
     found = edge_position(spectrum)
     if foil is not None and abs(found - foil) > _SAME_EDGE:
         raise MeasurementError(
@@ -105,7 +108,10 @@ def _normalised(
         )
     _check_edge(found, prior, f"{spectrum.name}: its edge")
     at = chosen.e0 if chosen.e0 is not None else (found if foil is None else foil)
-    return normalised(spectrum, e0=at, pre=chosen.pre, post=chosen.post, degree=chosen.degree)
+    return replace(
+        normalised(spectrum, e0=at, pre=chosen.pre, post=chosen.post, degree=chosen.degree),
+        glitches=tuple(glitches.tolist()),
+    )
 
 
 def _check_edge(energy: float, prior: CoordinationPrior, what: str) -> None:
@@ -139,7 +145,8 @@ def prepare_normalised(
     Returns:
         ``intensity``, which the networks see; ``absorption``, normalised, at the same energies; ``disturbed``, what the
         intensity would be with an energy shift of 0.5 eV either way, a broadening of 1 eV and an edge step off by
-        1 %; ``e0``, ``edge_step`` and ``fermi_level`` in eV of each spectrum's own axis; ``problem``.
+        1 %; ``e0``, ``edge_step`` and ``fermi_level`` in eV of each spectrum's own axis, and how many ``glitches`` were
+        left out; ``problem``.
 
     Raises:
         ConfigurationError: There is no foil, and the prior needs one.
@@ -163,7 +170,7 @@ def prepare_normalised(
     n, points = len(spectra), len(grid)
     absorption = np.full((n, points), np.nan)
     disturbed = np.full((n, len(_DISTURBANCES), points), np.nan)
-    told = np.full((n, 3), np.nan)
+    told = np.full((n, len(_TOLD)), np.nan)
     problems = []
     for row, one in enumerate(spectra):
         if isinstance(one, str):
@@ -176,7 +183,7 @@ def prepare_normalised(
         except MeasurementError as error:
             problems.append(str(error))
             continue
-        told[row] = one.e0, one.step, origin
+        told[row] = one.e0, one.step, origin, len(one.glitches)
         problems.append("")
     both = ("measurement", "energy")
     return xr.Dataset(

@@ -147,13 +147,19 @@ class CoordinationPrior:
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """C1, C2, ... and R."""
-        shells = self.library.coordination.shape[1]
+        """C1, C2, ... and R; with neighbours of several elements C1(Cu), C2(Cu), ... C1(Pt), ..."""
         ordinal = {1: "first", 2: "second", 3: "third", 4: "fourth"}
+        neighbours = [str(symbol) for symbol in self.library.neighbours]
+        several = len(neighbours) > 1
         return (
             *(
-                Quantity(f"C{i}", "1", f"neighbours in the {ordinal.get(i, f'{i}th')} shell")
-                for i in range(1, shells + 1)
+                Quantity(
+                    f"C{i}({symbol})" if several else f"C{i}",
+                    "1",
+                    f"{symbol + ' ' if several else ''}neighbours in the {ordinal.get(i, f'{i}th')} shell",
+                )
+                for symbol in neighbours
+                for i in range(1, self.library.shells + 1)
             ),
             Quantity("R", "angstrom", "distance of the first shell"),
         )
@@ -181,11 +187,11 @@ class CoordinationPrior:
     def structures(self, low: ArrayLike, high: ArrayLike) -> tuple[Structure, ...]:
         """Return the particles that :func:`nescio.xas.known_shapes` knows whose coordination numbers fit.
 
-        Distances are not compared, since they also tell strain; of libraries with other shells than four there are
-        none.
+        Distances are not compared, since they also tell strain; of libraries with other shells than four, or with
+        several elements, there are none.
         """
-        shells = self.library.coordination.shape[1]
-        if shells != 4:
+        shells = self.library.shells
+        if shells != 4 or len(self.library.neighbours) > 1:
             return ()
         fitting = known_shapes(self.element, self._lattice).within(
             np.asarray(low)[:shells], np.asarray(high)[:shells]

@@ -44,7 +44,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 WANTED = {
-    "mae": "0.25, 0.25, 0.7, 0.6",
+    "mae": "0.25, 0.25, 0.7, 0.6 or less",
     "coverage90": "0.87 to 0.93",
     "fms_correlation": "0.97 or more",
     "fms_rms_cu": "0.065 or less",
@@ -77,8 +77,8 @@ def held_out_particles(
     or with the next fold, whose particles calibrate the intervals.
 
     Returns:
-        ``mae`` of each coordination number, ``coverage90`` over all of them, and that of each; and ``truth``, ``value``,
-        ``low`` and ``high`` (measurement, quantity) of all.
+        ``mae`` of each coordination number, ``coverage90`` over all of them, and that of each; and ``truth``,
+        ``value``, ``low`` and ``high`` (measurement, quantity) of all.
     """
     import xarray as xr
 

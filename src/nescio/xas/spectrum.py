@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 _FEWEST = 30
 # An energy axis that ends below this, in eV, was surely meant in keV.
 _LOWEST = 200.0
-_GLITCH = 12.0
+_SATURATED = 5
 _FINE = 0.25
 
 
@@ -56,6 +56,8 @@ class Normalised:
     """Of that polynomial."""
     mu: Floats
     """Flattened: after the edge the polynomial is 1 everywhere. Shape (n,)."""
+    glitches: tuple[float, ...] = ()
+    """Energies in eV of points that were left out."""
 
     def at(self, energy: ArrayLike) -> Floats:
         """Return it at energies in eV, by straight lines.
@@ -110,7 +112,21 @@ def checked(spectrum: Spectrum) -> Spectrum:
         energy, mu = energy[kept], mu[kept]
     if np.ptp(mu) == 0.0:
         raise MeasurementError(f"{spectrum.name}: the signal is {mu[0]:g} everywhere")
+    first, length = _plateau(mu)
+    if length >= _SATURATED:
+        raise MeasurementError(
+            f"{spectrum.name}: the signal is {mu.max():g} at {length} points on end, from {energy[first]:.1f} eV on, "
+            "and never higher; is a detector saturated?"
+        )
     return replace(spectrum, energy=energy, mu=mu)
+
+
+def _plateau(mu: Floats) -> tuple[int, int]:
+    """Return where the longest run of points at the largest value begins, and how many they are."""
+    steps = np.diff(np.concatenate([[0], (mu == mu.max()).astype(int), [0]]))
+    begin, end = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    longest = int(np.argmax(end - begin))
+    return int(begin[longest]), int((end - begin)[longest])
 
 
 def edge_position(spectrum: Spectrum) -> float:
