@@ -18,6 +18,7 @@ from nescio.xas.disorder import (
     relative_displacement,
     static_disorder,
 )
+from nescio.xas.motion import molecular_dynamics, sweep_inputs
 
 SITES = Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data") / "xas" / "sites" / "Pt_L3.npz"
 LATTICE = 3.924
@@ -208,3 +209,61 @@ def test_single_oscillators_and_static_disorder_have_their_spreads() -> None:
     ):
         with pytest.raises(ConfigurationError, match=r"needs? (0|to be)|need to be positive"):
             call()
+
+
+def test_atoms_move_as_much_as_their_temperature_says() -> None:
+    pytest.importorskip("ase")
+    cluster = make_cluster("cuboctahedron", "Cu", 3.615, shells=1)
+    cold, warm = (
+        np.stack(
+            [
+                one.positions
+                for one in molecular_dynamics(
+                    cluster, kelvin, frames=40, every=10, settle=200, progress=False
+                )
+            ]
+        )
+        for kelvin in (50.0, 300.0)
+    )
+    assert cold.shape == (40, 13, 3)
+    np.testing.assert_allclose(cold.mean(axis=1), 0.0, atol=1e-9)
+
+    def spread(frames: np.ndarray) -> float:
+        """Return the variance of the distances from the middle atom: no turn of the whole changes it."""
+        middle = int(np.argmin(np.linalg.norm(cluster.positions, axis=1)))
+        others = np.delete(np.arange(13), middle)
+        distance = np.linalg.norm(frames[:, others] - frames[:, [middle]], axis=2)
+        return float(distance.var(axis=0).mean())
+
+    # Classical and nearly harmonic: in proportion to the temperature.
+    assert 3.0 < spread(warm) / spread(cold) < 12.0
+    # Of copper at room temperature, 0.0085 square angstrom in the bulk; softer at a surface, stiffer in so small a one.
+    assert 0.003 < spread(warm) < 0.03
+    again = molecular_dynamics(cluster, 50.0, frames=2, every=10, settle=200, progress=False)
+    np.testing.assert_array_equal(again[1].positions, cold[1])
+    for told, said in (
+        ({"temperature": -3.0}, "temperature -3 K"),
+        ({"temperature": 300.0, "frames": 0}, "frames 0: needs 1"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            molecular_dynamics(cluster, **told)
+    with pytest.raises(ConfigurationError, match=r"forces of Fe are not known \(known: Al, Cu"):
+        molecular_dynamics(make_cluster("sphere", "Fe", 3.6, radius=3.0), 300.0)
+
+
+def test_a_sweep_covers_every_site_and_strain() -> None:
+    particles = [
+        make_cluster("sphere", "Pt", 3.924, radius=3.0),
+        make_cluster("sphere", "Pt", 3.924, radius=4.0),
+    ]
+    inputs = sweep_inputs(particles, edge="L3", absorber="Pt", strains=(-0.02, 0.0), core_hole="none")
+    assert len(inputs) == 2 * sum(len(one) for one in particles)
+    assert len(set(inputs.values())) == len(inputs)
+    few = sweep_inputs(particles, edge="L3", absorber="Pt", alike_within=9.0)
+    # A middle and a surface of thirteen atoms; a middle, and two kinds of surface of nineteen.
+    assert len(few) == 5
+    assert all("strain +0" in name and "EDGE L3" in text for name, text in few.items())
+    twice = sweep_inputs([particles[0], particles[0]], edge="L3", absorber="Pt")
+    assert len(twice) == 26
+    with pytest.raises(ConfigurationError, match="none of the 2 clusters holds Cu"):
+        sweep_inputs(particles, edge="K", absorber="Cu")

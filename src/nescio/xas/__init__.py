@@ -40,6 +40,7 @@ from nescio.xas.library import (
     save_library,
 )
 from nescio.xas.mixtures import Mixtures, MixtureSettings, numbers_of
+from nescio.xas.motion import EMT_ELEMENTS, molecular_dynamics, sweep_inputs
 from nescio.xas.multiple_scattering import absorber_green_function
 from nescio.xas.prepare import prepare_normalised, prepare_spectra
 from nescio.xas.prior import CoordinationPrior, LibrarySettings, NormalisationSettings, XASSettings
@@ -58,6 +59,7 @@ from nescio.xas.windows import WindowKind, window
 from nescio.xas.xanes import SiteModel, environment, site_absorption, site_model
 
 __all__ = [
+    "EMT_ELEMENTS",
     "FCC_SHELLS",
     "Cluster",
     "CoordinationPrior",
@@ -117,6 +119,7 @@ __all__ = [
     "make_cluster",
     "merged",
     "mixed",
+    "molecular_dynamics",
     "morlet_wavelet",
     "normalised",
     "numbers_of",
@@ -143,6 +146,7 @@ __all__ = [
     "spectra_of",
     "static_disorder",
     "sweep_feff",
+    "sweep_inputs",
     "unique_surroundings",
     "wavenumber_from_energy",
     "window",
