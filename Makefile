@@ -12,7 +12,7 @@ PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 
 .PHONY: help demo test slow lint docs lock clean
 
 help:
-	@echo "make demo   learn three phases, assess a simulated wafer, write demo/"
+	@echo "make demo   diffraction, microscope and absorption on simulated samples, into demo/"
 	@echo "make test   everything that must hold: style, types, layers, documentation, tests"
 	@echo "make slow   the tests that take minutes each, on measured data"
 	@echo "make lint   style, types and layers only"

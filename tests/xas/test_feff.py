@@ -200,6 +200,19 @@ def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(tmp_path: Path) -> 
         assert (folder / "phase.pad").read_text() == name
 
 
+def test_workers_of_dask_run_a_sweep(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    pretended = program(tmp_path, "touch phase.pad")
+    inputs = {f"run {i}": feff_input(["Cu"] * 4, CUBE * (1.0 + 0.01 * i), edge="K") for i in range(6)}
+    with (
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        executor_at(cluster.scheduler_address) as executor,
+    ):
+        sweep = sweep_feff(inputs, pretended, tmp_path / "results", executor=executor, progress=False)
+    assert set(sweep.results) == set(inputs)
+    assert not sweep.failures
+
+
 def test_a_scheduler_needs_an_extra() -> None:
     if importlib.util.find_spec("distributed") is None:
         with (

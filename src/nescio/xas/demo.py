@@ -97,8 +97,8 @@ def run_demo(
     """Learn copper from the library that comes along, watch a simulated series, and write a report.
 
     Args:
-        folder: Where to write: ``agent``, ``spectra`` (the series as files, and a foil), findings and ``report.html``.
-            A training that was interrupted goes on.
+        folder: Where to write: ``agent``, ``spectra`` (the series as files, and a foil), findings, ``report.html`` and
+            ``series.png``. A training that was interrupted goes on.
         settings: How to learn; the defaults if not given.
         data: Folder of measured spectra: with it, platinum particles are read as well, into ``platinum``.
         progress: Show progress bars; by default where standard error is a terminal.
@@ -107,7 +107,7 @@ def run_demo(
         InterruptedTrainingError: Ctrl-C was pressed while learning.
         FileError: The folder cannot be written to.
     """
-    from nescio.view import numbers_report, write_findings
+    from nescio.view import figure_png, numbers_of_measurements, numbers_report, write_findings
 
     chosen = settings or NumberSettings()
     # Spectra are computed up to 120 eV; what is simulated beyond that has no wiggles, and is fitted by itself.
@@ -131,9 +131,11 @@ def run_demo(
         )
         write_findings(findings, folder)
         tell(1)
+    reference = agent.reference()
+    (folder / "series.png").write_bytes(figure_png(numbers_of_measurements(findings, "time", reference)))
     report = numbers_report(
         findings,
-        agent.reference(),
+        reference,
         path=folder / "report.html",
         provenance={
             "what this is": "nescio demo xas: a simulated series, nothing here was measured",
