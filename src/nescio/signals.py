@@ -59,7 +59,7 @@ name                                        dimensions              meaning
 ``epistemic``                               measurement, quantity   standard deviation among the networks
 ``systematic``                              measurement, quantity   change with the disturbances, the causes in squares
 ``low``, ``high``                           measurement, quantity   calibrated interval, of the first two
-``structures``                              measurement             names of known structures that fit all intervals
+``structures``                              measurement             known structures that fit, with all errors
 ``truth``                                   measurement, quantity   what is true, where that is known
 ``quantity`` (coordinate)                   quantity                names
 ``quantity_units``, ``quantity_long_name``  quantity                their units, and what they are

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -193,7 +193,7 @@ class NumberAgent:
         Returns:
             Names of measurements, each with the names and positions of structures; empty where the prior knows none.
         """
-        low, high = findings["low"].values, findings["high"].values
+        low, high = _reach({name: findings[name].values for name in ("value", "low", "high", "systematic")})
         fits = findings["structures"].values != ""
         known, novel = (findings["verdict"].values == verdict for verdict in (KNOWN, NOVEL))
         rows = next(
@@ -271,12 +271,9 @@ class NumberAgent:
         axis = str(self.prior.axis.name)
         both = ("measurement", "quantity")
         reasons, structures = [], []
+        low, high = _reach(told)
         for i in range(len(asked)):
-            fitting = (
-                [one.name for one in self.prior.structures(told["low"][i], told["high"][i])]
-                if asked[i]
-                else []
-            )
+            fitting = [one.name for one in self.prior.structures(low[i], high[i])] if asked[i] else []
             more = len(fitting) - _NAMED
             structures.append("; ".join(fitting[:_NAMED]) + (f"; and {more} more" if more > 0 else ""))
             reasons.append(self._reason(told, i, float(p_value[i]), alpha) if asked[i] else problems[i])
@@ -327,6 +324,12 @@ class NumberAgent:
         if unsure:
             text += f"; {', '.join(unsure)} depend on how it was measured by more than the interval"
         return text
+
+
+def _reach(told: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    """Return the ends of intervals that hold errors of measuring as well."""
+    half = np.hypot(0.5 * (told["high"] - told["low"]), told["systematic"])
+    return told["value"] - half, told["value"] + half
 
 
 def learn_numbers(

@@ -51,8 +51,8 @@ _READING = {
         "where the measurement could not be assessed; the reason says why."
     ),
     "Structures": (
-        "all known ones whose numbers lie within all intervals at once. Seldom is it one: the numbers do not tell "
-        "shape and size apart any better than this list does."
+        "all known ones whose numbers lie within all intervals at once, errors of measuring included. Seldom is it "
+        "one: the numbers do not tell shape and size apart any better than this list does."
     ),
 }
 

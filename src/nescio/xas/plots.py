@@ -1,4 +1,4 @@
-"""EXAFS as it is looked at: chi(k), |chi(R)| with its real part, and where in k and R at once."""
+"""EXAFS as it is looked at: chi(k), the magnitude and real part of chi(R), and where in k and R at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def exafs_figure(
     taper: float = 1.0,
     largest: float = 6.0,
 ) -> Figure:
-    """Draw a spectrum with its background, k-weighted chi(k) with its window, |chi(R)| and Re, and a wavelet map.
+    """Draw a spectrum with its background, k-weighted chi(k) with its window, chi(R), and a wavelet map.
 
     Distances are not corrected for the phase shift: neighbours are some 0.3 to 0.5 angstrom further away.
 

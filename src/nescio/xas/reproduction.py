@@ -58,7 +58,6 @@ WANTED = {
 FOLDS = 6
 _DRAWN = 8
 _TIMES = 6
-"""How often each particle is measured, with other errors each time."""
 _EVALUATION, _CALIBRATION = 11, 12
 _CU_E0, _PT_E0 = 8979.0, 11564.0
 
@@ -69,12 +68,21 @@ def held_out_particles(
     settings: NumberSettings,
     *,
     folds: int = FOLDS,
+    times: int = _TIMES,
     progress: bool | None = None,
 ) -> tuple[dict[str, Any], xr.Dataset]:
     """Tell the numbers of particles none of whose sites were learned from.
 
     The particles are dealt into folds. Of each, networks learn from the sites of all particles that share none with it
     or with the next fold, whose particles calibrate the intervals.
+
+    Args:
+        library: Of sites.
+        mixtures: How particles are measured.
+        settings: Of the networks.
+        folds: How many.
+        times: How often each particle is measured in each state, with other errors each time.
+        progress: Show a progress bar; by default where standard error is a terminal.
 
     Returns:
         ``mae`` of each coordination number, ``coverage90`` over all of them, and that of each; and ``truth``,
@@ -101,10 +109,10 @@ def held_out_particles(
                         "networks": settings.networks.model_copy(update={"seed": number}),
                     }
                 ),
-                calibration=_particles(everything, library, there, calibrating, _CALIBRATION),
+                calibration=_particles(everything, library, calibrating, _CALIBRATION, times),
                 progress=False,
             )
-            signals, numbers = _particles(everything, library, there, asked, _EVALUATION)
+            signals, numbers = _particles(everything, library, asked, _EVALUATION, times)
             told = agent.regression.expect(signals)
             parts.append([numbers, told.mean, told.low, told.high])
             advance(1.0)
@@ -129,14 +137,15 @@ def held_out_particles(
 
 
 def _particles(
-    draws: Mixtures, library: SiteLibrary, there: NDArray[np.bool_], chosen: NDArray[np.bool_], stream: int
+    draws: Mixtures, library: SiteLibrary, chosen: NDArray[np.bool_], stream: int, times: int
 ) -> tuple[Floats, Floats]:
     """Return spectra of whole particles, measured several times over, in each state of strain and motion by itself."""
+    there = np.isfinite(library.distance)
     counts = []
     for state in np.unique(library.state):
         table = np.where((library.state == state)[:, None], library.counts, 0)[there][:, chosen].T
         counts.append(table[table.sum(axis=1) > 0])
-    rows = np.repeat(np.concatenate(counts), _TIMES, axis=0)
+    rows = np.repeat(np.concatenate(counts), times, axis=0)
     signals, numbers = draws.of_particles(jax.random.key(stream), rows)
     return np.asarray(signals, np.float64), np.asarray(numbers, np.float64)
 
