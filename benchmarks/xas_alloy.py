@@ -3,9 +3,9 @@
     pip install "nescio[ase,feff]"
     python benchmarks/xas_alloy.py --folder alloy [--json FILE]
 
-Computes potentials by FEFF8L (a minute or two), spectra of some hundred sites (ten to twenty minutes; interrupted, the
-same command goes on), learns from the sites of half of the particles, calibrates with a quarter, and tells the numbers of the last quarter,
-whichever quarter that is.
+Computes potentials by FEFF8L (a minute or two), spectra of some hundred sites (ten minutes; interrupted, the same
+command goes on), learns from the sites of half of the particles, calibrates with a quarter, and tells the numbers of
+the last quarter, whichever quarter that is.
 """
 
 from __future__ import annotations
