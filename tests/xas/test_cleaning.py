@@ -70,6 +70,22 @@ def test_single_points_that_stick_out_are_left_out() -> None:
     assert len(deglitched(replace(clean, mu=sharp))[1]) == 0
 
 
+@pytest.mark.parametrize("step", [0.25, 0.5, 2.0, 3.0, 5.0])
+@pytest.mark.parametrize("half_width", [0.3, 0.8, 2.0])
+@pytest.mark.parametrize("noise", [0.0, 2e-4, 2e-3])
+def test_an_edge_is_no_glitch_however_coarsely_it_is_measured(
+    step: float, half_width: float, noise: float
+) -> None:
+    energy = np.unique(np.concatenate([np.arange(8780.0, 8940.0, 5.0), np.arange(8940.0, 9800.0, step)]))
+    x = energy - 8979.1
+    mu = 0.5 + np.arctan(x / half_width) / np.pi + 0.3 * np.exp(-0.5 * ((x - 6) / 1.5) ** 2)
+    if step <= 0.5:
+        # A peak before the edge, as soon as it is more than one point.
+        mu = mu + 0.3 * np.exp(-0.5 * ((x + 12) / 0.5) ** 2)
+    mu = mu + noise * np.random.default_rng(0).normal(size=len(x))
+    assert deglitched(Spectrum("coarse", energy, mu))[1].tolist() == []
+
+
 def test_noise_is_seldom_taken_for_glitches() -> None:
     found = [len(deglitched(made(noise=noise, seed=seed))[1]) for noise in (1e-3, 0.01) for seed in range(20)]
     # None of 15,000 points would be hit by chance, or nearly so.

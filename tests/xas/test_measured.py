@@ -54,6 +54,11 @@ def test_choices_are_made_where_nobody_makes_them_and_kept() -> None:
         ({"energy": ENERGY / 1000.0}, r"energies of 8\.78 to 9\.798; needs eV \(these look like keV\)"),
         ({"energy": ENERGY[:5], "mu": np.arange(5.0)}, "5 points; needs 30"),
         (
+            {"energy": np.where(ENERGY[-1] == ENERGY, 1e15, ENERGY)},
+            r"8780 to 1e\+15; needs eV above 0, and 200000",
+        ),
+        ({"energy": ENERGY - 9000.0}, "needs eV above 0"),
+        (
             {"mu": np.where(ENERGY == 8979.0, np.nan, made().mu)},
             r"point 75 \(of 1\) is no number|is no number",
         ),

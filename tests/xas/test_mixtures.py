@@ -116,6 +116,17 @@ def test_a_library_is_kept_as_it_was(library: SiteLibrary, tmp_path: Path) -> No
         load_library(tmp_path / "other.npz")
     with pytest.raises(FileError, match=r"none\.npz"):
         load_library(tmp_path / "none.npz")
+    for changes, said in (
+        ({"foil": library.foil[:-1]}, "foil is damaged"),
+        ({"mu": library.mu * np.nan}, "mu is not finite"),
+        ({"energy": library.energy[::-1]}, "its energies do not rise"),
+        ({"distance": library.distance[:, None]}, "distance is damaged"),
+        ({"coordination": library.coordination.astype(str)}, "coordination is damaged"),
+        ({"neighbours": np.array(["Cu", "Pt", "Au"])}, "numbers do not fit the elements"),
+    ):
+        save_library(load_like(library, **changes), tmp_path / "damaged.npz")
+        with pytest.raises(FileError, match=rf"damaged\.npz: holds no library of sites \({said}"):
+            load_library(tmp_path / "damaged.npz")
 
 
 def test_libraries_of_the_same_particles_are_joined(library: SiteLibrary) -> None:

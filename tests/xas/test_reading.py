@@ -21,7 +21,7 @@ from nescio.xas.coordination import FCC_SHELLS
 from nescio.xas.technique import XAS
 
 ENERGY = np.arange(8900.0, 9200.0, 1.5)
-MU = 0.2 + 0.5 * (1.0 + np.tanh((ENERGY - 8979.0) / 3.0))
+MU = 0.2 + 0.5 * (1.0 + np.tanh((ENERGY - 8979.0) / 3.0)) - 2e-4 * (ENERGY - 8900.0)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,7 @@ def nexus(path: Path) -> Path:
         second["Energy"] = ENERGY
         second["mu"] = MU
         second["title"] = "text"
+        second["Energy"].attrs["units"] = [b"eV", b"eV"]
         broken = file.create_group("scan3")
         broken["energy"] = ENERGY
         broken["mu"] = MU[:-3]
@@ -95,6 +96,12 @@ def test_one_of_several_spectra_is_named(tmp_path: Path) -> None:
         one_spectrum(f"{file}#foil")
     with pytest.raises(FileError, match=r"none\.xdi"):
         one_spectrum(tmp_path / "none.xdi")
+    with h5py.File(tmp_path / "dark.h5", "w") as opened:
+        opened["dark/energy"], opened["dark/i0"], opened["dark/itrans"] = ENERGY, 0.0 * MU, MU
+    with pytest.raises(
+        FileError, match=r"dark\.h5: no spectrum can be used; the first: dark: a detector counted"
+    ):
+        one_spectrum(tmp_path / "dark.h5")
 
 
 def test_what_is_read_crosses_as_a_dataset_and_back(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from nescio.errors import InterruptedTrainingError
+from nescio.errors import AgentError, InterruptedTrainingError
 from nescio.learn import LearnSettings, load_agent
 from nescio.xrd import demo
 from nescio.xrd.demo import print_outcome, run_demo
@@ -94,7 +94,7 @@ def test_an_interrupted_demo_goes_on_and_a_foreign_state_is_no_obstacle(
         if len(asked) == 1:
             raise InterruptedTrainingError("run the same command with --resume to go on")
         if len(asked) == 2:
-            raise demo.AgentError("of another prior")
+            raise AgentError("of another prior")
         return agent
 
     monkeypatch.setattr(demo, "learn", learn)

@@ -28,6 +28,7 @@ from nescio.learn.regression import (
     RegressionSettings,
     fit_regression,
 )
+from nescio.learn.resumed import learned_into
 from nescio.learn.sampling import PriorSampler, Sampler, StoredSampler, TrainingDraw
 from nescio.learn.settings import (
     CalibrationSettings,
@@ -82,6 +83,7 @@ __all__ = [
     "flagged_fraction",
     "learn",
     "learn_numbers",
+    "learned_into",
     "load_agent",
     "open_agent",
     "save_agent",

@@ -32,8 +32,8 @@ _Whole = Annotated[int, Strict()]
 _Real = Annotated[float, Strict(), AllowInfNan(False)]
 _Count = Annotated[_Whole, Field(ge=50, le=1_000_000)]
 
-# Random keys: one stream for each purpose; training takes others.
-_KNOWN_KEY, _HELD_OUT_KEY, _CALIBRATION_KEY, _REFERENCE_KEY = 1, 2, 3, 4
+# Random keys: one stream for each purpose, beyond those of the steps of training.
+_KNOWN_KEY, _HELD_OUT_KEY, _CALIBRATION_KEY, _REFERENCE_KEY = range(2**31 - 4, 2**31)
 _SHORT = 20_000
 _AT_ONCE = 8192
 # So many structures are named in a sentence.
@@ -52,7 +52,7 @@ class FamiliaritySettings(_Settings):
     steps: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 3000
     draws: _Count = 8000
     """It learns from so many signals."""
-    held_out: _Count = 4000
+    held_out: Annotated[_Whole, Field(ge=99, le=1_000_000)] = 4000
     """And is calibrated with so many others."""
 
     @property
@@ -193,6 +193,9 @@ class NumberAgent:
         Returns:
             Names of measurements, each with the names and positions of structures; empty where the prior knows none.
         """
+        everything = np.full(len(self.names), np.inf)
+        if not self.prior.structures(-everything, everything):
+            return []
         low, high = _reach({name: findings[name].values for name in ("value", "low", "high", "systematic")})
         fits = findings["structures"].values != ""
         known, novel = (findings["verdict"].values == verdict for verdict in (KNOWN, NOVEL))

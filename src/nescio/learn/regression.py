@@ -103,12 +103,12 @@ class _Network(eqx.Module):
 
 def _windows(x: Array, width: int) -> Array:
     """Return every second window of a signal (n, points, channels), shape (n, points / 2, width channels)."""
-    points = x.shape[1]
+    count = -(-x.shape[1] // 2)
     before = (width - 1) // 2
     padded = jnp.pad(x, ((0, 0), (before, width), (0, 0)), mode="edge")
-    starts = np.arange(0, points, 2)
-    windows = padded[:, starts[:, None] + np.arange(width)[None]]
-    return jnp.reshape(windows, (x.shape[0], len(starts), -1))
+    # By slices and not by indices, whose derivative would be summed point by point.
+    windows = jnp.stack([padded[:, first : first + 2 * count - 1 : 2] for first in range(width)], axis=2)
+    return jnp.reshape(windows, (x.shape[0], count, -1))
 
 
 class Expectation(NamedTuple):

@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 
 _AROUND = 7
 # A point this many robust standard deviations from what its neighbours promise is a glitch, if it is also further
-# than this share of the whole range.
-_FAR, _LEAST = 12.0, 0.004
+# than this share of the whole range, and if, without it, its neighbours are off by no more than this share of that.
+_FAR, _LEAST, _LEFT = 12.0, 0.004, 0.2
 _MOST = 0.03
 _FURTHEST = 20.0
 _SMOOTH, _FINE = 1.0, 0.1
@@ -30,7 +30,8 @@ def deglitched(spectrum: Spectrum) -> tuple[Spectrum, Floats]:
     """Return a spectrum without single points that stick out of their neighbours, and the energies of those.
 
     A point is compared with the straight line between the two beside it; the scale is that of the same comparison for
-    the points around. A white line is broader than that and stays.
+    the points around. That an edge or a peak is sampled coarsely is no glitch: without the point, its neighbours would
+    stick out in its place.
 
     Args:
         spectrum: As :func:`nescio.xas.spectrum.checked` returns it.
@@ -39,28 +40,41 @@ def deglitched(spectrum: Spectrum) -> tuple[Spectrum, Floats]:
         MeasurementError: More than 3 % of the points stick out: that is no glitch, but the spectrum.
     """
     energy, mu = spectrum.energy, np.asarray(spectrum.mu, np.float64)
-    kept = np.ones(len(energy), bool)
-    # One at a time, since a glitch makes its neighbours stick out as well.
-    for _ in range(int(_MOST * len(energy)) + 2):
+    least = _LEAST * float(np.ptp(mu))
+    kept = np.arange(len(energy))
+    while len(kept) > 2 * _AROUND:
         x, y = energy[kept], mu[kept]
-        part = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
-        off = y[1:-1] - (y[:-2] + part * (y[2:] - y[:-2]))
+        off = _off(x, y)
         # Of points that are alike by chance, and of those around, which the largest may not spoil.
         scale = 1.4826 * np.maximum(
             median_filter(np.abs(off), size=2 * _AROUND + 1, mode="nearest"), np.median(np.abs(off))
         )
-        excess = np.abs(off) / np.maximum(scale, 1e-12)
-        excess[np.abs(off) < _LEAST * float(np.ptp(y))] = 0.0
-        worst = int(np.argmax(excess))
-        if excess[worst] < _FAR:
+        far = np.flatnonzero((np.abs(off) > _FAR * scale) & (np.abs(off) > least))
+        worst = next((i for i in far[np.argsort(-np.abs(off[far]))] if _alone(x, y, i + 1, off[i])), None)
+        if worst is None:
             break
-        kept[np.flatnonzero(kept)[worst + 1]] = False
-    else:
-        raise MeasurementError(
-            f"{spectrum.name}: more than {_MOST:.0%} of its points stick out of their neighbours; is it too noisy, or "
-            "several scans at once?"
-        )
-    return replace(spectrum, energy=energy[kept], mu=mu[kept]), energy[~kept]
+        kept = np.delete(kept, worst + 1)
+        if len(energy) - len(kept) > max(_MOST * len(energy), 1.0):
+            raise MeasurementError(
+                f"{spectrum.name}: more than {_MOST:.0%} of its points stick out of their neighbours; is it too noisy, "
+                "or several scans at once?"
+            )
+    left = np.ones(len(energy), bool)
+    left[kept] = False
+    return replace(spectrum, energy=energy[kept], mu=mu[kept]), energy[left]
+
+
+def _off(x: Floats, y: Floats) -> Floats:
+    """Return how far each point but the first and last is off the line between its neighbours, shape (n - 2,)."""
+    part = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+    return np.asarray(y[1:-1] - (y[:-2] + part * (y[2:] - y[:-2])), np.float64)
+
+
+def _alone(x: Floats, y: Floats, place: int, off: float) -> bool:
+    """Return whether it is this point that is off, and not the curve: without it, those beside it are not."""
+    near = np.arange(max(place - 3, 0), min(place + 4, len(x)))
+    near = near[near != place]
+    return bool(np.abs(_off(x[near], y[near])).max() < _LEFT * abs(off))
 
 
 def aligned(spectrum: Spectrum, reference: Spectrum, *, near: float = 40.0) -> Spectrum:

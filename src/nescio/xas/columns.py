@@ -66,7 +66,7 @@ def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None 
         Spectrum(
             name=fields.get("sample.name", "") or file.stem,
             energy=x,
-            mu=absorption_of(file, table, columns, asked=mu is not None),
+            mu=absorption_of(file, file.name, table, columns, asked=mu is not None),
             source=str(file),
             element=fields.get("element.symbol", "").capitalize(),
             edge=fields.get("element.edge", "").upper(),
@@ -75,12 +75,13 @@ def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None 
 
 
 def absorption_of(
-    file: Path, table: Floats, columns: dict[str, int | None], *, asked: bool = False
+    file: Path, name: str, table: Floats, columns: dict[str, int | None], *, asked: bool = False
 ) -> Floats:
     """Return the absorption that columns tell.
 
     Args:
         file: For messages.
+        name: Of the spectrum, for messages.
         table: Shape (n, columns).
         columns: Index of each of `COLUMNS`, or None.
         asked: Whether the column of mu was asked for, whatever else there is.
@@ -98,7 +99,7 @@ def absorption_of(
         )
         if (above <= 0.0).any() or (below <= 0.0).any():
             raise MeasurementError(
-                f"{file.name}: a detector counted nothing at some energies; was the shutter closed?"
+                f"{name}: a detector counted nothing at some energies; was the shutter closed?"
             )
         return np.asarray(np.log(above / below) if itrans is not None else above / below)
     if mu is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from nescio import __version__
-from nescio.errors import AgentError, InterruptedTrainingError
-from nescio.learn import NumberAgent, NumberSettings, learn_numbers, save_agent
+from nescio.learn import NumberAgent, NumberSettings, learn_numbers, learned_into
 from nescio.progress import track
 from nescio.signals import NOVEL
 from nescio.xas.athena import read_athena
@@ -278,21 +276,12 @@ def _compared(findings: xr.Dataset, report: Path, particles: Path | None) -> Tol
 def _learned(
     prior: CoordinationPrior, settings: NumberSettings, folder: Path, progress: bool | None
 ) -> NumberAgent:
-    """Learn, going on from where an interrupted demo stopped if there is such a state."""
-    checkpoint = folder.with_name(f"{folder.name}.checkpoint")
-    try:
-        agent = learn_numbers(prior, settings, checkpoint=checkpoint, resume=True, progress=progress)
-    except InterruptedTrainingError:
-        raise InterruptedTrainingError(
-            f"interrupted; the state is kept in {checkpoint}, run the same command again to go on"
-        ) from None
-    except AgentError:
-        # Left by another version: of no use, and nothing the user chose.
-        shutil.rmtree(checkpoint, ignore_errors=True)
-        agent = learn_numbers(prior, settings, checkpoint=checkpoint, progress=progress)
-    save_agent(agent, folder)
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    return agent
+    return learned_into(
+        folder,
+        lambda checkpoint, resume: learn_numbers(
+            prior, settings, checkpoint=checkpoint, resume=resume, progress=progress
+        ),
+    )
 
 
 def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool | None) -> Path:

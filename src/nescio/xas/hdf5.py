@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, MeasurementError
-from nescio.files import attribute, file_content, groups_below, member, numeric_array, opened_hdf5, text_of
+from nescio.files import attribute, file_content, groups_below, member, numeric_array, opened_hdf5
 from nescio.xas.columns import COLUMNS, absorption_of
 from nescio.xas.spectrum import Spectrum, checked
 
@@ -70,10 +70,16 @@ def _columns(file: Path, group: Any) -> dict[str, NDArray[np.float64]]:
             continue
         if dataset.dtype.kind in "iuf":
             values = np.asarray(numeric_array(file, group, name, _MOST), np.float64)
-            if role == "energy" and text_of(attribute(dataset, "units") or "").lower() == "kev":
+            if role == "energy" and _told(dataset, "units").lower() == "kev":
                 values = 1000.0 * values
             found[role] = values
     return found
+
+
+def _told(node: Any, name: str) -> str:
+    """Return an attribute that is text; empty where there is none, or something else."""
+    value = attribute(node, name)
+    return value if isinstance(value, str) else ""
 
 
 def _spectrum(file: Path, group: Any, columns: dict[str, NDArray[np.float64]], name: str) -> Spectrum:
@@ -89,9 +95,9 @@ def _spectrum(file: Path, group: Any, columns: dict[str, NDArray[np.float64]], n
         Spectrum(
             name=name,
             energy=columns["energy"],
-            mu=absorption_of(file, table, where),
+            mu=absorption_of(file, name, table, where),
             source=str(file),
-            element=text_of(attribute(group, "element") or "").capitalize(),
-            edge=text_of(attribute(group, "edge") or "").upper(),
+            element=_told(group, "element").capitalize(),
+            edge=_told(group, "edge").upper(),
         )
     )

@@ -291,13 +291,29 @@ def library_of(content: bytes, source: Path) -> SiteLibrary:
         FileError: It is none.
     """
     arrays = unpacked(SiteLibrary, content, source, "library of sites")
-    count, energies = len(arrays["mu"]), len(arrays["energy"])
-    if arrays["mu"].shape != (count, energies) or any(
-        len(arrays[name]) != count for name in ("coordination", "distance", "counts", "state")
-    ):
-        raise FileError(f"{source}: holds no library of sites (its parts are of different lengths)")
-    elements = len(arrays["neighbours"])
-    if not elements or arrays["coordination"].ndim != 2 or arrays["coordination"].shape[1] % elements:
+    count, energies = len(np.atleast_1d(arrays["distance"])), len(np.atleast_1d(arrays["energy"]))
+    elements, clusters = (len(np.atleast_1d(arrays[name])) for name in ("neighbours", "clusters"))
+    shells = arrays["coordination"].shape[-1] if arrays["coordination"].ndim else 0
+    shapes = {
+        "energy": (energies,),
+        "mu": (count, energies),
+        "foil": (energies,),
+        "neighbours": (elements,),
+        "coordination": (count, shells),
+        "distance": (count,),
+        "clusters": (clusters,),
+        "counts": (count, clusters),
+        "state": (count,),
+    }
+    for name, shape in shapes.items():
+        kinds = "U" if name in ("neighbours", "clusters") else "iuf"
+        if arrays[name].shape != shape or arrays[name].dtype.kind not in kinds:
+            raise FileError(f"{source}: holds no library of sites ({name} is damaged)")
+        if name in ("energy", "mu", "foil", "coordination") and not np.isfinite(arrays[name]).all():
+            raise FileError(f"{source}: holds no library of sites ({name} is not finite everywhere)")
+    if energies < 2 or (np.diff(arrays["energy"]) <= 0.0).any():
+        raise FileError(f"{source}: holds no library of sites (its energies do not rise)")
+    if not elements or not shells or shells % elements:
         raise FileError(f"{source}: holds no library of sites (numbers do not fit the elements counted)")
     element, edge = str(arrays.pop("element")), str(arrays.pop("edge"))
     return SiteLibrary(element=element, edge=edge, **arrays)

@@ -39,9 +39,14 @@ _TOLD = (
     ("edge_step", "step at the edge, in units of the measured absorption", "1"),
     ("fermi_level", "computed Fermi level on the measured axis", "eV"),
     ("glitches", "points that were left out", "1"),
+    ("pre_low", "begin of the line before the edge, from it", "eV"),
+    ("pre_high", "end of the line before the edge, from it", "eV"),
+    ("post_low", "begin of the polynomial after the edge, from it", "eV"),
+    ("post_high", "end of the polynomial after the edge, from it", "eV"),
+    ("degree", "of the polynomial after the edge", "1"),
 )
 _FURTHEST_SHIFT = 15.0
-_SAME_EDGE, _NEAR = 30.0, 20.0
+_SAME_EDGE, _NEAR = 30.0, 30.0
 # A beamline's energy may be off by so much, in eV, and by this share.
 _CALIBRATED, _CALIBRATED_SHARE = 50.0, 0.003
 
@@ -71,8 +76,8 @@ def prepare_spectra(
         choices: Of normalisation; by default the prior's.
 
     Raises:
-        ConfigurationError: There is no foil, and the prior needs one; or an energy of the edge that is not its.
-        MeasurementError: The foil cannot be used.
+        ConfigurationError: There is no foil, and the prior needs one, or it cannot be used; or an energy of the edge
+            that is not its.
     """
     chosen = choices or prior.normalisation
     if chosen.e0 is not None:
@@ -80,7 +85,10 @@ def prepare_spectra(
             _check_edge(chosen.e0, prior, "e0")
         except MeasurementError as error:
             raise ConfigurationError(str(error)) from None
-    shown = None if foil is None else _normalised(foil, prior, chosen, None)
+    try:
+        shown = None if foil is None else _normalised(foil, prior, chosen, None)
+    except MeasurementError as error:
+        raise ConfigurationError(f"the foil cannot be used: {error}") from None
     usable: list[Normalised | str] = []
     for one in spectra:
         try:
@@ -107,7 +115,8 @@ def _normalised(
             f"needs the {prior.edge} edge of {prior.element}"
         )
     _check_edge(found, prior, f"{spectrum.name}: its edge")
-    at = chosen.e0 if chosen.e0 is not None else (found if foil is None else foil)
+    # On an energy axis of its own, a spectrum's edge is where it is found.
+    at = chosen.e0 or (found if foil is None or chosen.align == "edge" else foil)
     return replace(
         normalised(spectrum, e0=at, pre=chosen.pre, post=chosen.post, degree=chosen.degree),
         glitches=tuple(glitches.tolist()),
@@ -145,12 +154,11 @@ def prepare_normalised(
     Returns:
         ``intensity``, which the networks see; ``absorption``, normalised, at the same energies; ``disturbed``, what the
         intensity would be with an energy shift of 0.5 eV either way, a broadening of 1 eV and an edge step off by
-        1 %; ``e0``, ``edge_step`` and ``fermi_level`` in eV of each spectrum's own axis, and how many ``glitches`` were
-        left out; ``problem``.
+        1 %; ``e0``, ``edge_step`` and ``fermi_level`` in eV of each spectrum's own axis, how many ``glitches`` were
+        left out, and ranges and ``degree`` of the two fits; ``problem``.
 
     Raises:
-        ConfigurationError: There is no foil, and the prior needs one.
-        MeasurementError: The foil cannot be used.
+        ConfigurationError: There is no foil, and the prior needs one, or it cannot be used.
     """
     import xarray as xr
 
@@ -162,11 +170,14 @@ def prepare_normalised(
                 f"metallic {prior.element} measured with the spectra"
             )
         align = "edge"
-    anchor = _anchored(prior, foil)
     grid = prior.mixtures.energy
     shown = np.zeros_like(grid)
-    if difference and foil is not None:
-        shown = foil.at(anchor.origin + grid)
+    try:
+        anchor = _anchored(prior, foil)
+        if difference and foil is not None:
+            shown = foil.at(anchor.origin + grid)
+    except MeasurementError as error:
+        raise ConfigurationError(f"the foil cannot be used: {error}") from None
     n, points = len(spectra), len(grid)
     absorption = np.full((n, points), np.nan)
     disturbed = np.full((n, len(_DISTURBANCES), points), np.nan)
@@ -183,7 +194,7 @@ def prepare_normalised(
         except MeasurementError as error:
             problems.append(str(error))
             continue
-        told[row] = one.e0, one.step, origin, len(one.glitches)
+        told[row] = one.e0, one.step, origin, len(one.glitches), *one.pre, *one.post, one.degree
         problems.append("")
     both = ("measurement", "energy")
     return xr.Dataset(
@@ -250,9 +261,19 @@ def _disturbed(spectrum: Normalised, energy: Floats, absorption: Floats) -> Floa
 
 
 def half_step(spectrum: Normalised) -> float:
-    """Return where a spectrum first reaches half of its edge step, in eV."""
+    """Return where a spectrum first reaches half of its edge step, in eV.
+
+    Raises:
+        MeasurementError: That is not within 30 eV of its e0.
+    """
     near = np.arange(spectrum.e0 - _NEAR, spectrum.e0 + _NEAR, 0.05)
-    return float(near[np.argmax(spectrum.at(near) >= 0.5)])
+    reached = spectrum.at(near) >= 0.5
+    if reached[0] or not reached.any():
+        raise MeasurementError(
+            f"{spectrum.spectrum.name}: does not reach half of its edge step within {_NEAR:g} eV of "
+            f"{spectrum.e0:.1f} eV"
+        )
+    return float(near[np.argmax(reached)])
 
 
 def foil_shift(foil: Normalised, energy: ArrayLike, computed: ArrayLike) -> float:

@@ -61,7 +61,9 @@ def one_spectrum(path: str | Path) -> Spectrum:
     """
     text, _, name = str(path).partition("#")
     file, name = (Path(path), "") if Path(path).exists() else (Path(text), name)
-    found, _ = read_spectra(file)
+    found, left_out = read_spectra(file)
+    if not found:
+        raise FileError(f"{file}: no spectrum can be used; the first: {left_out[0]}")
     names = ", ".join(repr(one.name) for one in found[:20])
     if name:
         named = [one for one in found if one.name == name]

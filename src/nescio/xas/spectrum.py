@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 _FEWEST = 30
 # An energy axis that ends below this, in eV, was surely meant in keV.
 _LOWEST = 200.0
-_SATURATED = 5
+_HIGHEST = 200_000.0
+# So many points at the largest value on end are no rounding.
+_SATURATED = 10
 _FINE = 0.25
 
 
@@ -94,6 +96,11 @@ def checked(spectrum: Spectrum) -> Spectrum:
         raise MeasurementError(f"{spectrum.name}: point {bad[0] + 1} (of {bad.size}) is no number")
     if len(energy) < _FEWEST:
         raise MeasurementError(f"{spectrum.name}: {len(energy)} points; needs {_FEWEST} or more")
+    if energy.min() <= 0.0 or energy.max() > _HIGHEST:
+        raise MeasurementError(
+            f"{spectrum.name}: energies of {energy.min():g} to {energy.max():g}; needs eV above 0, and {_HIGHEST:g} at "
+            "most"
+        )
     if energy.max() < _LOWEST:
         raise MeasurementError(
             f"{spectrum.name}: energies of {energy.min():g} to {energy.max():g}; needs eV (these look like keV)"

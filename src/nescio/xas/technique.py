@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from nescio.configuration import validated
-from nescio.errors import ConfigurationError, MeasurementError
+from nescio.errors import ConfigurationError, FileError, MeasurementError
 from nescio.techniques import AnyPrior
 from nescio.xas.prepare import prepare_spectra
 from nescio.xas.prior import CoordinationPrior, NormalisationSettings
@@ -71,7 +71,7 @@ class XAS:
         )
         try:
             foil = None if path is None else one_spectrum(path)
-        except MeasurementError as error:
+        except (FileError, MeasurementError) as error:
             raise ConfigurationError(f"the foil cannot be used: {error}") from None
         return prepare_spectra(spectra_of(measured), prior, foil=foil, choices=choices)
 

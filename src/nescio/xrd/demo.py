@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import numpy as np
 import xarray as xr
 
 from nescio import __version__
-from nescio.errors import AgentError, InterruptedTrainingError
-from nescio.learn import Agent, LearnSettings, learn, save_agent
+from nescio.learn import Agent, LearnSettings, learn, learned_into
 from nescio.progress import track
 from nescio.signals import NOVEL
 from nescio.xrd.prior import Prior
@@ -108,21 +106,12 @@ def _share(which: np.ndarray) -> str:
 
 
 def _learned(known: Prior, settings: LearnSettings, folder: Path, progress: bool | None) -> Agent:
-    """Learn, going on from where an interrupted demo stopped if there is such a state."""
-    checkpoint = folder / "agent.checkpoint"
-    try:
-        agent = learn(known, settings, checkpoint=checkpoint, resume=True, progress=progress)
-    except InterruptedTrainingError:
-        raise InterruptedTrainingError(
-            f"interrupted; the state is kept in {checkpoint}, run the same command again to go on"
-        ) from None
-    except AgentError:
-        # Left by another version: of no use, and nothing the user chose.
-        shutil.rmtree(checkpoint)
-        agent = learn(known, settings, checkpoint=checkpoint, progress=progress)
-    save_agent(agent, folder / "agent")
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    return agent
+    return learned_into(
+        folder / "agent",
+        lambda checkpoint, resume: learn(
+            known, settings, checkpoint=checkpoint, resume=resume, progress=progress
+        ),
+    )
 
 
 def _report(
