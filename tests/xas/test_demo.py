@@ -5,25 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from tests.xas.quick import QUICK
 
 from nescio.errors import InterruptedTrainingError
-from nescio.learn import NumberAgent, NumberSettings, open_agent
+from nescio.learn import NumberAgent, open_agent
 from nescio.xas import bundled_library, demo
 from nescio.xas.reproduction import data_folder
-
-TINY = NumberSettings.model_validate(
-    {
-        "networks": {"hidden": [32], "members": 2, "steps": 300, "batch": 64, "learning_rate": 5e-3},
-        "familiarity": {"steps": 600, "draws": 3000, "held_out": 1000},
-        "intervals": {"draws": 1000},
-    }
-)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
-    told = demo.run_demo(folder, settings=TINY, progress=False)
+    told = demo.run_demo(folder, settings=QUICK, progress=False)
     assert told.report.is_file()
     assert told.particles is None
     assert "a copper particle that grows, 28 spectra: C1 is off by" in told.told()
@@ -76,13 +69,13 @@ def test_an_interrupted_demo_says_how_to_go_on(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(demo, "learn_numbers", interrupted)
     with pytest.raises(InterruptedTrainingError, match="run the same command again to go on"):
-        demo.run_demo(tmp_path, settings=TINY, progress=False)
+        demo.run_demo(tmp_path, settings=QUICK, progress=False)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(data_folder() is None, reason="measured spectra are not there (see NESCIO_DATA)")
 def test_measured_particles_of_platinum_are_read(tmp_path: Path) -> None:
-    told = demo.run_demo(tmp_path, settings=TINY, data=data_folder(), progress=False)
+    told = demo.run_demo(tmp_path, settings=QUICK, data=data_folder(), progress=False)
     assert told.particles is not None
     with xr.open_dataset(tmp_path / "platinum" / "findings.nc", engine="h5netcdf") as found:
         assert found.sizes["measurement"] == 6

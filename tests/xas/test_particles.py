@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from tests.xas.quick import QUICK
 from typer.testing import CliRunner
 
 from nescio.cli.application import application
 from nescio.errors import ConfigurationError, MeasurementError, NescioError
-from nescio.learn import NumberAgent, NumberSettings, learn_numbers
+from nescio.learn import NumberAgent, learn_numbers
 from nescio.techniques import NumberPrior
 from nescio.xas import (
     CoordinationPrior,
@@ -34,12 +35,6 @@ from nescio.xas.reproduction import (
     spectra_per_second,
 )
 
-QUICK = NumberSettings.model_validate(
-    {
-        "networks": {"hidden": [64], "members": 3, "steps": 500, "batch": 64, "learning_rate": 3e-3},
-        "familiarity": {"steps": 800},
-    }
-)
 LIBRARY = bundled_library("Cu", "K")
 PRIOR = CoordinationPrior(LIBRARY)
 E0 = 8979.0
