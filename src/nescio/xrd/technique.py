@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,18 @@ from nescio.xrd.prior import Prior
 from nescio.xrd.read import FILE_PATTERNS, read_patterns
 
 __all__ = ["XRD"]
+
+
+def _known(options: dict[str, Any], function: Callable[..., Any]) -> dict[str, Any]:
+    """Return options, all of which a function takes.
+
+    Raises:
+        ConfigurationError: It does not take one, such as that of another technique.
+    """
+    taken = signature(function).parameters
+    if unknown := [name for name in options if name not in taken]:
+        raise ConfigurationError(f"{', '.join(unknown)}: no such option for diffraction patterns")
+    return options
 
 
 class XRD:
@@ -32,13 +45,14 @@ class XRD:
 
     def read(self, path: Path, **options: Any) -> xr.Dataset:
         """Read one file; options as in :func:`nescio.xrd.read_patterns`."""
-        return read_patterns(path, **options)
+        return read_patterns(path, **_known(options, read_patterns))
 
     def prepare(self, measured: xr.Dataset, prior: AnyPrior, **options: Any) -> xr.Dataset:
         """Bring patterns onto the prior's grid; options as in :func:`nescio.xrd.prepare`."""
         if not isinstance(prior, Prior):
             raise ConfigurationError(f"a prior of technique 'xrd' is needed, not of {prior.technique!r}")
-        return prepare(measured, axis=prior.axis, wavelength=prior.wavelength, **options)
+        known = _known(options, prepare)
+        return prepare(measured, axis=prior.axis, wavelength=prior.wavelength, **known)
 
     def file_patterns(self) -> Sequence[str]:
         """Glob patterns of the files that can be read."""
