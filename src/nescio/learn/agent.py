@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nescio.compute import return_freed_memory
 from nescio.errors import AgentError
+from nescio.learn.asked import check_alpha, check_axis
 from nescio.learn.calibration import conformal_p_values, fit_temperature, tempered_probabilities
 from nescio.learn.draws import draw, drawn
 from nescio.learn.evaluation import Evaluation, evaluate
@@ -102,14 +103,7 @@ class Agent:
             AgentError: The data are not on the agent's axis or lack a composition it needs; or alpha is no probability,
                 or smaller than any p-value of this calibration.
         """
-        if not 0.0 < alpha < 1.0:
-            raise AgentError(f"alpha must lie between 0 and 1, not {alpha:g}")
-        smallest = 1.0 / (self.calibration.novelty.size + 1)
-        if alpha < smallest:
-            raise AgentError(
-                f"alpha {alpha:g} is below the smallest p-value that this agent can give, {smallest:.2g}; "
-                "nothing would be novel. Learn it with more calibration.draws, or choose a larger alpha"
-            )
+        check_alpha(alpha, self.calibration.novelty.size, "calibration.draws")
         signals, conditions, covered, problems = self._checked(prepared)
         n = len(signals)
         asked = np.array([not problem for problem in problems], bool)
@@ -156,16 +150,7 @@ class Agent:
         self, prepared: xr.Dataset
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[str]]:
         """Return signals, conditions, coverage and problems, or say what does not fit."""
-        axis = self.prior.axis
-        name = str(axis.name)
-        if "intensity" not in prepared or prepared["intensity"].dims != ("measurement", name):
-            raise AgentError(f"prepared measurements need an intensity over (measurement, {name})")
-        given = np.asarray(prepared[name].values, np.float64)
-        if given.shape != axis.shape or not np.allclose(given, axis.values, rtol=0, atol=1e-6):
-            raise AgentError(
-                f"the measurements are not on the agent's axis ({axis.values[0]:g} to {axis.values[-1]:g} "
-                f"{axis.attrs.get('units', '')}, {axis.size} points); prepare them with this agent's prior"
-            )
+        check_axis(prepared, self.prior.axis)
         signals = np.asarray(prepared["intensity"].values, np.float32)
         n = len(signals)
         covered = (

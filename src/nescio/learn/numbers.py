@@ -17,7 +17,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
 
-from nescio.errors import AgentError, InterruptedTrainingError
+from nescio.errors import InterruptedTrainingError
+from nescio.learn.asked import check_alpha, check_axis
 from nescio.learn.familiarity import Familiarity, fit_familiarity
 from nescio.learn.regression import Regression, RegressionSettings, fit_regression
 from nescio.learn.settings import VAESettings
@@ -123,7 +124,9 @@ class NumberAgent:
             AgentError: The data are not on the agent's axis; or alpha is no probability, or smaller than any p-value of
                 this calibration.
         """
-        self._check_alpha(alpha)
+        check_alpha(
+            alpha, None if self.familiarity is None else self.familiarity.scores.size, "familiarity.held_out"
+        )
         signals, problems = self._checked(prepared)
         asked = np.array([not problem for problem in problems], bool)
         n, quantities = len(signals), len(self.names)
@@ -212,30 +215,9 @@ class NumberAgent:
             for i in picked
         ]
 
-    def _check_alpha(self, alpha: float) -> None:
-        if not 0.0 < alpha < 1.0:
-            raise AgentError(f"alpha must lie between 0 and 1, not {alpha:g}")
-        if self.familiarity is None:
-            return
-        smallest = 1.0 / (self.familiarity.scores.size + 1)
-        if alpha < smallest:
-            raise AgentError(
-                f"alpha {alpha:g} is below the smallest p-value that this agent can give, {smallest:.2g}; "
-                "nothing would be novel. Learn it with more familiarity.held_out, or choose a larger alpha"
-            )
-
     def _checked(self, prepared: xr.Dataset) -> tuple[Floats, list[str]]:
         """Return signals and problems, or say what does not fit."""
-        axis = self.prior.axis
-        name = str(axis.name)
-        if "intensity" not in prepared or prepared["intensity"].dims != ("measurement", name):
-            raise AgentError(f"prepared measurements need an intensity over (measurement, {name})")
-        given = np.asarray(prepared[name].values, np.float64)
-        if given.shape != axis.shape or not np.allclose(given, axis.values, rtol=0, atol=1e-6):
-            raise AgentError(
-                f"the measurements are not on the agent's axis ({axis.values[0]:g} to {axis.values[-1]:g} "
-                f"{axis.attrs.get('units', '')}, {axis.size} points); prepare them with this agent's prior"
-            )
+        check_axis(prepared, self.prior.axis)
         signals = np.asarray(prepared["intensity"].values, np.float64)
         problems = (
             [str(p) for p in prepared["problem"].values] if "problem" in prepared else [""] * len(signals)
