@@ -65,6 +65,10 @@ def test_single_points_that_stick_out_are_left_out() -> None:
     found, glitches = deglitched(replace(clean, mu=mu))
     np.testing.assert_array_equal(np.sort(glitches), ENERGY[spoiled])
     np.testing.assert_allclose(np.interp(ENERGY, found.energy, found.mu), clean.mu, atol=0.02)
+    # Small ones among steep wiggles stay, and nothing else is taken for them.
+    small = clean.mu.copy()
+    small[spoiled] += np.array([0.05, -0.2, 0.03, 0.04, 0.04])
+    np.testing.assert_array_equal(np.sort(deglitched(replace(clean, mu=small))[1]), ENERGY[[20, 60]])
     # A white line of a few points is none.
     sharp = clean.mu + 0.8 * np.exp(-0.5 * ((ENERGY - 8985.0) / 0.8) ** 2)
     assert len(deglitched(replace(clean, mu=sharp))[1]) == 0

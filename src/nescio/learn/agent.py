@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +24,7 @@ from nescio.learn.neighbours import Neighbours
 from nescio.learn.novelty import VIEWS, NoveltyScale
 from nescio.learn.sampling import PriorSampler, Sampler, StoredSampler
 from nescio.learn.settings import LearnSettings
+from nescio.learn.storage import learned_identity
 from nescio.learn.train import fit
 from nescio.progress import track
 from nescio.signals import KNOWN, NOVEL, UNREADABLE, simulated_measurements
@@ -83,7 +82,7 @@ class Agent:
     @cached_property
     def identity(self) -> str:
         """Short hash of prior and settings."""
-        return _identity(self.prior, self.settings)[:12]
+        return learned_identity(self.prior, self.settings)[:12]
 
     def assess(
         self, prepared: xr.Dataset, *, alpha: float = 0.01, progress: bool | None = None
@@ -349,7 +348,7 @@ def learn(
         start,
         PriorSampler(prior) if data is None else data,
         validation=PriorSampler(prior),
-        identity=_identity(prior, settings) + source,
+        identity=learned_identity(prior, settings) + source,
         checkpoint=checkpoint,
         resume=resume,
         progress=progress,
@@ -424,12 +423,3 @@ def _calibrate(
         scale = NoveltyScale.fit(scores)
         _, _, scores, error = look(_CALIBRATION, sizes.draws)
     return Calibration(temperature, scale, np.sort(scale.combine(scores)), float(np.median(error)))
-
-
-def _identity(prior: Prior, settings: LearnSettings) -> str:
-    document = {
-        "technique": prior.technique,
-        "prior": prior.to_document(),
-        "settings": settings.model_dump(mode="json"),
-    }
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +20,7 @@ from nescio.learn.asked import check_alpha, check_axis
 from nescio.learn.familiarity import Familiarity, fit_familiarity
 from nescio.learn.regression import Regression, RegressionSettings, fit_regression
 from nescio.learn.settings import VAESettings
+from nescio.learn.storage import learned_identity
 from nescio.progress import track
 from nescio.signals import KNOWN, NOVEL, UNREADABLE, simulated_measurements
 from nescio.techniques import NumberPrior
@@ -88,7 +87,7 @@ class NumberAgent:
     regression: Regression
     familiarity: Familiarity | None
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """What is told."""
         return tuple(quantity.name for quantity in self.prior.quantities)
@@ -101,7 +100,7 @@ class NumberAgent:
     @cached_property
     def identity(self) -> str:
         """Short hash of prior and settings."""
-        return _identity(self.prior, self.settings)[:12]
+        return learned_identity(self.prior, self.settings)[:12]
 
     def assess(
         self, prepared: xr.Dataset, *, alpha: float = 0.01, progress: bool | None = None
@@ -346,7 +345,7 @@ def learn_numbers(
     trained = fit_regression(
         prior.sampler(chosen.networks.members, seed),
         chosen.networks,
-        identity=_identity(prior, chosen),
+        identity=learned_identity(prior, chosen),
         checkpoint=checkpoint,
         resume=resume,
         progress=progress,
@@ -382,12 +381,3 @@ def _drawn(
     key = jax.random.fold_in(jax.random.fold_in(root, stream), settings.networks.seed)
     signals, numbers = jax.jit(lambda k: sampler(k, n, jnp.asarray(0)))(key)
     return np.asarray(signals, np.float64), np.asarray(numbers, np.float64)
-
-
-def _identity(prior: NumberPrior, settings: NumberSettings) -> str:
-    document: dict[str, Any] = {
-        "technique": prior.technique,
-        "prior": prior.to_document(),
-        "settings": settings.model_dump(mode="json"),
-    }
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -14,11 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from nescio.errors import AgentError
+from nescio.techniques import AnyPrior
 
 __all__ = [
     "document_digest",
+    "learned_identity",
     "named_arrays",
     "read_arrays",
     "read_json",
@@ -121,6 +124,16 @@ def document_digest(document: Mapping[str, Any]) -> str:
     """
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def learned_identity(prior: AnyPrior, settings: BaseModel) -> str:
+    """Return the SHA-256 of all that an agent is learned from: technique, prior and settings."""
+    document = {
+        "technique": prior.technique,
+        "prior": prior.to_document(),
+        "settings": settings.model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -28,14 +28,15 @@ from nescio.view.latent import (
 )
 from nescio.view.patterns import measured_against_reconstructed, most_novel
 from nescio.view.reading import (
-    VERDICTS,
     axis_label,
     class_names,
     names_of,
+    present_verdicts,
     readable,
     signal_axis,
     text_of,
     values_of,
+    verdict_counts,
 )
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
 from nescio.view.wafer import wafer_map
@@ -127,11 +128,7 @@ def assessment_report(
 
 def _summary(findings: xr.Dataset) -> Section:
     verdicts, labels = text_of(findings, "verdict"), text_of(findings, "label")
-    present = [v for v in VERDICTS if v in (KNOWN, NOVEL) or (verdicts == v).any()]
-    cards = {"measurements": f"{len(verdicts):,}"}
-    cards |= {v: f"{np.sum(verdicts == v):,}" for v in present}
-    if "alpha" in findings.attrs:
-        cards["novel where p-value is at most"] = f"{float(findings.attrs['alpha']):g}"
+    present = present_verdicts(findings)
     named = [c for c in class_names(findings) if (labels == c).any()]
     rows: list[list[str | tuple[str, float]]] = []
     for label in [*named, *(["(none)"] if not np.isin(labels, named).all() else [])]:
@@ -140,7 +137,10 @@ def _summary(findings: xr.Dataset) -> Section:
         rows.append([label, *((f"{n:,}", float(n)) for n in counts)])
     return Section(
         "Summary",
-        [Cards(cards), Table(["most probable class", *present], rows, "Measurements by class and verdict")],
+        [
+            Cards(verdict_counts(findings)),
+            Table(["most probable class", *present], rows, "Measurements by class and verdict"),
+        ],
     )
 
 

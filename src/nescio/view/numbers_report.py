@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from nescio.signals import KNOWN, NOVEL
 from nescio.view.calibration import p_value_uniformity
 from nescio.view.numbers import (
     numbers_against_truth,
@@ -22,7 +21,7 @@ from nescio.view.numbers import (
     training_space,
 )
 from nescio.view.patterns import measured_against_reconstructed, most_novel
-from nescio.view.reading import VERDICTS, names_of, readable, text_of, values_of
+from nescio.view.reading import names_of, readable, text_of, values_of, verdict_counts
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
 from nescio.view.tables import concise
 
@@ -113,18 +112,14 @@ def numbers_report(
 
 
 def _summary(findings: xr.Dataset) -> Section:
-    verdicts = text_of(findings, "verdict")
-    present = [v for v in VERDICTS if v in (KNOWN, NOVEL) or (verdicts == v).any()]
-    cards = {"measurements": f"{len(verdicts):,}"}
-    cards |= {v: f"{np.sum(verdicts == v):,}" for v in present}
-    if "alpha" in findings.attrs:
-        cards["novel where p-value is at most"] = f"{float(findings.attrs['alpha']):g}"
     names = ", ".join(quantity_names(findings))
     told = [
         f"{quantity_names(findings)[i]}: {name}"
         for i, name in enumerate(findings["quantity_long_name"].values)
     ]
-    return Section("Summary", [Cards(cards), Text("; ".join(told) + ".", lead=f"Told are {names}")])
+    return Section(
+        "Summary", [Cards(verdict_counts(findings)), Text("; ".join(told) + ".", lead=f"Told are {names}")]
+    )
 
 
 def _signals(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:

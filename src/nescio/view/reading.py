@@ -117,6 +117,22 @@ def quantity_label(findings: xr.Dataset, quantity: str) -> str:
     return _QUANTITIES.get(quantity) or axis_label(findings, quantity)
 
 
+def verdict_counts(findings: xr.Dataset) -> dict[str, str]:
+    """Return how many measurements there are and have which verdict, and the level, as text by what it is."""
+    verdicts = text_of(findings, "verdict")
+    cards = {"measurements": f"{len(verdicts):,}"}
+    cards |= {v: f"{np.sum(verdicts == v):,}" for v in present_verdicts(findings)}
+    if "alpha" in findings.attrs:
+        cards["novel where p-value is at most"] = f"{float(findings.attrs['alpha']):g}"
+    return cards
+
+
+def present_verdicts(findings: xr.Dataset) -> list[str]:
+    """Return known, novel, and any other verdict that occurs."""
+    verdicts = text_of(findings, "verdict")
+    return [v for v in VERDICTS if v in (KNOWN, NOVEL) or (verdicts == v).any()]
+
+
 def readable(findings: xr.Dataset) -> NDArray[np.bool_]:
     """Return which measurements have a finite position on the map, shape (measurement,)."""
     return np.asarray(np.isfinite(values_of(findings, "latent")).all(axis=1))

@@ -44,7 +44,7 @@ _GROWING, _OXIDISING = 28, 20
 _FERMI = 8979.0
 _STEP, _BACKGROUND = 0.7, 0.35
 # Of the monochromator, in eV: full width at half maximum, and standard deviation from scan to scan.
-_RESOLUTION, _DRIFT = 0.7, 0.02
+_RESOLUTION, _DRIFT = 0.7, 0.05
 _SEED = 7
 # Cuprite: lattice constant and radius of what is computed in angstrom, mean square relative displacement in square
 # angstrom, and by how much its edge lies above that of the metal in eV.
