@@ -103,28 +103,31 @@ def chi_of_paths(table: PathTable, parameters: PathParameters, wavenumber: Array
     cumulants and the term 2 s2 / R: Bunker, Nucl. Instrum. Methods 207, 437 (1983).
     """
     size, angle = _size_and_angle(table, parameters, wavenumber)
-    return size * jnp.exp(1j * angle)
+    return jnp.swapaxes(size * jnp.exp(1j * angle), -1, -2)
 
 
 def exafs(table: PathTable, parameters: PathParameters, wavenumber: ArrayLike) -> Array:
     """Return chi(k) of all paths together, shape (..., k); see :func:`chi_of_paths`."""
     size, angle = _size_and_angle(table, parameters, wavenumber)
-    return jnp.sum(size * jnp.sin(angle), axis=-1)
+    return jnp.sum(size * jnp.sin(angle), axis=-2)
 
 
 def _size_and_angle(
     table: PathTable, parameters: PathParameters, wavenumber: ArrayLike
 ) -> tuple[Array, Array]:
-    """Return magnitude and phase of each path's chi, shape (..., k, paths), in real numbers."""
+    """Return magnitude and phase of each path's chi, shape (..., paths, k), in real numbers.
+
+    Wavenumbers are last, not paths: there are many, so that a processor takes them by the vector.
+    """
     kind = table.half_length.dtype
 
     def spread(field: ArrayLike) -> Array:
         # (..., paths) beside wavenumbers.
         values = jnp.atleast_1d(jnp.asarray(field, kind))
-        return values[..., None, :]
+        return values[..., None]
 
     n, s02, e0, delta_r, s2, c3, c4 = (spread(field) for field in parameters[:7])
-    k = jnp.asarray(wavenumber, kind)[:, None]
+    k = jnp.asarray(wavenumber, kind)
     q = jnp.sqrt(jnp.maximum(k**2 - e0 * SQUARED_WAVENUMBER_PER_EV, _LEAST_ENERGY))
     amplitude, phase, real, free = _looked_up(table, q)
     imaginary = 1.0 / free
@@ -134,7 +137,7 @@ def _size_and_angle(
         b = b + spread(parameters.broadening) * SQUARED_WAVENUMBER_PER_EV
         whole = jnp.sqrt(a**2 + b**2)
         real, imaginary = jnp.sqrt((whole + a) / 2.0), jnp.sqrt((whole - a) / 2.0)
-    r = table.half_length
+    r = table.half_length[:, None]
     shift = delta_r - 2.0 * s2 / r - 2.0 / 3.0 * a * c3
     skew = -2.0 / 3.0 * b * c3
     damping = -2.0 * (a * s2 + imaginary * (r + shift) + real * skew) + 2.0 / 3.0 * (a**2 - b**2) * c4
@@ -144,20 +147,21 @@ def _size_and_angle(
 
 
 def _looked_up(table: PathTable, q: Array) -> tuple[Array, ...]:
-    """Return amplitude, phase, momentum and mean free path at q (..., k, paths), or (..., k, 1) for all paths alike."""
-    intervals, paths = table.coefficients.shape[0], len(table.half_length)
+    """Return amplitude, phase, momentum and mean free path at q (..., paths, k), or (..., 1, k) for all paths alike."""
+    intervals, _, _, paths = table.coefficients.shape
     place = jnp.clip((q / table.interval).astype(jnp.int32), 0, intervals - 1)
-    beyond = jnp.minimum(q - place * table.interval, table.interval)[..., None, :]
-    alike = q.shape[-1] == 1
-    powers = (
-        table.coefficients[place[..., 0]]
-        if alike
-        else jnp.moveaxis(table.coefficients[place, :, :, jnp.arange(paths)], -3, -1)
-    )
-    values = powers[..., 0, :, :]
+    beyond = jnp.minimum(q - place * table.interval, table.interval)[..., None, :, :]
+    if q.shape[-2] == 1:
+        # (..., k, power, quantity, paths)
+        powers = jnp.moveaxis(table.coefficients[place[..., 0, :]], -4, -1)
+    else:
+        # (..., paths, k, power, quantity)
+        own = table.coefficients[place, :, :, jnp.arange(paths)[:, None]]
+        powers = jnp.moveaxis(own, (-2, -1), (-4, -3))
+    values = powers[..., 0, :, :, :]
     for power in range(1, 4):
-        values = values * beyond + powers[..., power, :, :]
-    return tuple(jnp.moveaxis(values, -2, 0))
+        values = values * beyond + powers[..., power, :, :, :]
+    return tuple(jnp.moveaxis(values, -3, 0))
 
 
 def distribution_kernel(
@@ -177,5 +181,5 @@ def distribution_kernel(
     """
     table = path_table([path])
     k, r = jnp.asarray(wavenumber)[:, None], jnp.asarray(distance)
-    amplitude, phase, _, free = _looked_up(table, k)
+    amplitude, phase, _, free = (quantity.T for quantity in _looked_up(table, k.T))
     return s02 * amplitude / (k * r**2) * jnp.exp(-2.0 * r / free) * jnp.sin(2.0 * k * r + phase)
