@@ -22,7 +22,8 @@ dimensions (measurement, point), NaN where padded.
 
 Prepared (what `Technique.prepare` returns): the same, on the prior's grid, with ``intensity`` scaled to 0-1;
 boolean ``covered`` (measurement, AXIS), False where nothing was measured; ``background`` as subtracted, in
-measured units; and ``problem`` (measurement): an empty string, or why that measurement cannot be assessed.
+measured units; and ``problem`` (measurement): an empty string, or why that measurement cannot be assessed. An attribute
+``notice``, if it is there, is what should be known of all of them.
 
 Findings (what `Agent.assess` returns): the prepared dataset with, for every measurement,
 

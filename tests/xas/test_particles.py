@@ -129,6 +129,30 @@ def test_an_energy_axis_of_its_own_is_put_right_by_the_edge(agent: NumberAgent) 
     assert abs(neighbours(moved) - neighbours(measured(mu))) > 0.5
 
 
+@pytest.mark.parametrize("kind", ["difference", "absorption"])
+def test_what_is_learned_from_is_aligned_as_what_is_measured(kind: str) -> None:
+    still = MixtureSettings(input=kind, shift=0.0, broadening=(0.0, 0.0), scale=0.0, slope=0.0, noise=0.0)
+    name = "cuboctahedron shells 1"
+    rows = LIBRARY.state == 0
+    counts = np.where(rows, LIBRARY.counts[:, LIBRARY.clusters.tolist().index(name)], 0)
+    mu, _ = particle(name)
+    foil = measured(LIBRARY.foil, "foil")
+    drawn, prepared = {}, {}
+    for align in ("foil", "edge"):
+        prior = CoordinationPrior(LIBRARY, still, NormalisationSettings(align=align))
+        there = np.isfinite(LIBRARY.distance)
+        drawn[align] = np.asarray(prior.sampler().of_particles(jax.random.key(0), counts[there][None])[0])[0]
+        found = prepare_normalised([measured(mu, offset=3.0 if align == "foil" else 7.0)], prior, foil)
+        assert (found.attrs["align"], "notice" in found.attrs) == (align, False)
+        prepared[align] = found["intensity"].values[0]
+        np.testing.assert_allclose(drawn[align], prepared[align], atol=0.02)
+    assert np.abs(drawn["edge"] - drawn["foil"]).max() > 0.1
+    learned = CoordinationPrior(LIBRARY, still)
+    assert (
+        "put by their edge" in prepare_normalised([measured(mu)], learned, foil, align="edge").attrs["notice"]
+    )
+
+
 def test_without_a_foil_the_edge_of_the_computed_one_serves() -> None:
     alone = CoordinationPrior(LIBRARY, MixtureSettings(input="absorption"))
     mu, _ = particle("cuboctahedron shells 3")
@@ -273,9 +297,20 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     code, _, err = run("assess", tmp_path / "cu", *files, "-o", out_folder, *foil, "--wavelength", "CuKa")
     assert (code, "wavelength: no such option for absorption spectra" in err) == (2, True)
     code, out, err = run(
-        "assess", tmp_path / "cu", *files, "-o", out_folder, *foil, "--alpha", "0.02", "--report"
+        "assess",
+        tmp_path / "cu",
+        *files,
+        "-o",
+        out_folder,
+        *foil,
+        "--alpha",
+        "0.02",
+        "--report",
+        "--align",
+        "edge",
     )
-    assert (code, err) == (0, "")
+    assert (code, err.count("\n")) == (0, 1)
+    assert err.startswith("note: each spectrum is put by its edge and those of training are not")
     assert "unreadable" in out
     table = (out_folder / "findings.csv").read_text(encoding="utf-8").splitlines()
     assert table[0].startswith(
@@ -283,7 +318,13 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     )
     assert [row.split(",")[0] for row in table[1:]] == ["sample", "iron"]
     report = (out_folder / "report.html").read_text(encoding="utf-8")
-    for heading in ("Numbers", "Structures that fit", "How far to trust the agent", "Provenance"):
+    for heading in (
+        "Numbers",
+        "Structures that fit",
+        "How far to trust the agent",
+        "Provenance",
+        "put by their edge",
+    ):
         assert heading in report
     with xr.open_dataset(out_folder / "findings.nc", engine="h5netcdf") as stored:
         assert stored["value"].sel(measurement="sample", quantity="C1").notnull()
@@ -317,9 +358,11 @@ def test_how_many_spectra_are_told_in_a_second_is_counted_by_the_clock(
 
 
 @pytest.mark.skipif(data_folder() is None, reason="measured spectra are not there (see NESCIO_DATA)")
-def test_copper_foils_have_twelve_neighbours_at_every_temperature(agent: NumberAgent) -> None:
+def test_copper_foils_have_twelve_neighbours_at_every_temperature() -> None:
     folder = data_folder()
     assert isinstance(folder, Path)
+    apart = CoordinationPrior(LIBRARY, normalisation=NormalisationSettings(align="edge"))
+    agent = learn_numbers(apart, QUICK, progress=False)
     told = measured_copper(agent, folder)
     assert set(told) == {"cu_10k", "cu_50k", "cu_150k", "cu_rt01"}
     for one in told.values():

@@ -79,6 +79,8 @@ def assess(
         preparing=_given(background=background, foil=foil, align=align, e0=e0),
     )
     errors = [*missing, *unusable]
+    if notice := prepared.attrs.get("notice"):
+        typer.echo(f"note: {notice}", err=True)
     usable_folder(output)
     findings = loaded.assess(prepared, alpha=alpha)
     write_findings(findings, output)

@@ -117,8 +117,14 @@ def _summary(findings: xr.Dataset) -> Section:
         f"{quantity_names(findings)[i]}: {name}"
         for i, name in enumerate(findings["quantity_long_name"].values)
     ]
+    notice = str(findings.attrs.get("notice", ""))
     return Section(
-        "Summary", [Cards(verdict_counts(findings)), Text("; ".join(told) + ".", lead=f"Told are {names}")]
+        "Summary",
+        [
+            Cards(verdict_counts(findings)),
+            Text("; ".join(told) + ".", lead=f"Told are {names}"),
+            *([Text(f"{notice}.", lead="Note")] if notice else []),
+        ],
     )
 
 

@@ -288,11 +288,12 @@ def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool
     """Read measured platinum particles on carbon, and write a report."""
     from nescio.view import numbers_report, write_findings
 
-    prior = CoordinationPrior(bundled_library("Pt", "L3"))
+    # They were measured at another beamline than the foil.
+    prior = CoordinationPrior(bundled_library("Pt", "L3"), normalisation=NormalisationSettings(align="edge"))
     agent = _learned(prior, settings, folder / "agent", progress)
     spectra, _ = read_athena(data / "nanoparticles" / "PtData.prj")
     foil = read_columns(data / "foils" / "pt_metal_rt.xdi")
-    prepared = prepare_spectra(spectra, prior, foil=foil, choices=NormalisationSettings(align="edge"))
+    prepared = prepare_spectra(spectra, prior, foil=foil)
     findings = agent.assess(prepared, alpha=ALPHA, progress=False)
     write_findings(findings, folder)
     return numbers_report(

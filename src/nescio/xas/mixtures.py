@@ -25,6 +25,8 @@ _NotNegative = Annotated[_Real, Field(ge=0.0, le=100.0)]
 _STEP = 0.25
 # Full widths in eV, between which spectra are interpolated.
 _WIDTHS = (0.0, 0.75, 1.5, 2.25, 3.0, 4.0, 5.0)
+HALF = 0.5
+"""Share of the edge step that is reached where the edge is said to be."""
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 """Of a normal distribution, in standard deviations."""
 
@@ -81,6 +83,8 @@ class Mixtures:
         library: Of sites.
         settings: Of what may differ.
         chosen: Which sites may be drawn, shape (k,); by default all with a neighbour.
+        align: "foil", if measured spectra are on one energy axis with the foil, or "edge", if each is put where its
+            edge is as the foil's is: then these are put so too.
         members: How many members draw from bootstraps of these sites; with none, all draw from all.
         seed: Of the bootstraps.
 
@@ -94,6 +98,7 @@ class Mixtures:
         settings: MixtureSettings,
         *,
         chosen: ArrayLike | None = None,
+        align: Literal["foil", "edge"] = "foil",
         members: int = 0,
         seed: int = 0,
     ) -> None:
@@ -109,6 +114,7 @@ class Mixtures:
                 f"{library.energy[0]:g} to {library.energy[-1]:g} eV"
             )
         self.settings = settings
+        self.align = align
         fine = np.arange(library.energy[0], library.energy[-1] + 1e-9, _STEP)
         self._first = float(fine[0])
         self._spectra = jnp.asarray(_broadened(library.energy, library.mu[rows], fine), jnp.float32)
@@ -167,14 +173,17 @@ class Mixtures:
             return jnp.einsum("nk,nke->ne", weights, self._spectra[level[:, None], sites])
 
         spectra = (1.0 - part) * mean_at(lower) + part * mean_at(lower + 1)
-        found = self._at(spectra, grid + shift)
+        foil = (1.0 - part) * self._foil[lower] + part * self._foil[lower + 1]
+        own = grid + shift
+        if self.align == "edge":
+            own = own + self._half(spectra) - self._half(foil)
+        found = self._at(spectra, own)
         scale = 1.0 + set_to.scale * jax.random.normal(keys[2], (n, 1))
         slope = set_to.slope * jax.random.normal(keys[3], (n, 1)) * along
         level = set_to.noise * jax.random.uniform(keys[4], (n, 1))
         found = found * (scale + slope) + level * jax.random.normal(keys[5], found.shape)
         if set_to.input == "absorption":
             return found
-        foil = (1.0 - part) * self._foil[lower] + part * self._foil[lower + 1]
         apart = 0.1 * set_to.shift * jax.random.uniform(keys[6], (n, 1), minval=-1.0, maxval=1.0)
         return found - self._at(foil, grid + shift + apart)
 
@@ -185,6 +194,13 @@ class Mixtures:
         part = jnp.clip(place - lower, 0.0, 1.0)
         below = jnp.take_along_axis(spectra, lower, axis=1)
         return below + part * (jnp.take_along_axis(spectra, lower + 1, axis=1) - below)
+
+    def _half(self, spectra: Array) -> Array:
+        """Return where spectra on the fine grid (n, fine) first reach half of their edge step, in eV, shape (n, 1)."""
+        above = jnp.maximum(jnp.argmax(spectra >= HALF, axis=1), 1)[:, None]
+        high = jnp.take_along_axis(spectra, above, axis=1)
+        low = jnp.take_along_axis(spectra, above - 1, axis=1)
+        return self._first + _STEP * (above - (high - HALF) / (high - low))
 
     def _averaged(self, sites: Array, weights: Array) -> Array:
         numbers = self._numbers[sites]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 from nescio.errors import ConfigurationError, MeasurementError
 from nescio.xas.cleaning import deglitched
 from nescio.xas.edges import edge_energy
-from nescio.xas.mixtures import FWHM
+from nescio.xas.mixtures import FWHM, HALF
 from nescio.xas.prior import CoordinationPrior, NormalisationSettings
 from nescio.xas.spectrum import Normalised, Spectrum, checked, edge_position, normalised
 
@@ -45,6 +45,13 @@ _TOLD = (
     ("post_high", "end of the polynomial after the edge, from it", "eV"),
     ("degree", "of the polynomial after the edge", "1"),
 )
+# What is said of spectra that are aligned otherwise than those that were learned from.
+_OTHERWISE = {
+    "edge": "each spectrum is put by its edge and those of training are not, so that numbers are off; "
+    'learn with normalisation.align = "edge"',
+    "foil": "no spectrum is put by its edge and those of training are, so that numbers are off; "
+    'learn with normalisation.align = "foil"',
+}
 _FURTHEST_SHIFT = 15.0
 _SAME_EDGE, _NEAR = 30.0, 30.0
 # A beamline's energy may be off by so much, in eV, and by this share.
@@ -136,7 +143,7 @@ def prepare_normalised(
     prior: CoordinationPrior,
     foil: Normalised | None = None,
     *,
-    align: str = "foil",
+    align: Literal["foil", "edge"] | None = None,
     names: Sequence[str] = (),
 ) -> xr.Dataset:
     """Bring normalised spectra onto a prior's axis, as the form that :mod:`nescio.signals` calls prepared.
@@ -148,14 +155,16 @@ def prepare_normalised(
         spectra: Measured, or why one cannot be used.
         prior: Whose axis they are brought onto.
         foil: Measured.
-        align: "foil", if they are on one energy axis with it, or "edge", see :class:`NormalisationSettings`.
+        align: "foil", if they are on one energy axis with it, or "edge", see :class:`NormalisationSettings`; by default
+            as the prior says.
         names: Of the spectra; by default their own.
 
     Returns:
         ``intensity``, which the networks see; ``absorption``, normalised, at the same energies; ``disturbed``, what the
         intensity would be with an energy shift of 0.5 eV either way, a broadening of 1 eV and an edge step off by
         1 %; ``e0``, ``edge_step`` and ``fermi_level`` in eV of each spectrum's own axis, how many ``glitches`` were
-        left out, and ranges and ``degree`` of the two fits; ``problem``.
+        left out, and ranges and ``degree`` of the two fits; ``problem``. An attribute ``notice`` says so where spectra
+        are aligned otherwise than those that were learned from.
 
     Raises:
         ConfigurationError: There is no foil, and the prior needs one, or it cannot be used.
@@ -163,6 +172,7 @@ def prepare_normalised(
     import xarray as xr
 
     difference = prior.mixtures.input == "difference"
+    align = align or prior.normalisation.align
     if foil is None and (difference or align == "foil"):
         if difference:
             raise ConfigurationError(
@@ -223,6 +233,7 @@ def prepare_normalised(
         },
         {
             "align": align,
+            **({} if align == prior.normalisation.align else {"notice": _OTHERWISE[align]}),
             "foil": "none" if foil is None else foil.spectrum.name,
             "input": prior.mixtures.input,
             "element": prior.element,
@@ -238,8 +249,8 @@ def _name(number: int, spectrum: Normalised | str) -> str:
 def _anchored(prior: CoordinationPrior, foil: Normalised | None) -> _Anchor:
     library = prior.library
     if foil is None:
-        first = int(np.argmax(library.foil >= 0.5))
-        part = (0.5 - library.foil[first - 1]) / (library.foil[first] - library.foil[first - 1])
+        first = int(np.argmax(library.foil >= HALF))
+        part = (HALF - library.foil[first - 1]) / (library.foil[first] - library.foil[first - 1])
         own = library.energy[first - 1] + part * (library.energy[first] - library.energy[first - 1])
         return _Anchor(0.0, float(own))
     shift = foil_shift(foil, library.energy, library.foil)
@@ -267,7 +278,7 @@ def half_step(spectrum: Normalised) -> float:
         MeasurementError: That is not within 30 eV of its e0.
     """
     near = np.arange(spectrum.e0 - _NEAR, spectrum.e0 + _NEAR, 0.05)
-    reached = spectrum.at(near) >= 0.5
+    reached = spectrum.at(near) >= HALF
     if reached[0] or not reached.any():
         raise MeasurementError(
             f"{spectrum.spectrum.name}: does not reach half of its edge step within {_NEAR:g} eV of "

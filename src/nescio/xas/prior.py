@@ -62,7 +62,7 @@ class NormalisationSettings(_Settings):
     """Of that polynomial."""
     align: Literal["foil", "edge"] = "foil"
     """Whether spectra are on one energy axis with the foil, or each is put where its edge is as the foil's is, which
-    takes a shift of the edge for an error."""
+    takes a shift of the edge for an error. Those that are learned from are put alike."""
 
 
 class XASSettings(_Settings):
@@ -176,13 +176,23 @@ class CoordinationPrior:
 
     @cached_property
     def _draws(self) -> Mixtures:
-        return Mixtures(self.library, self.mixtures, chosen=self.chosen)
+        return self._mixtures()
 
     def sampler(self, members: int = 0, seed: int = 0) -> NumberSampler:
         """Return what draws spectra as measured with their numbers; see :class:`Mixtures`."""
         if not members:
             return self._draws
-        return Mixtures(self.library, self.mixtures, chosen=self.chosen, members=members, seed=seed)
+        return self._mixtures(members, seed)
+
+    def _mixtures(self, members: int = 0, seed: int = 0) -> Mixtures:
+        return Mixtures(
+            self.library,
+            self.mixtures,
+            chosen=self.chosen,
+            align=self.normalisation.align,
+            members=members,
+            seed=seed,
+        )
 
     def structures(self, low: ArrayLike, high: ArrayLike) -> tuple[Structure, ...]:
         """Return the particles that :func:`nescio.xas.known_shapes` knows whose coordination numbers fit.

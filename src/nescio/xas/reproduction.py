@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from nescio.xas.foils import scattering_numbers
 from nescio.xas.library import SiteLibrary, bundled_library
 from nescio.xas.mixtures import Mixtures, MixtureSettings
 from nescio.xas.prepare import prepare_normalised
-from nescio.xas.prior import CoordinationPrior
+from nescio.xas.prior import CoordinationPrior, NormalisationSettings
 from nescio.xas.spectrum import Normalised, normalised
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def held_out_particles(
     mixtures: MixtureSettings,
     settings: NumberSettings,
     *,
+    align: Literal["foil", "edge"] = "foil",
     folds: int = FOLDS,
     times: int = _TIMES,
     progress: bool | None = None,
@@ -80,6 +81,7 @@ def held_out_particles(
         library: Of sites.
         mixtures: How particles are measured.
         settings: Of the networks.
+        align: How spectra lie on the energy axis, see :class:`nescio.xas.NormalisationSettings`.
         folds: How many.
         times: How often each particle is measured in each state, with other errors each time.
         progress: Show a progress bar; by default where standard error is a terminal.
@@ -92,14 +94,17 @@ def held_out_particles(
 
     there = np.isfinite(library.distance)
     fold = np.arange(len(library.clusters)) % folds
-    everything = Mixtures(library, mixtures, chosen=np.flatnonzero(there))
+    everything = Mixtures(library, mixtures, chosen=np.flatnonzero(there), align=align)
     parts: list[list[Floats]] = []
     with track("held-out particles", folds, enabled=progress) as advance:
         for number in range(folds):
             asked, calibrating = fold == number, fold == (number + 1) % folds
             shared = library.counts[:, asked | calibrating].sum(axis=1) > 0
             prior = CoordinationPrior(
-                library, mixtures, chosen=tuple(np.flatnonzero(there & ~shared).tolist())
+                library,
+                mixtures,
+                NormalisationSettings(align=align),
+                chosen=tuple(np.flatnonzero(there & ~shared).tolist()),
             )
             agent = learn_numbers(
                 prior,
@@ -180,8 +185,7 @@ def measured_platinum(agent: NumberAgent, data: Path) -> tuple[xr.Dataset, xr.Da
 def _assessed(agent: NumberAgent, spectra: Sequence[Normalised], foil: Normalised) -> xr.Dataset:
     if not isinstance(agent.prior, CoordinationPrior):
         raise ConfigurationError(f"an agent of technique 'xas' is needed, not of {agent.prior.technique!r}")
-    # They were measured at other beamlines than the foil.
-    return agent.assess(prepare_normalised(spectra, agent.prior, foil, align="edge"))
+    return agent.assess(prepare_normalised(spectra, agent.prior, foil))
 
 
 def _told(findings: xr.Dataset) -> dict[str, Any]:
@@ -236,18 +240,20 @@ def reproduce_xanes(
         found |= told if kind == "difference" else {"absorption": told}
         if folder is not None and kind == "difference":
             draw_held_out(everything, folder)
-    agent = learn_numbers(CoordinationPrior(platinum), progress=progress)
+    # The measured ones are of other beamlines than the foils.
+    apart = NormalisationSettings(align="edge")
+    agent = learn_numbers(CoordinationPrior(platinum, normalisation=apart), progress=progress)
     found["spectra_per_second"] = spectra_per_second(agent)
     if data is not None:
         found["cu_foil_c1"] = measured_copper(
-            learn_numbers(CoordinationPrior(copper), progress=progress), data
+            learn_numbers(CoordinationPrior(copper, normalisation=apart), progress=progress), data
         )
         _, particles = measured_platinum(agent, data)
         found["pt_particles_c1"] = _told(particles)
         if folder is not None:
             draw_measured(agent, particles, folder)
         alone = learn_numbers(
-            CoordinationPrior(platinum, MixtureSettings(input="absorption")), progress=progress
+            CoordinationPrior(platinum, MixtureSettings(input="absorption"), apart), progress=progress
         )
         foil, particles = measured_platinum(alone, data)
         found["pt_foil_c1"] = _told(foil)
