@@ -149,7 +149,7 @@ def test_what_is_learned_from_is_aligned_as_what_is_measured(kind: str) -> None:
     assert np.abs(drawn["edge"] - drawn["foil"]).max() > 0.1
     learned = CoordinationPrior(LIBRARY, still)
     assert (
-        "put by their edge" in prepare_normalised([measured(mu)], learned, foil, align="edge").attrs["notice"]
+        "put by its edge" in prepare_normalised([measured(mu)], learned, foil, align="edge").attrs["notice"]
     )
 
 
@@ -323,7 +323,7 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
         "Structures that fit",
         "How far to trust the agent",
         "Provenance",
-        "put by their edge",
+        "put by its edge",
     ):
         assert heading in report
     with xr.open_dataset(out_folder / "findings.nc", engine="h5netcdf") as stored:
