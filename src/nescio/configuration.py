@@ -5,16 +5,27 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Strict, ValidationError
 
 from nescio.errors import ConfigurationError, FileError
 
-__all__ = ["read_toml", "validated"]
+__all__ = ["Real", "Settings", "Whole", "read_toml", "validated"]
 
 _LARGEST_FILE = 10_000_000
 _Model = TypeVar("_Model", bound=BaseModel)
+
+Real = Annotated[float, Strict(), AllowInfNan(False)]
+"""A finite number; texts that could be read as one are refused."""
+Whole = Annotated[int, Strict()]
+"""A whole number; texts and truth values are refused."""
+
+
+class Settings(BaseModel):
+    """Settings that cannot be changed, and refuse keys that they do not have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
-from nescio.configuration import validated
+from nescio.configuration import Real, Settings, Whole, validated
 from nescio.errors import ConfigurationError
-from nescio.explore.nesting import Real, Whole
 from nescio.explore.policies import AnyPolicy
 from nescio.explore.regions import AnyRegion
 from nescio.explore.scalarizers import Scalarizer
@@ -41,10 +40,8 @@ __all__ = [
 _Index = Annotated[Whole, Field(ge=0)]
 
 
-class PersonAct(BaseModel):
+class PersonAct(Settings):
     """Base of all acts: its fields are what it needs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[str]
     steers: ClassVar[bool] = True

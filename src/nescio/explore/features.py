@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from nescio.configuration import Settings
 from nescio.errors import ExplorationError
 from nescio.explore.candidates import Candidates
 
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["FeatureSettings"]
 
 
-class FeatureSettings(BaseModel):
+class FeatureSettings(Settings):
     """Candidates that a survey lists with their features, for anything but images; registered as kind "features"."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["features"] = "features"
     columns: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(max_length=10_000)] = ()

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, Strict
+from pydantic import BaseModel, BeforeValidator
 
 from nescio.configuration import validated
 from nescio.errors import ConfigurationError
 
-__all__ = ["Real", "Whole", "build_one_of", "nested"]
-
-# Neither text nor a boolean is a number, and no number is infinite.
-Whole = Annotated[int, Strict()]
-Real = Annotated[float, Strict(), AllowInfNan(False)]
+__all__ = ["build_one_of", "nested"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

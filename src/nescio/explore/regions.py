@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
+from nescio.configuration import Real, Settings, Whole
 from nescio.errors import ExplorationError
-from nescio.explore.nesting import Real, Whole, build_one_of, nested
+from nescio.explore.nesting import build_one_of, nested
 
 __all__ = [
     "AnyRegion",
@@ -29,10 +30,8 @@ Mask = NDArray[np.bool_]
 _Place = Annotated[tuple[Real, ...], Field(min_length=1, max_length=100)]
 
 
-class Region(BaseModel):
+class Region(Settings):
     """Base of all regions; places are in the units and in the order of the candidates' coordinates (y, x)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
 

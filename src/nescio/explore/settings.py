@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, model_validator
 
-from nescio.configuration import read_toml, validated
+from nescio.configuration import Real, Settings, Whole, read_toml, validated
 from nescio.errors import ConfigurationError, NescioError
 from nescio.explore.instruments import FaultPolicy
-from nescio.explore.nesting import Real, Whole
 from nescio.explore.policies import AnyPolicy, UpperConfidenceBound
 from nescio.explore.regions import AnyRegion
 from nescio.explore.scalarizers import Scalarizer, named_from
@@ -20,10 +19,6 @@ from nescio.explore.surrogates import SurrogateSettings
 from nescio.registry import build
 
 __all__ = ["Budgets", "ExploreSettings", "Goal", "Mode", "SeedSettings", "read_settings", "scalarizer_field"]
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _kind(group: str) -> BeforeValidator:
@@ -44,7 +39,7 @@ scalarizer_field = _kind("nescio.scalarizers")
 """Of a field that holds any scalarizer, written as a table with its kind."""
 
 
-class Goal(_Settings):
+class Goal(Settings):
     """What is wanted of the scalars."""
 
     direction: Literal["maximise", "minimise"] | tuple[Literal["maximise", "minimise"], ...] = "maximise"
@@ -64,7 +59,7 @@ class Goal(_Settings):
         return tuple(1.0 if direction == "maximise" else -1.0 for direction in directions)
 
 
-class SeedSettings(_Settings):
+class SeedSettings(Settings):
     """The first measurements, before there is anything to learn from."""
 
     points: Annotated[Whole, Field(ge=1, le=10_000)] = 20
@@ -72,7 +67,7 @@ class SeedSettings(_Settings):
     """At random, or spread over the features as evenly as may be."""
 
 
-class Budgets(_Settings):
+class Budgets(Settings):
     """What may be spent; the experiment ends when any is."""
 
     points: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
@@ -91,7 +86,7 @@ class Budgets(_Settings):
         return ""
 
 
-class Mode(_Settings):
+class Mode(Settings):
     """How far the experiment goes on its own."""
 
     kind: Literal["automatic", "approve", "watch"] = "automatic"
@@ -101,7 +96,7 @@ class Mode(_Settings):
     """With "approve": every how many-th choice needs it."""
 
 
-class ExploreSettings(_Settings):
+class ExploreSettings(Settings):
     """An experiment that chooses its own measurements."""
 
     title: Annotated[str, Field(max_length=200)] = "Exploration"

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
+from nescio.configuration import Real, Settings, Whole
 from nescio.errors import ExplorationError
-from nescio.explore.nesting import Real, Whole, build_one_of, nested
+from nescio.explore.nesting import build_one_of, nested
 from nescio.explore.policies import View, log_expected_improvement
 from nescio.explore.policies.goal import best_so_far, spread_of
 
@@ -77,10 +78,8 @@ def take_snapshot(view: View, *, seconds: float = 0.0, dose: float = 0.0) -> Sna
     return Snapshot(view.mean, view.sd, improvement, spread, view.step, seconds, dose)
 
 
-class Criterion(BaseModel):
+class Criterion(Settings):
     """Base of all criteria."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
 

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
+from pydantic import Field
 
+from nescio.configuration import Real, Settings, Whole
 from nescio.errors import InterruptedTrainingError
 from nescio.learn.asked import check_alpha, check_axis
 from nescio.learn.familiarity import Familiarity, fit_familiarity
@@ -28,9 +29,7 @@ from nescio.techniques import NumberPrior
 __all__ = ["FamiliaritySettings", "IntervalSettings", "NumberAgent", "NumberSettings", "learn_numbers"]
 
 Floats = NDArray[np.float64]
-_Whole = Annotated[int, Strict()]
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Count = Annotated[_Whole, Field(ge=50, le=1_000_000)]
+_Count = Annotated[Whole, Field(ge=50, le=1_000_000)]
 
 # Random keys: one stream for each purpose, beyond those of the steps of training.
 _KNOWN_KEY, _HELD_OUT_KEY, _CALIBRATION_KEY, _REFERENCE_KEY = range(2**31 - 4, 2**31)
@@ -40,19 +39,15 @@ _AT_ONCE = 8192
 _NAMED = 12
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FamiliaritySettings(_Settings):
+class FamiliaritySettings(Settings):
     """The autoencoder that says whether a signal is like those of training."""
 
-    hidden: Annotated[tuple[_Whole, ...], Field(min_length=1, max_length=8)] = (128, 64)
-    latent: Annotated[_Whole, Field(ge=1, le=256)] = 8
-    steps: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 3000
+    hidden: Annotated[tuple[Whole, ...], Field(min_length=1, max_length=8)] = (128, 64)
+    latent: Annotated[Whole, Field(ge=1, le=256)] = 8
+    steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 3000
     draws: _Count = 8000
     """It learns from so many signals."""
-    held_out: Annotated[_Whole, Field(ge=99, le=1_000_000)] = 4000
+    held_out: Annotated[Whole, Field(ge=99, le=1_000_000)] = 4000
     """And is calibrated with so many others."""
 
     @property
@@ -61,15 +56,15 @@ class FamiliaritySettings(_Settings):
         return VAESettings(hidden=self.hidden, latent=self.latent, beta=0.1)
 
 
-class IntervalSettings(_Settings):
+class IntervalSettings(Settings):
     """How the intervals are calibrated."""
 
     draws: _Count = 4000
-    level: Annotated[_Real, Field(gt=0.0, lt=1.0)] = 0.9
+    level: Annotated[Real, Field(gt=0.0, lt=1.0)] = 0.9
     """Share of numbers that are to lie within."""
 
 
-class NumberSettings(_Settings):
+class NumberSettings(Settings):
     """How an agent that tells numbers learns (the ``[learn]`` table of such a prior)."""
 
     networks: RegressionSettings = RegressionSettings()

@@ -14,8 +14,9 @@ import numpy as np
 import optax
 from jax import Array
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
+from pydantic import Field
 
+from nescio.configuration import Real, Settings, Whole
 from nescio.errors import AgentError, ConfigurationError, InterruptedTrainingError
 from nescio.learn.storage import (
     named_arrays,
@@ -32,9 +33,7 @@ from nescio.techniques import NumberSampler
 __all__ = ["Expectation", "Regression", "RegressionSettings", "blank_regression", "fit_regression"]
 
 Floats = NDArray[np.float64]
-_Whole = Annotated[int, Strict()]
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Width = Annotated[_Whole, Field(ge=1, le=4096)]
+_Width = Annotated[Whole, Field(ge=1, le=4096)]
 
 _CHUNK = 100
 _WARM_UP = 100
@@ -47,24 +46,22 @@ _KEPT_EVERY = 5
 _ARRAYS, _DOCUMENT = "networks.safetensors", "networks.json"
 
 
-class RegressionSettings(BaseModel):
+class RegressionSettings(Settings):
     """Architecture and training of the ensemble."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["dense", "convolutional"] = "dense"
     hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)] = (128, 128)
     """Widths of the dense layers."""
     channels: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=4)] = (16, 32)
     """Of the convolutions before them, each of which halves the number of points."""
-    width: Annotated[_Whole, Field(ge=2, le=64)] = 7
+    width: Annotated[Whole, Field(ge=2, le=64)] = 7
     """Of a convolution, in points."""
-    members: Annotated[_Whole, Field(ge=1, le=64)] = 5
-    steps: Annotated[_Whole, Field(ge=1, le=1_000_000)] = 3000
-    batch: Annotated[_Whole, Field(ge=2, le=65536)] = 128
-    learning_rate: Annotated[_Real, Field(gt=0.0, le=1.0)] = 1e-3
-    weight_decay: Annotated[_Real, Field(ge=0.0, le=1.0)] = 1e-3
-    seed: Annotated[_Whole, Field(ge=0, le=2**31 - 1)] = 0
+    members: Annotated[Whole, Field(ge=1, le=64)] = 5
+    steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 3000
+    batch: Annotated[Whole, Field(ge=2, le=65536)] = 128
+    learning_rate: Annotated[Real, Field(gt=0.0, le=1.0)] = 1e-3
+    weight_decay: Annotated[Real, Field(ge=0.0, le=1.0)] = 1e-3
+    seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] = 0
 
 
 class _Network(eqx.Module):

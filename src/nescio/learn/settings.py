@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, model_validator
+
+from nescio.configuration import Real, Settings, Whole
 
 __all__ = [
     "CalibrationSettings",
@@ -16,50 +18,44 @@ __all__ = [
 ]
 
 # Neither text nor a boolean is a number, and no number is infinite.
-_Whole = Annotated[int, Strict()]
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Width = Annotated[_Whole, Field(ge=1, le=8192)]
+_Width = Annotated[Whole, Field(ge=1, le=8192)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class VAESettings(_Settings):
+class VAESettings(Settings):
     """A variational autoencoder; the seed's architecture and loss by default."""
 
     hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)] = (256, 128)
     """Widths of the encoder's hidden layers; the decoder mirrors them."""
-    latent: Annotated[_Whole, Field(ge=1, le=256)] = 2
+    latent: Annotated[Whole, Field(ge=1, le=256)] = 2
     """Latent dimensions."""
-    beta: Annotated[_Real, Field(ge=0.0, le=1e3)] = 1.0
+    beta: Annotated[Real, Field(ge=0.0, le=1e3)] = 1.0
     """Weight of the KL divergence; the reconstruction loss is weighted by the number of points."""
-    guidance: Annotated[_Real, Field(ge=0.0, le=1e5)] = 0.0
+    guidance: Annotated[Real, Field(ge=0.0, le=1e5)] = 0.0
     """Weight of the cross entropy of a linear reading of the class from the latent position; 0 is the seed's loss."""
-    members: Annotated[_Whole, Field(ge=1, le=32)] = 1
+    members: Annotated[Whole, Field(ge=1, le=32)] = 1
     """How many are trained side by side from different initial weights."""
 
 
-class ClassifierSettings(_Settings):
+class ClassifierSettings(Settings):
     """The corollary agent: an ensemble of convolutional classifiers."""
 
-    patch: Annotated[_Whole, Field(ge=1, le=256)] = 16
+    patch: Annotated[Whole, Field(ge=1, le=256)] = 16
     """Stride of the first layer in points; its window is twice as wide."""
     channels: tuple[_Width, _Width] = (16, 32)
     dense: _Width = 128
-    members: Annotated[_Whole, Field(ge=1, le=32)] = 2
+    members: Annotated[Whole, Field(ge=1, le=32)] = 2
 
 
-class OutlierSettings(_Settings):
+class OutlierSettings(Settings):
     """Signals that are made to be refused: what the classifiers learn to call none of the known classes."""
 
-    mixture_range: tuple[_Real, _Real] = (0.1, 0.9)
+    mixture_range: tuple[Real, Real] = (0.1, 0.9)
     """Share of the first of two classes in a mixture, uniform."""
-    stretch_range: tuple[_Real, _Real] = (0.03, 0.2)
+    stretch_range: tuple[Real, Real] = (0.03, 0.2)
     """Relative stretch or compression of the axis, which moves features where no known class has them."""
-    blur_range: tuple[_Real, _Real] = (0.06, 0.2)
+    blur_range: tuple[Real, Real] = (0.06, 0.2)
     """Full width at half maximum, as a share of the axis, over which features are spread, like those of a glass."""
-    weight: Annotated[_Real, Field(ge=0.0, le=10.0)] = 1.0
+    weight: Annotated[Real, Field(ge=0.0, le=10.0)] = 1.0
     """Weight of these signals in the classifiers' loss; 0 trains on known signals alone."""
 
     @model_validator(mode="after")
@@ -71,38 +67,38 @@ class OutlierSettings(_Settings):
         return self
 
 
-class TrainingSettings(_Settings):
+class TrainingSettings(Settings):
     """The training loop."""
 
-    steps: Annotated[_Whole, Field(ge=1, le=10_000_000)] = 1500
-    batch: Annotated[_Whole, Field(ge=2, le=65536)] = 128
-    learning_rate: Annotated[_Real, Field(gt=0.0, le=1.0)] = 1e-3
-    classifier_learning_rate: Annotated[_Real, Field(gt=0.0, le=1.0)] = 2e-3
-    warmup: Annotated[_Whole, Field(ge=0, le=10_000_000)] = 100
+    steps: Annotated[Whole, Field(ge=1, le=10_000_000)] = 1500
+    batch: Annotated[Whole, Field(ge=2, le=65536)] = 128
+    learning_rate: Annotated[Real, Field(gt=0.0, le=1.0)] = 1e-3
+    classifier_learning_rate: Annotated[Real, Field(gt=0.0, le=1.0)] = 2e-3
+    warmup: Annotated[Whole, Field(ge=0, le=10_000_000)] = 100
     """Steps over which the learning rate rises; it falls along a half cosine afterwards."""
-    chunk: Annotated[_Whole, Field(ge=1, le=10_000)] = 25
+    chunk: Annotated[Whole, Field(ge=1, le=10_000)] = 25
     """Steps in one compiled piece: between two, progress is shown and Ctrl-C is answered."""
-    validation_every: Annotated[_Whole, Field(ge=1, le=10_000_000)] = 200
+    validation_every: Annotated[Whole, Field(ge=1, le=10_000_000)] = 200
     """Steps between two looks at held-out draws; rounded up to whole chunks."""
-    validation_size: Annotated[_Whole, Field(ge=2, le=100_000)] = 512
-    patience: Annotated[_Whole, Field(ge=1, le=1_000_000)] | None = 10
+    validation_size: Annotated[Whole, Field(ge=2, le=100_000)] = 512
+    patience: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = 10
     """Looks without improvement before training stops early; none for never."""
-    seed: Annotated[_Whole, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
 
 
-class CalibrationSettings(_Settings):
+class CalibrationSettings(Settings):
     """Held-out draws that turn scores into probabilities."""
 
-    draws: Annotated[_Whole, Field(ge=200, le=1_000_000)] = 40_000
+    draws: Annotated[Whole, Field(ge=200, le=1_000_000)] = 40_000
     """For p-values; the smallest p-value that can be said is one over this."""
-    scale_draws: Annotated[_Whole, Field(ge=200, le=1_000_000)] = 2000
+    scale_draws: Annotated[Whole, Field(ge=200, le=1_000_000)] = 2000
     """For the scale of the novelty scores and the temperature of the probabilities."""
-    map_draws: Annotated[_Whole, Field(ge=50, le=1_000_000)] = 6000
+    map_draws: Annotated[Whole, Field(ge=50, le=1_000_000)] = 6000
     """Known signals on the map, whose neighbours vote."""
-    neighbours: Annotated[_Whole, Field(ge=1, le=1000)] = 15
+    neighbours: Annotated[Whole, Field(ge=1, le=1000)] = 15
 
 
-class LearnSettings(_Settings):
+class LearnSettings(Settings):
     """All of an agent's learning."""
 
     map: VAESettings = VAESettings(guidance=100.0)

@@ -13,8 +13,9 @@ from pathlib import Path
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from nescio.configuration import Settings
 from nescio.explore.candidates import Candidates
 from nescio.explore.choosing import choose
 from nescio.explore.policies import View
@@ -45,10 +46,8 @@ _CODE = (
 )
 
 
-class Run(BaseModel):
+class Run(Settings):
     """What came of one exploration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     chosen: tuple[int, ...]
     """Candidates in the order of measuring."""

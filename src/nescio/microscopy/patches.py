@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
+from nescio.configuration import Settings
 from nescio.errors import ConfigurationError, MeasurementError
 from nescio.explore.candidates import Candidates
 from nescio.microscopy.encoders import Encoder, build_encoder, encoder_names
@@ -41,10 +42,8 @@ _MAX_VALUES = 2**29
 _Pixels = Annotated[int, Strict(), Field(ge=1, le=1024)]
 
 
-class PatchSettings(BaseModel):
+class PatchSettings(Settings):
     """Candidates that are places of an image, each seen by its patch; registered as kind "patches"."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["patches"] = "patches"
     size: _Pixels | tuple[_Pixels, _Pixels] = 16

@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from nescio.configuration import Settings
+
 __all__ = [
     "RECORDS",
     "Act",
@@ -213,10 +215,8 @@ class ActOutcome(Record):
     message: str = ""
 
 
-class OutputRecord(BaseModel):
+class OutputRecord(Settings):
     """What one number of a scalarizer is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     unit: str

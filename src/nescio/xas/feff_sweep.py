@@ -103,12 +103,12 @@ def executor_at(address: str) -> Iterator[Executor]:
         ConfigurationError: Nothing answers there.
     """
     try:
-        from distributed import Client  # type: ignore[import-not-found]
+        from distributed import Client
     except ImportError:
         raise MissingExtraError("a scheduler needs an extra: pip install nescio[dask]") from None
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{address}: no scheduler of Dask answers there ({error})") from None
     with client:
-        yield client.get_executor()
+        yield client.get_executor()  # type: ignore[no-untyped-call]

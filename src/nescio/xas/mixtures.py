@@ -9,18 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, Strict, model_validator
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
+from nescio.configuration import Real, Settings
 from nescio.errors import ConfigurationError
 from nescio.xas.library import SiteLibrary
 
 __all__ = ["MixtureSettings", "Mixtures", "numbers_of"]
 
 Floats = NDArray[np.float64]
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_NotNegative = Annotated[_Real, Field(ge=0.0, le=100.0)]
+_NotNegative = Annotated[Real, Field(ge=0.0, le=100.0)]
 
 _STEP = 0.25
 # Full widths in eV, between which spectra are interpolated.
@@ -31,16 +31,14 @@ FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 """Of a normal distribution, in standard deviations."""
 
 
-class MixtureSettings(BaseModel):
+class MixtureSettings(Settings):
     """How measured spectra may differ from theory's, and which part of them is looked at."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: _Real = -8.0
+    low: Real = -8.0
     """First energy in eV from the Fermi level."""
-    high: _Real = 82.0
+    high: Real = 82.0
     """Last energy."""
-    step: Annotated[_Real, Field(ge=0.1, le=10.0)] = 0.75
+    step: Annotated[Real, Field(ge=0.1, le=10.0)] = 0.75
     """Between energies."""
     input: Literal["absorption", "difference"] = "difference"
     """The spectrum itself, or what it differs by from the foil's."""

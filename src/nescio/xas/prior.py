@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, Strict, model_validator
 
-from nescio.configuration import read_toml, validated
+from nescio.configuration import Real, Settings, read_toml, validated
 from nescio.errors import ConfigurationError
 from nescio.techniques import NumberSampler, Quantity, Structure
 from nescio.xas.library import SiteLibrary, bundled_library, library_of, load_library
@@ -26,15 +26,10 @@ from nescio.xas.stored import packed
 __all__ = ["CoordinationPrior", "LibrarySettings", "NormalisationSettings", "XASSettings"]
 
 Floats = NDArray[np.float64]
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Range = tuple[_Real, _Real]
+_Range = tuple[Real, Real]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LibrarySettings(_Settings):
+class LibrarySettings(Settings):
     """Where the spectra of sites come from: the package, by element and edge, or a file."""
 
     element: str | None = None
@@ -49,10 +44,10 @@ class LibrarySettings(_Settings):
         return self
 
 
-class NormalisationSettings(_Settings):
+class NormalisationSettings(Settings):
     """How measured spectra are normalised and put on the energy axis of theory; what is left out is found."""
 
-    e0: Annotated[_Real, Field(gt=0.0)] | None = None
+    e0: Annotated[Real, Field(gt=0.0)] | None = None
     """Energy of the edge in eV."""
     pre: _Range | None = None
     """Range of the line before the edge, in eV from it."""
@@ -65,7 +60,7 @@ class NormalisationSettings(_Settings):
     takes a shift of the edge for an error. Those that are learned from are put alike."""
 
 
-class XASSettings(_Settings):
+class XASSettings(Settings):
     """All of a prior of X-ray absorption."""
 
     technique: Literal["xas"] = "xas"

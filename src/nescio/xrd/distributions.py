@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_serializer, model_validator
+from pydantic import AfterValidator, model_serializer, model_validator
+
+from nescio.configuration import Settings
 
 __all__ = ["Distribution", "within"]
 
@@ -16,14 +18,12 @@ _KINDS = ("constant", "uniform", "log_uniform", "normal")
 _NORMAL_REACH = 3.0
 
 
-class Distribution(BaseModel):
+class Distribution(Settings):
     """A distribution over a real number.
 
     In TOML: a plain number (a constant), ``{uniform = [low, high]}``, ``{log_uniform = [low, high]}`` (the logarithm is
     uniform) or ``{normal = [mean, standard_deviation]}``, cut off at three standard deviations.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["constant", "uniform", "log_uniform", "normal"]
     first: float

@@ -6,8 +6,9 @@ import math
 from typing import Annotated, Any, Literal, Self
 
 import gemmi
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from nescio.configuration import Real, Settings, Whole
 from nescio.errors import NescioError
 from nescio.xrd.distributions import Distribution, within
 from nescio.xrd.radiation import Radiation, parse_radiation
@@ -34,25 +35,19 @@ def _uniform(low: float, high: float) -> Distribution:
 
 
 # A number written as true or as text is a mistake, and not 1 or what the text might mean.
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Whole = Annotated[int, Strict()]
 _LARGEST_INDEX, _SMALLEST_INDEX = 1000.0, 1e-3
 # A grid finer than this, relative to its end, is not resolved in single precision.
 _FINEST_STEP = 2e-6
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AxisSettings(_Settings):
+class AxisSettings(Settings):
     """The grid of a pattern; the seed's by default."""
 
     kind: Literal["two_theta", "q"] = "two_theta"
     """Diffraction angle in degree, or momentum transfer in 1/angstrom."""
-    start: _Real = 20.0
-    stop: _Real = 90.0
-    points: Annotated[_Whole, Field(ge=32, le=65536)] = 2048
+    start: Real = 20.0
+    stop: Real = 90.0
+    points: Annotated[Whole, Field(ge=32, le=65536)] = 2048
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -67,14 +62,14 @@ class AxisSettings(_Settings):
         return self
 
 
-class RadiationSettings(_Settings):
+class RadiationSettings(Settings):
     """The beam."""
 
-    source: str | _Real | tuple[tuple[_Real, _Real], ...] = "CuKa"
+    source: str | Real | tuple[tuple[Real, Real], ...] = "CuKa"
     """A name ("CuKa", "MoKa1"), a wavelength in angstrom, or a list of [wavelength, weight]."""
-    monochromator_two_theta: Annotated[_Real, Field(ge=0.0, lt=180.0)] | None = None
+    monochromator_two_theta: Annotated[Real, Field(ge=0.0, lt=180.0)] | None = None
     """Diffraction angle of a crystal monochromator in degree (26.6 for graphite and Cu Ka)."""
-    polarisation: Annotated[_Real, Field(ge=0.0, le=1.0)] | None = None
+    polarisation: Annotated[Real, Field(ge=0.0, le=1.0)] | None = None
     """In-plane over out-of-plane share: 1 unpolarised, 0 a synchrotron beam diffracted vertically."""
     anomalous: bool = True
     """Whether f' and f'', at the strongest line, are added to the scattering factors."""
@@ -109,28 +104,28 @@ class RadiationSettings(_Settings):
         return 1.0
 
 
-class SiteSettings(_Settings):
+class SiteSettings(Settings):
     """One site of the asymmetric unit."""
 
     element: str
-    position: tuple[_Real, _Real, _Real]
-    occupancy: Annotated[_Real, Field(gt=0.0, le=1.0)] = 1.0
-    charge: Annotated[_Whole, Field(ge=-9, le=9)] = 0
-    b_iso: Annotated[_Real, Field(ge=0.0, le=50.0)] | None = None
+    position: tuple[Real, Real, Real]
+    occupancy: Annotated[Real, Field(gt=0.0, le=1.0)] = 1.0
+    charge: Annotated[Whole, Field(ge=-9, le=9)] = 0
+    b_iso: Annotated[Real, Field(ge=0.0, le=50.0)] | None = None
     """Isotropic displacement parameter B in angstrom^2."""
 
 
-class PhaseSettings(_Settings):
+class PhaseSettings(Settings):
     """One known phase: a CIF, or cell, space group and sites written out."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     cif: str | None = None
     """Path of a CIF, relative to the configuration's folder."""
-    space_group: str | _Whole | None = None
-    cell: tuple[_Real, _Real, _Real, _Real, _Real, _Real] | None = None
+    space_group: str | Whole | None = None
+    cell: tuple[Real, Real, Real, Real, Real, Real] | None = None
     """a, b, c in angstrom and alpha, beta, gamma in degree."""
     sites: tuple[SiteSettings, ...] = ()
-    composition: dict[str, tuple[_Real, _Real]] | None = None
+    composition: dict[str, tuple[Real, Real]] | None = None
     """Range of each element's atomic fraction in which the phase may occur.
 
     Fractions of several elements that can sum to 1 do; those of one, or of few, leave the rest to elements that
@@ -177,15 +172,15 @@ def _is_plane(axis: Any) -> bool:
     return all(size <= _LARGEST_INDEX for size in sizes) and max(sizes) >= _SMALLEST_INDEX
 
 
-class TextureSettings(_Settings):
+class TextureSettings(Settings):
     """Preferred orientation."""
 
     march_coefficient: Annotated[Distribution, within(0.01, 10.0, "the March coefficient")] = _uniform(
         0.2, 1.0
     )
-    axes: Literal["reflections"] | tuple[tuple[_Real, _Real, _Real], ...] = "reflections"
+    axes: Literal["reflections"] | tuple[tuple[Real, Real, Real], ...] = "reflections"
     """A random reflection of the phase within the range, or one of these plane normals."""
-    random_share: Annotated[_Real, Field(ge=0.0, le=1.0)] = 0.0
+    random_share: Annotated[Real, Field(ge=0.0, le=1.0)] = 0.0
     """Share of patterns without texture."""
 
     @field_validator("axes", mode="before")
@@ -199,7 +194,7 @@ class TextureSettings(_Settings):
         return axes
 
 
-class LatticeSettings(_Settings):
+class LatticeSettings(Settings):
     """Relative changes of the cell; the crystal system is kept."""
 
     strain: Annotated[Distribution, within(-0.2, 0.2, "isotropic strain")] = _uniform(-0.01, 0.01)
@@ -207,7 +202,7 @@ class LatticeSettings(_Settings):
     angle_change: Annotated[Distribution, within(-10.0, 10.0, "change of angle (degree)")] = _CONSTANT_ZERO
 
 
-class BroadeningSettings(_Settings):
+class BroadeningSettings(Settings):
     """What the sample adds to the width of a peak."""
 
     crystallite_size_nm: Annotated[Distribution, within(0.5, 10_000.0, "crystallite size (nm)")] = (
@@ -219,7 +214,7 @@ class BroadeningSettings(_Settings):
     """Displacement parameter B added to every site's own."""
 
 
-class InstrumentSettings(_Settings):
+class InstrumentSettings(Settings):
     """What the diffractometer adds."""
 
     u: Annotated[Distribution, within(-10.0, 10.0, "Caglioti u (degree^2)")] = _CONSTANT_ZERO
@@ -229,18 +224,18 @@ class InstrumentSettings(_Settings):
     y: Annotated[Distribution, within(0.0, 10.0, "Lorentzian y (degree)")] = _CONSTANT_ZERO
     zero_shift: Annotated[Distribution, within(-5.0, 5.0, "zero shift (degree)")] = _uniform(-0.1, 0.1)
     displacement_mm: Annotated[Distribution, within(-10.0, 10.0, "sample displacement (mm)")] = _CONSTANT_ZERO
-    radius_mm: Annotated[_Real, Field(gt=1.0, le=100_000.0)] = 200.0
+    radius_mm: Annotated[Real, Field(gt=1.0, le=100_000.0)] = 200.0
 
 
-class BackgroundSettings(_Settings):
+class BackgroundSettings(Settings):
     """What is left of the background after subtraction, on a scale where the highest peak is 1."""
 
     polynomial: Annotated[Distribution, within(-2.0, 2.0, "background coefficients")] = _uniform(-0.01, 0.01)
     """Each Chebyshev coefficient."""
-    degree: Annotated[_Whole, Field(ge=0, le=12)] = 6
+    degree: Annotated[Whole, Field(ge=0, le=12)] = 6
     inverse: Annotated[Distribution, within(-2.0, 10.0, "inverse background")] = _CONSTANT_ZERO
     """Height of the 1/x term at the start of the axis."""
-    humps: Annotated[_Whole, Field(ge=0, le=8)] = 0
+    humps: Annotated[Whole, Field(ge=0, le=8)] = 0
     """Number of amorphous humps."""
     hump_height: Annotated[Distribution, within(0.0, 5.0, "hump height")] = _uniform(0.0, 0.1)
     hump_centre: Annotated[Distribution, within(-1000.0, 1000.0, "hump centre")] = _uniform(20.0, 90.0)
@@ -248,10 +243,10 @@ class BackgroundSettings(_Settings):
     hump_fwhm: Annotated[Distribution, within(1e-3, 180.0, "hump width")] = _uniform(4.0, 15.0)
 
 
-class ImpuritySettings(_Settings):
+class ImpuritySettings(Settings):
     """Weak peaks of minor phases that a sample may hold and still count as known."""
 
-    peaks: Annotated[_Whole, Field(ge=0, le=32)] = 0
+    peaks: Annotated[Whole, Field(ge=0, le=32)] = 0
     """Number of peaks, each anywhere on the axis."""
     height: Annotated[Distribution, within(0.0, 1.0, "impurity height")] = _uniform(0.0, 0.05)
     """Where the highest peak of the phase is 1."""
@@ -259,7 +254,7 @@ class ImpuritySettings(_Settings):
     """In the unit of the axis."""
 
 
-class NoiseSettings(_Settings):
+class NoiseSettings(Settings):
     """Noise, on a scale where the highest Bragg peak is 1."""
 
     gaussian: Annotated[Distribution, within(0.0, 1.0, "noise standard deviation")] = _uniform(0.0, 0.01)
@@ -267,7 +262,7 @@ class NoiseSettings(_Settings):
     """Counts at the highest Bragg peak, for counting noise; none if absent."""
 
 
-class PriorSettings(_Settings):
+class PriorSettings(Settings):
     """All of a diffraction prior; the defaults are the ranges of Banko et al. (2021), and a background on top."""
 
     technique: Literal["xrd"] = "xrd"

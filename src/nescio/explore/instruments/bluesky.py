@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from nescio.configuration import Settings
 from nescio.errors import (
     ConfigurationError,
     InstrumentError,
@@ -37,14 +38,12 @@ _LONGEST_ABORT = 10.0
 _POLL = 0.005
 
 
-class BlueskySettings(BaseModel):
+class BlueskySettings(Settings):
     """An instrument that an installed package makes of Bluesky's devices (``[instrument]`` of kind "bluesky").
 
     A configuration names no module to import: it could then run anything. The package registers a function under the
     entry point group ``nescio.bluesky``, and its name there is what a configuration may say.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["bluesky"] = "bluesky"
     factory: Annotated[str, Field(min_length=1, max_length=200)]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_che
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AllowInfNan, BeforeValidator, Field, Strict
 
+from nescio.configuration import Settings
 from nescio.errors import ConnectionLostError, InstrumentError, NescioError, RefusedPositionError
 from nescio.explore.instruments.background import Task
 from nescio.explore.instruments.protocol import Instrument
@@ -27,10 +28,8 @@ _Times = Annotated[int, Strict(), Field(ge=0, le=1000)]
 _POLL = 0.01
 
 
-class FaultPolicy(BaseModel):
+class FaultPolicy(Settings):
     """How often something is tried again, and what happens when it still fails."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     timeout_seconds: Annotated[
         _Limit | None, BeforeValidator(lambda value: None if value == "never" else value)

@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     AllowInfNan,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     Strict,
@@ -23,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from nescio.configuration import Settings
 from nescio.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -44,10 +43,8 @@ _LONGEST_BEAT = 1.0
 _LARGEST_TOKEN_FILE = 4096
 
 
-class NetworkSettings(BaseModel):
+class NetworkSettings(Settings):
     """An instrument that is served at an address (the ``[instrument]`` table of kind "network")."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["network"] = "network"
     address: str = "tcp://127.0.0.1:5570"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, Strict, model_validator
 
+from nescio.configuration import Real, Settings
 from nescio.errors import FileError
 from nescio.explore.instruments.replay import Replay
 
@@ -25,16 +26,11 @@ __all__ = [
     "ReplaySpectra",
 ]
 
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Positive = Annotated[_Real, Field(gt=0.0)]
+_Positive = Annotated[Real, Field(gt=0.0)]
 _Names = Annotated[tuple[str, ...], Field(min_length=1, max_length=32)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ReplayImage(_Settings):
+class ReplayImage(Settings):
     """The overview image."""
 
     variable: str
@@ -49,7 +45,7 @@ class ReplayImage(_Settings):
     """Of y and x; by default what the file says, or pixels."""
 
 
-class ReplayPositions(_Settings):
+class ReplayPositions(Settings):
     """Where the spectra were measured."""
 
     variables: _Names
@@ -60,7 +56,7 @@ class ReplayPositions(_Settings):
     """Of all coordinates; by default the image's. Positions in pixels are brought to the image's units."""
 
 
-class ReplayFeatures(_Settings):
+class ReplayFeatures(Settings):
     """What is known of each candidate where there is no image, such as its composition."""
 
     variables: _Names
@@ -69,7 +65,7 @@ class ReplayFeatures(_Settings):
     """Names of the features; by default those of the variables, or numbers."""
 
 
-class ReplayAxis(_Settings):
+class ReplayAxis(Settings):
     """A coordinate of the spectra."""
 
     variable: str | None = None
@@ -81,7 +77,7 @@ class ReplayAxis(_Settings):
     units: str = "1"
 
 
-class ReplaySpectra(_Settings):
+class ReplaySpectra(Settings):
     """The measured spectra."""
 
     variable: str
@@ -95,7 +91,7 @@ class ReplaySpectra(_Settings):
     """Coordinates by name; those in the file are kept."""
 
 
-class ReplaySettings(_Settings):
+class ReplaySettings(Settings):
     """Measured data in a file, as an instrument."""
 
     kind: Literal["replay"] = "replay"

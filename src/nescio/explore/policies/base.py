@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+
+from nescio.configuration import Settings
 
 __all__ = ["Policy", "View"]
 
@@ -50,14 +51,12 @@ class View:
     """Candidates taken as if measured at their mean -> the view there would be."""
 
 
-class Policy(BaseModel):
+class Policy(Settings):
     """Base of all policies: its fields are its parameters.
 
     A policy of one's own derives from this, declares ``kind: Literal["its-name"] = "its-name"``, and is registered
     under the entry point group ``nescio.policies``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 
 import jax
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from nescio.explore.nesting import Real, Whole
+from nescio.configuration import Real, Settings, Whole
 from nescio.explore.policies.base import Floats, Policy, View
 from nescio.explore.policies.improvement import ExpectedImprovement
 from nescio.explore.policies.nesting import AnyPolicy
@@ -131,10 +131,8 @@ class CostAware(Policy):
         return worth - (self.weight or 0.0) * cost
 
 
-class Stage(BaseModel):
+class Stage(Settings):
     """One part of a schedule."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     from_step: Annotated[Whole, Field(ge=0)] = 0
     """How many measurements there are when it begins."""

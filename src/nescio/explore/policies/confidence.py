@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from nescio.configuration import Real
 from nescio.errors import ExplorationError
-from nescio.explore.nesting import Real
 from nescio.explore.policies.base import Floats, Policy, View
 from nescio.explore.policies.goal import check_one_output, only_output, spread_of
 

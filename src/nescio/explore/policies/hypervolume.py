@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import logsumexp
 
+from nescio.configuration import Real
 from nescio.errors import ExplorationError
-from nescio.explore.nesting import Real
 from nescio.explore.policies.base import Floats, Policy, View
 from nescio.explore.policies.goal import Best, so_far, spread_of
 from nescio.explore.policies.normal import log_excess, positive_sd

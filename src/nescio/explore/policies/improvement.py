@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from nescio.explore.nesting import Real
+from nescio.configuration import Real
 from nescio.explore.policies.base import Floats, Policy, View
 from nescio.explore.policies.goal import Best, best_so_far, check_one_output, only_output, spread_of
 from nescio.explore.policies.normal import log_excess, log_probability, positive_sd

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from nescio.configuration import Settings
 from nescio.errors import NescioError
 
 if TYPE_CHECKING:
@@ -38,14 +38,12 @@ class Scalar(NamedTuple):
     """Why the value is missing; empty where it is not."""
 
 
-class Scalarizer(BaseModel):
+class Scalarizer(Settings):
     """Base of all scalarizers: its fields are its definition, and `measure` does the work.
 
     A scalarizer of one's own derives from this, declares ``kind: Literal["its-name"] = "its-name"``, and is registered
     under the entry point group ``nescio.scalarizers``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: ClassVar[tuple[str, ...]] = ()
     """Names of those of its fields that may name a file or a folder; in an experiment's file these are named from where

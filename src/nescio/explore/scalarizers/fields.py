@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from nescio.explore.nesting import Real, Whole
+from nescio.configuration import Real, Settings, Whole
 
 __all__ = ["Band", "Positive", "Real", "Selection", "Whole", "ordered"]
 
@@ -23,10 +23,8 @@ def ordered(low: float | None, high: float | None) -> None:
         raise ValueError(f"low ({low:g}) must be below high ({high:g})")
 
 
-class Band(BaseModel):
+class Band(Settings):
     """Part of an axis."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     low: Real
     """In the axis's units."""
@@ -38,10 +36,8 @@ class Band(BaseModel):
         return self
 
 
-class Selection(BaseModel):
+class Selection(Settings):
     """Which part of a dimension counts: a list of indices, ``{values = [...]}``, or ``{low = ..., high = ...}``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     indices: Annotated[tuple[Whole, ...], Field(min_length=1)] | None = None
     """Counted from 0, negative ones from the end; a plain list stands for this."""

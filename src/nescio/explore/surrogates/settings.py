@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from nescio.explore.nesting import Real, Whole
+from nescio.configuration import Real, Settings, Whole
 
 __all__ = ["SurrogateSettings"]
 
 _Positive = Annotated[Real, Field(gt=0.0, le=1e3)]
 
 
-class SurrogateSettings(BaseModel):
+class SurrogateSettings(Settings):
     """A Gaussian process over candidates; what it sees of them, and how often it learns that anew."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["deep-kernel", "static-deep-kernel", "fixed", "coordinates"] = "deep-kernel"
     """An embedding of the features that is trained with every measurement; one that is kept as it was after the first

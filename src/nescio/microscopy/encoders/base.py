@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 
+from nescio.configuration import Settings
 from nescio.errors import MeasurementError
 
 __all__ = ["Encoder", "EncoderSettings", "check_patches", "flattened"]
@@ -32,10 +32,8 @@ class Encoder(Protocol):
         """
 
 
-class EncoderSettings(BaseModel):
+class EncoderSettings(Settings):
     """Settings that are themselves the encoder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def check_patches(patches: ArrayLike) -> NDArray[np.float32]:

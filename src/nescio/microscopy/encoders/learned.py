@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
-from nescio.explore.nesting import Real, Whole
+from nescio.configuration import Real, Whole
 from nescio.microscopy.encoders.base import EncoderSettings, check_patches, flattened
 
 __all__ = ["LearnedSettings"]

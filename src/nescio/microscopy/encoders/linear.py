@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from nescio.explore.nesting import Whole
+from nescio.configuration import Whole
 from nescio.microscopy.encoders.base import EncoderSettings, check_patches, flattened
 
 __all__ = ["PrincipalSettings", "RawSettings"]

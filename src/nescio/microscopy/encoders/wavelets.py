@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from nescio.configuration import Real, Whole
 from nescio.errors import MeasurementError
-from nescio.explore.nesting import Real, Whole
 from nescio.microscopy.encoders.base import EncoderSettings, check_patches
 from nescio.progress import track
 

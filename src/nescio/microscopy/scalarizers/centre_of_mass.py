@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from nescio.configuration import Real
 from nescio.errors import ScalarizerError
-from nescio.explore.nesting import Real
 from nescio.explore.scalarizers import CurveScalarizer, Output, Scalar, selected, stated_unit
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from nescio.configuration import Real
 from nescio.errors import ScalarizerError
-from nescio.explore.nesting import Real
 from nescio.explore.scalarizers import CurveScalarizer, Output, Scalar, product, selected, stated_unit
 from nescio.microscopy.scalarizers.loop import Crossing, Floats, Loop, crossing, departure, loop_from
 

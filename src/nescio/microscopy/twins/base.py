@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict
+from pydantic import Field
 
+from nescio.configuration import Real, Settings, Whole
 from nescio.errors import InstrumentError, RefusedPositionError
 
 if TYPE_CHECKING:
@@ -23,27 +24,23 @@ __all__ = ["Twin", "TwinSettings", "grid_positions"]
 Floats = NDArray[np.float64]
 
 # A number written as true or as text is a mistake, and not 1 or what the text might mean.
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Whole = Annotated[int, Strict()]
 
 # Which random numbers a key is for, so that more of one leave the others as they are.
 _SAMPLE, _IMAGE, _SPECTRUM, _FAULT = range(4)
 
 
-class TwinSettings(BaseModel):
+class TwinSettings(Settings):
     """The dials that every twin has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seed: Annotated[_Whole, Field(ge=0, lt=2**31)] = 0
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
     """Of the sample and of all noise: the same seed is the same sample, measured with the same noise."""
-    drift: tuple[_Real, _Real] = (0.0, 0.0)
+    drift: tuple[Real, Real] = (0.0, 0.0)
     """How far the sample moves along y and x from one measurement to the next, in pixels of the survey."""
-    latency: Annotated[_Real, Field(ge=0.0, le=86400.0)] = 0.0
+    latency: Annotated[Real, Field(ge=0.0, le=86400.0)] = 0.0
     """How long a measurement takes, in seconds."""
-    fault_rate: Annotated[_Real, Field(ge=0.0, lt=1.0)] = 0.0
+    fault_rate: Annotated[Real, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of measurements that time out; the same place may be tried again."""
-    refused: tuple[tuple[_Real, _Real], ...] = ()
+    refused: tuple[tuple[Real, Real], ...] = ()
     """Positions (y, x), in pixels, whose nearest candidate the instrument will not go to."""
 
 

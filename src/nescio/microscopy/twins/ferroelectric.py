@@ -11,8 +11,9 @@ import numpy as np
 from jax import Array
 from jax.scipy.ndimage import map_coordinates
 from jax.typing import ArrayLike
-from pydantic import AllowInfNan, Field, Strict, model_validator
+from pydantic import Field, model_validator
 
+from nescio.configuration import Real, Whole
 from nescio.microscopy.twins.base import Floats, Twin, TwinSettings, grid_positions
 from nescio.microscopy.twins.landau import Film, relax
 from nescio.microscopy.twins.switching import (
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FerroelectricSettings", "FerroelectricTwin", "Sample", "grown_film"]
 
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Whole = Annotated[int, Strict()]
 
 _RELAXATION_STEPS = 250
 # Lengths of the disorder and of the domains from which a film starts, in pixels.
@@ -57,20 +56,20 @@ class FerroelectricSettings(TwinSettings):
     """A film and the microscope on it."""
 
     kind: Literal["ferroelectric-twin"] = "ferroelectric-twin"
-    size: Annotated[_Whole, Field(ge=32, le=1024)] = 256
+    size: Annotated[Whole, Field(ge=32, le=1024)] = 256
     """Height and width of the image, in pixels."""
-    grid: Annotated[_Whole, Field(ge=2, le=256)] = 60
+    grid: Annotated[Whole, Field(ge=2, le=256)] = 60
     """Rows and columns of places where a loop can be measured."""
-    orientation: Annotated[_Real, Field(ge=-180.0, le=180.0)] = 35.0
+    orientation: Annotated[Real, Field(ge=-180.0, le=180.0)] = 35.0
     """From the image's x axis to the crystal's a axis, in degree."""
-    largest_bias: Annotated[_Real, Field(gt=0.0, le=100.0)] = 10.0
+    largest_bias: Annotated[Real, Field(gt=0.0, le=100.0)] = 10.0
     """Of the triangular waveform, in volt; a domain far from walls switches at 6.5 V right under the tip."""
-    bias_steps: Annotated[_Whole, Field(ge=8, le=1024, multiple_of=4)] = 64
+    bias_steps: Annotated[Whole, Field(ge=8, le=1024, multiple_of=4)] = 64
     """Of one sweep."""
-    sweeps: Annotated[_Whole, Field(ge=1, le=10)] = 2
-    image_noise: Annotated[_Real, Field(ge=0.0, le=10.0)] = 0.05
+    sweeps: Annotated[Whole, Field(ge=1, le=10)] = 2
+    image_noise: Annotated[Real, Field(ge=0.0, le=10.0)] = 0.05
     """Standard deviation of each quadrature of the survey's response, relative to that of a fully polarised domain."""
-    spectrum_noise: Annotated[_Real, Field(ge=0.0, le=1000.0)] = 1.2
+    spectrum_noise: Annotated[Real, Field(ge=0.0, le=1000.0)] = 1.2
     """Standard deviation of each point of a loop, in picometre; a fully polarised domain responds with 10."""
 
     @model_validator(mode="after")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import jax
 import numpy as np
 from jax import Array
-from pydantic import AllowInfNan, Field, Strict, model_validator
+from pydantic import Field, model_validator
 
+from nescio.configuration import Real, Whole
 from nescio.errors import ConfigurationError
 from nescio.microscopy.twins.base import Floats, Twin, TwinSettings, grid_positions
 from nescio.microscopy.twins.plasmon_array import Particles, assemble, fill, projection, roughen, thickness
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PlasmonSettings", "PlasmonTwin"]
 
-_Real = Annotated[float, Strict(), AllowInfNan(False)]
-_Positive = Annotated[_Real, Field(gt=0.0)]
-_Whole = Annotated[int, Strict()]
+_Positive = Annotated[Real, Field(gt=0.0)]
 
 _SMALLEST_GAP = 0.5
 """Between particles, in nm: ligands keep them apart."""
@@ -49,54 +48,54 @@ class PlasmonSettings(TwinSettings):
 
     kind: Literal["plasmon-twin"] = "plasmon-twin"
 
-    size: Annotated[_Whole, Field(ge=32, le=1024)] = 300
+    size: Annotated[Whole, Field(ge=32, le=1024)] = 300
     """Of the image along y and x, in pixels of 1 nm."""
-    grid: Annotated[_Whole, Field(ge=2, le=256)] = 60
+    grid: Annotated[Whole, Field(ge=2, le=256)] = 60
     """Rows and columns of the places where a spectrum can be measured."""
 
-    islands: Annotated[_Whole, Field(ge=0, le=50)] = 3
+    islands: Annotated[Whole, Field(ge=0, le=50)] = 3
     """How many pieces of square lattice there are; fewer where they do not fit."""
-    strays: Annotated[_Whole, Field(ge=0, le=500)] = 5
+    strays: Annotated[Whole, Field(ge=0, le=500)] = 5
     """Single particles between the islands."""
     shape: Literal["cube", "spheroid"] = "cube"
     """Of the particles as seen. For its plasmons a cube counts as the sphere of its volume."""
     width: Annotated[_Positive, Field(le=200.0)] = 12.0
     """Of a particle, on average, in nm."""
-    aspect: Annotated[_Real, Field(ge=0.1, le=2.0)] = 1.0
+    aspect: Annotated[Real, Field(ge=0.1, le=2.0)] = 1.0
     """A particle's height over its width."""
-    gap: Annotated[_Real, Field(ge=_SMALLEST_GAP, le=200.0)] = 2.0
+    gap: Annotated[Real, Field(ge=_SMALLEST_GAP, le=200.0)] = 2.0
     """Between neighbours in an island, in nm."""
-    width_spread: Annotated[_Real, Field(ge=0.0, le=0.3)] = 0.05
+    width_spread: Annotated[Real, Field(ge=0.0, le=0.3)] = 0.05
     """Standard deviation of the width, relative to it."""
-    shift: Annotated[_Real, Field(ge=0.0, le=50.0)] = 0.4
+    shift: Annotated[Real, Field(ge=0.0, le=50.0)] = 0.4
     """Standard deviation of a particle's displacement from its lattice site along y and x, in nm."""
-    vacancies: Annotated[_Real, Field(ge=0.0, lt=1.0)] = 0.04
+    vacancies: Annotated[Real, Field(ge=0.0, lt=1.0)] = 0.04
     """Share of lattice sites that are empty."""
 
     plasma_energy: Annotated[_Positive, Field(le=50.0)] = 2.0
     """Of the free electrons alone, in eV."""
-    doping_spread: Annotated[_Real, Field(ge=0.0, le=0.2)] = 0.02
+    doping_spread: Annotated[Real, Field(ge=0.0, le=0.2)] = 0.02
     """Standard deviation of the plasma energy from particle to particle, relative to it."""
-    background: Annotated[_Real, Field(ge=1.0, le=100.0)] = 4.0
+    background: Annotated[Real, Field(ge=1.0, le=100.0)] = 4.0
     """Permittivity of the particles far above the plasma energy."""
-    damping: Annotated[_Real, Field(ge=1e-3, le=10.0)] = 0.1
+    damping: Annotated[Real, Field(ge=1e-3, le=10.0)] = 0.1
     """In eV."""
 
-    voltage: Annotated[_Real, Field(ge=10.0, le=1000.0)] = 60.0
+    voltage: Annotated[Real, Field(ge=10.0, le=1000.0)] = 60.0
     """In kV."""
     energies: tuple[_Positive, _Positive] = (0.3, 1.3)
     """First and last energy loss, in eV."""
-    channels: Annotated[_Whole, Field(ge=8, le=4096)] = 101
+    channels: Annotated[Whole, Field(ge=8, le=4096)] = 101
     resolution: _Positive = 0.05
     """Full width at half maximum of the zero-loss peak, in eV."""
-    tail: Annotated[_Real, Field(ge=0.0, le=100.0)] = 0.003
+    tail: Annotated[Real, Field(ge=0.0, le=100.0)] = 0.003
     """Height of the zero-loss peak's tail at 0.5 eV, in 1/eV; it falls with the third power of the energy."""
 
     electrons: Annotated[_Positive, Field(le=1e12)] = 2e6
     """In a spectrum: fewer make it noisier."""
-    readout: Annotated[_Real, Field(ge=0.0, le=1e9)] = 2.0
+    readout: Annotated[Real, Field(ge=0.0, le=1e9)] = 2.0
     """Standard deviation of the detector's own noise, in counts a channel."""
-    image_counts: Annotated[_Real, Field(gt=0.0, le=1e9)] = 200.0
+    image_counts: Annotated[Real, Field(gt=0.0, le=1e9)] = 200.0
     """Counts in a pixel of the image where a particle is thickest."""
 
     @model_validator(mode="after")
