@@ -57,7 +57,7 @@ class RegressionSettings(Settings):
     width: Annotated[Whole, Field(ge=2, le=64)] = 7
     """Of a convolution, in points."""
     members: Annotated[Whole, Field(ge=1, le=64)] = 5
-    steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 3000
+    steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 6000
     batch: Annotated[Whole, Field(ge=2, le=65536)] = 128
     learning_rate: Annotated[Real, Field(gt=0.0, le=1.0)] = 1e-3
     weight_decay: Annotated[Real, Field(ge=0.0, le=1.0)] = 1e-3

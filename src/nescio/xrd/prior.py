@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -227,17 +227,31 @@ class Prior:
         index = self.labels.index(phase) if phase in self.labels else phase
         if not isinstance(index, int) or not 0 <= index < len(self.labels):
             raise ConfigurationError(f"phase {phase!r} is unknown; known: {', '.join(self.labels)}")
-        group = next(group for group in self._groups if index in group.phases)
-        which = jnp.full(n, group.phases.index(index))
-        return self._draw_patterns(key, which, group)
+        number = next(number for number, group in enumerate(self._groups) if index in group.phases)
+        which = jnp.full(n, self._groups[number].phases.index(index))
+        return self._patterns_of_group(key, which, number)
+
+    @cached_property
+    def _patterns_of_group(self) -> Callable[[Array, Array, int], Array]:
+        """Draw patterns of a group, compiled once for all phases of it."""
+        return jax.jit(
+            lambda key, which, number: self._draw_patterns(key, which, self._groups[number]),
+            static_argnums=2,
+        )
 
     def _draw_patterns(self, key: Array, which: Array, group: _Group) -> Array:
         """Draw a pattern of each of the phases at positions `which` of a group, shape (n, points)."""
-        keys = jax.random.split(key, which.shape[0])
+        count = which.shape[0]
+        keys = jax.random.split(key, count)
+        # A remainder would be a program of its own, and take as long to compile as all of the others.
+        rounds = max(-(-count // _SIDE_BY_SIDE), 1)
+        side_by_side = -(-count // rounds)
+        if more := rounds * side_by_side - count:
+            keys, which = (jnp.concatenate([one, one[:more]]) for one in (keys, which))
         patterns: Array = jax.lax.map(
-            lambda one: self._draw(one[0], one[1], group), (keys, which), batch_size=_SIDE_BY_SIDE
+            lambda one: self._draw(one[0], one[1], group), (keys, which), batch_size=side_by_side
         )
-        return patterns
+        return patterns[:count]
 
     def _draw(self, key: Array, which: Array, group: _Group) -> Array:
         """Draw one pattern of the phase at position `which` of a group."""

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
@@ -253,18 +252,11 @@ def _mixture(
 
 def _phase_patterns(prior: Prior, key: jax.Array, phase: int, n: int) -> NDArray[np.float32]:
     """Draw Bragg peaks alone of one phase with one compiled program, whatever their number."""
-    sample = _compiled(prior)
     pieces = [
-        np.asarray(sample(jax.random.fold_in(key, number), phase, _DRAWN_AT_ONCE))
+        np.asarray(prior.sample_phase(jax.random.fold_in(key, number), phase, _DRAWN_AT_ONCE))
         for number in range(-(-n // _DRAWN_AT_ONCE))
     ]
     return np.concatenate(pieces)[:n]
-
-
-@lru_cache(maxsize=2)
-def _compiled(prior: Prior) -> Any:
-    """Return the prior's `sample_phase`, compiled once for each phase."""
-    return jax.jit(prior.sample_phase, static_argnums=(1, 2))
 
 
 def _key(seed: int, stream: int) -> jax.Array:
