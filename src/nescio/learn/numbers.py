@@ -35,6 +35,7 @@ _Count = Annotated[Whole, Field(ge=50, le=1_000_000)]
 _KNOWN_KEY, _HELD_OUT_KEY, _CALIBRATION_KEY, _REFERENCE_KEY = range(2**31 - 4, 2**31)
 _SHORT = 20_000
 _AT_ONCE = 8192
+_DRAWN_AT_ONCE = 1000
 # So many structures are named in a sentence.
 _NAMED = 12
 
@@ -374,5 +375,11 @@ def _drawn(
 ) -> tuple[Floats, Floats]:
     sampler = prior.sampler(seed=settings.networks.seed)
     key = jax.random.fold_in(jax.random.fold_in(root, stream), settings.networks.seed)
-    signals, numbers = jax.jit(lambda k: sampler(k, n, jnp.asarray(0)))(key)
-    return np.asarray(signals, np.float64), np.asarray(numbers, np.float64)
+    # Always as many at once, so that one program is compiled whatever is asked for.
+    draw = jax.jit(sampler, static_argnums=1)
+    pieces = [
+        draw(jax.random.fold_in(key, number), _DRAWN_AT_ONCE, jnp.asarray(0))
+        for number in range(-(-n // _DRAWN_AT_ONCE))
+    ]
+    signals, numbers = (np.concatenate(part)[:n].astype(np.float64) for part in zip(*pieces, strict=True))
+    return signals, numbers
