@@ -1,9 +1,10 @@
 """Dense and convolutional networks, on the absorption and on the difference to the foil: particles that were held out.
 
-    python benchmarks/xas_networks.py [--element Pt] [--network convolutional] [--input difference] [--json FILE]
+    python benchmarks/xas_networks.py [--element Pt] [--network convolutional] [--input difference] [--align edge]
+                                      [--steps 3000] [--low 9] [--json FILE]
 
 Each of the four learns six times, from the sites of particles that share none with those it is asked about: some three
-minutes for a dense one, a quarter of an hour for a convolutional one.
+minutes in 3000 steps for a dense one, a quarter of an hour for a convolutional one.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from pathlib import Path
 
 from nescio.compute import enable_compilation_cache
 from nescio.learn import NumberSettings
+from nescio.learn.regression import RegressionSettings
 from nescio.xas import MixtureSettings, bundled_library
 from nescio.xas.reproduction import held_out_particles
 
 EDGES = {"Cu": "K", "Pt": "L3"}
 NETWORKS = ("dense", "convolutional")
 INPUTS = ("difference", "absorption")
+ALIGNMENTS = ("foil", "edge")
 
 
 def main() -> None:
@@ -31,6 +34,11 @@ def main() -> None:
     parser.add_argument("--element", choices=sorted(EDGES), default="Pt")
     parser.add_argument("--network", choices=NETWORKS, help="by default both")
     parser.add_argument("--input", choices=INPUTS, help="by default both")
+    parser.add_argument("--align", choices=ALIGNMENTS, default="foil", help="how spectra lie in energy")
+    parser.add_argument("--steps", type=int, default=RegressionSettings().steps, help="of learning")
+    parser.add_argument(
+        "--low", type=float, default=MixtureSettings().low, help="first energy looked at, in eV"
+    )
     parser.add_argument("--json", type=Path, help="write the numbers here")
     given = parser.parse_args()
     enable_compilation_cache()
@@ -41,9 +49,10 @@ def main() -> None:
     )
     for kind in [given.network] if given.network else NETWORKS:
         for what in [given.input] if given.input else INPUTS:
-            settings = NumberSettings.model_validate({"networks": {"kind": kind}})
+            settings = NumberSettings.model_validate({"networks": {"kind": kind, "steps": given.steps}})
+            mixtures = MixtureSettings(input=what, low=given.low)
             began = time.perf_counter()
-            told, _ = held_out_particles(library, MixtureSettings(input=what), settings)
+            told, _ = held_out_particles(library, mixtures, settings, align=given.align)
             seconds = time.perf_counter() - began
             found[f"{kind} {what}"] = {**told, "seconds": seconds}
             errors = " ".join(f"{one:6.3f}" for one in told["mae"])

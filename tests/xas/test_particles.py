@@ -31,10 +31,12 @@ from nescio.xas import (
 )
 from nescio.xas.prepare import foil_shift, half_step
 from nescio.xas.reproduction import (
+    beyond_white_line,
     data_folder,
     held_out_particles,
     measured_copper,
     spectra_per_second,
+    spread_over_temperatures,
 )
 
 LIBRARY = bundled_library("Cu", "K")
@@ -347,6 +349,19 @@ def test_particles_that_were_held_out_are_told_and_their_intervals_cover() -> No
     assert told["value"].shape == told["truth"].shape
     assert found["mae"][0] < 0.5
     assert 0.75 < found["coverage90"] < 1.0
+
+
+def test_the_white_line_ends_where_the_foil_is_lowest_after_it() -> None:
+    platinum = bundled_library("Pt", "L3")
+    end = beyond_white_line(platinum)
+    after = (platinum.energy > 2.0) & (platinum.energy < 12.0)
+    assert end == platinum.energy[after][np.argmin(platinum.foil[after])]
+    assert platinum.foil[platinum.energy == 2.0] > platinum.foil[platinum.energy == end] + 0.1
+
+
+def test_the_spread_is_that_of_each_sample() -> None:
+    told = {"a b 20K": {"c1": 8.0}, "a b 300K": {"c1": 7.5}, "c 20K": {"c1": 3.0}, "a b 150K": {"c1": 7.0}}
+    assert spread_over_temperatures(told) == {"a b": 1.0, "c": 0.0}
 
 
 def test_how_many_spectra_are_told_in_a_second_is_counted_by_the_clock(

@@ -245,7 +245,7 @@ class Prior:
         keys = jax.random.split(key, count)
         # A remainder would be a program of its own, and take as long to compile as all of the others.
         rounds = max(-(-count // _SIDE_BY_SIDE), 1)
-        side_by_side = -(-count // rounds)
+        side_by_side = max(-(-count // rounds), 1)
         if more := rounds * side_by_side - count:
             keys, which = (jnp.concatenate([one, one[:more]]) for one in (keys, which))
         patterns: Array = jax.lax.map(
