@@ -16,10 +16,11 @@ __all__ = ["Real", "Settings", "Whole", "read_toml", "validated"]
 _LARGEST_FILE = 10_000_000
 _Model = TypeVar("_Model", bound=BaseModel)
 
+# A number written as true or as text is a mistake, and not 1 or what the text might mean.
 Real = Annotated[float, Strict(), AllowInfNan(False)]
-"""A finite number; texts that could be read as one are refused."""
+"""A finite number."""
 Whole = Annotated[int, Strict()]
-"""A whole number; texts and truth values are refused."""
+"""A whole number."""
 
 
 class Settings(BaseModel):

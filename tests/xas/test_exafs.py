@@ -71,6 +71,10 @@ def test_paths_add_up_and_batches_are_what_they_are_one_by_one():
     expected = [exafs(path_table(paths(n)), of_larch(n), K[1:]) for n in ("cu_single", "cu_triangle")]
     np.testing.assert_allclose(exafs(both, together, K[1:]), sum(expected), atol=1e-12)
     batch = together._replace(sigma2=jnp.array([[0.002, 0.003], [0.009, 0.01]]))
+    for e0 in ([[1.0], [-3.0]], [[1.0, 2.0], [-3.0, 0.0]]):
+        shifted = together._replace(e0=jnp.array(e0))
+        alone = [exafs(both, together._replace(e0=one), K[1:]) for one in shifted.e0]
+        np.testing.assert_allclose(exafs(both, shifted, K[1:]), alone, atol=1e-12)
     chi = exafs(both, batch, K[1:])
     assert chi.shape == (2, 300)
     np.testing.assert_allclose(

@@ -178,12 +178,20 @@ def test_one_phase_alone_can_be_drawn():
     prior = build(NICKEL, COBALT, **STILL)
     compiled = jax.jit(lambda key: [prior.sample_phase(key, phase, 1)[0] for phase in ("cobalt", 1, 0)])
     by_name, by_number, other = map(np.asarray, compiled(KEY))
-    np.testing.assert_array_equal(by_name, by_number)
+    np.testing.assert_allclose(by_name, by_number, atol=1e-6)
     assert prior.axis.values[by_name.argmax()] == pytest.approx(bragg(1.915), abs=0.3)
     assert prior.axis.values[other.argmax()] == pytest.approx(bragg(3.524 / np.sqrt(3)), abs=0.3)
     for unknown in ("iron", 2, -1):
         with pytest.raises(ConfigurationError, match="unknown; known: nickel, cobalt"):
             prior.sample_phase(KEY, unknown, 1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 17])
+def test_as_many_are_drawn_as_are_asked_for_and_none_twice(count: int) -> None:
+    """Where they do not go by sixteen, too."""
+    drawn = np.asarray(build(NICKEL).sample_phase(KEY, "nickel", count))
+    assert drawn.shape == (count, 256)
+    assert len(np.unique(drawn, axis=0)) == count
 
 
 # What is drawn

@@ -80,7 +80,7 @@ def reproduce(
     banko2021: Banko et al., npj Computational Materials 7, 104 (2021).
 
     xanes: coordination numbers from absorption near the edge, of particles that were held out and of measured ones, and
-    multiple scattering beside FEFF 10; some ten minutes.
+    multiple scattering beside FEFF 10; some twenty minutes.
 
     dkl: ways to choose measurements, compared on a film and on simulated instruments. All of it takes one to several
     hours on two cores. What is done is kept: after Ctrl-C, the same command goes on.

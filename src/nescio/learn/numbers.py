@@ -379,7 +379,7 @@ def _drawn(
     draw = jax.jit(sampler, static_argnums=1)
     pieces = [
         draw(jax.random.fold_in(key, number), _DRAWN_AT_ONCE, jnp.asarray(0))
-        for number in range(-(-n // _DRAWN_AT_ONCE))
+        for number in range(max(-(-n // _DRAWN_AT_ONCE), 1))
     ]
     signals, numbers = (np.concatenate(part)[:n].astype(np.float64) for part in zip(*pieces, strict=True))
     return signals, numbers

@@ -17,7 +17,6 @@ __all__ = [
     "VAESettings",
 ]
 
-# Neither text nor a boolean is a number, and no number is infinite.
 _Width = Annotated[Whole, Field(ge=1, le=8192)]
 
 

@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 _NotNegative = Annotated[Real, Field(ge=0.0, le=100.0)]
 
 _STEP = 0.25
+# By so many eV, at most, the edge of a site is taken to be away from that of the foil.
+_FURTHEST_EDGE = 2.0
 # Full widths in eV, between which spectra are interpolated.
 _WIDTHS = (0.0, 0.75, 1.5, 2.25, 3.0, 4.0, 5.0)
 HALF = 0.5
@@ -105,7 +107,7 @@ class Mixtures:
         )
         if not len(rows):
             raise ConfigurationError("no sites to draw from")
-        margin = settings.shift
+        margin = settings.shift + (_FURTHEST_EDGE if align == "edge" else 0.0)
         if library.energy[0] > settings.low - margin or library.energy[-1] < settings.high + margin:
             raise ConfigurationError(
                 f"looked at are {settings.low:g} to {settings.high:g} eV, give or take {margin:g}; the library has "
@@ -115,7 +117,13 @@ class Mixtures:
         self.align = align
         fine = np.arange(library.energy[0], library.energy[-1] + 1e-9, _STEP)
         self._first = float(fine[0])
-        self._spectra = jnp.asarray(_broadened(library.energy, library.mu[rows], fine), jnp.float32)
+        broadened = _broadened(library.energy, library.mu[rows], fine)
+        if align == "edge" and not ((broadened[..., 0] < HALF) & (broadened.max(axis=-1) >= HALF)).all():
+            raise ConfigurationError(
+                f"spectra cannot be put by their edge: some of the library are not below {HALF:g} at "
+                f"{library.energy[0]:g} eV, or nowhere above"
+            )
+        self._spectra = jnp.asarray(broadened, jnp.float32)
         self._foil = jnp.asarray(_broadened(library.energy, library.foil[None], fine)[:, 0], jnp.float32)
         self._numbers = jnp.asarray(numbers_of(library)[rows], jnp.float32)
         self._first_shells = np.arange(len(library.neighbours)) * library.shells

@@ -45,13 +45,6 @@ _TOLD = (
     ("post_high", "end of the polynomial after the edge, from it", "eV"),
     ("degree", "of the polynomial after the edge", "1"),
 )
-# What is said of spectra that are aligned otherwise than those that were learned from.
-_OTHERWISE = {
-    "edge": "each spectrum is put by its edge and those of training are not, so that numbers are off; "
-    'learn with normalisation.align = "edge"',
-    "foil": "no spectrum is put by its edge and those of training are, so that numbers are off; "
-    'learn with normalisation.align = "foil"',
-}
 _FURTHEST_SHIFT = 15.0
 _SAME_EDGE, _NEAR = 30.0, 30.0
 # A beamline's energy may be off by so much, in eV, and by this share.
@@ -149,7 +142,7 @@ def prepare_normalised(
     """Bring normalised spectra onto a prior's axis, as the form that :mod:`nescio.signals` calls prepared.
 
     Where the computed Fermi level is on the measured axis, the foil says: computed and measured foil are to differ
-    least. Without a foil, each spectrum is put where its edge is as the computed foil's is.
+    least. Without a foil, each spectrum is put where its edge is as the computed foil's is at a middling resolution.
 
     Args:
         spectra: Measured, or why one cannot be used.
@@ -233,13 +226,23 @@ def prepare_normalised(
         },
         {
             "align": align,
-            **({} if align == prior.normalisation.align else {"notice": _OTHERWISE[align]}),
+            **({} if align == prior.normalisation.align else {"notice": _otherwise(align, foil)}),
             "foil": "none" if foil is None else foil.spectrum.name,
             "input": prior.mixtures.input,
             "element": prior.element,
             "edge": prior.edge,
         },
     )
+
+
+def _otherwise(align: str, foil: Normalised | None) -> str:
+    """Say what it means that spectra are aligned otherwise than those that were learned from."""
+    put = "each spectrum is put by its edge" if align == "edge" else "no spectrum is put by its edge"
+    those = "those of training are not" if align == "edge" else "those of training are"
+    cure = f'learn with normalisation.align = "{align}"'
+    if foil is None:
+        put, cure = f"without a foil {put}", f"give --foil FILE, or {cure}"
+    return f"{put} and {those}, so that numbers are off by more than their intervals say; {cure}"
 
 
 def _name(number: int, spectrum: Normalised | str) -> str:
@@ -249,8 +252,14 @@ def _name(number: int, spectrum: Normalised | str) -> str:
 def _anchored(prior: CoordinationPrior, foil: Normalised | None) -> _Anchor:
     library = prior.library
     if foil is None:
-        first = int(np.argmax(library.foil >= HALF))
-        part = (HALF - library.foil[first - 1]) / (library.foil[first] - library.foil[first - 1])
+        # A measured edge is broader than a computed one, and may be half way elsewhere: what it is broadened by, in the
+        # middle of what is learned from.
+        shown = np.asarray(library.foil, np.float64)
+        if (width := float(np.mean(prior.mixtures.broadening))) > 0.0:
+            step = float(library.energy[1] - library.energy[0])
+            shown = gaussian_filter1d(shown, width / FWHM / step, mode="nearest")
+        first = int(np.argmax(shown >= HALF))
+        part = (HALF - shown[first - 1]) / (shown[first] - shown[first - 1])
         own = library.energy[first - 1] + part * (library.energy[first] - library.energy[first - 1])
         return _Anchor(0.0, float(own))
     shift = foil_shift(foil, library.energy, library.foil)

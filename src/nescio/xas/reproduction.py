@@ -55,7 +55,7 @@ WANTED = {
     "spectra_per_second": "5000 or more",
     "cu_foil_c1": "12, within 1",
     "pt_foil_c1": "12, within 1, or novel",
-    "pt_particles_c1": "8.4 (EXAFS), within 1, or novel; spread over temperatures below 0.7",
+    "pt_particles_c1": "8.4 (EXAFS), within 1, or novel",
     "pt_particles_spread": "below 0.7",
 }
 FOLDS = 6
@@ -162,7 +162,7 @@ def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
     """Return C1 of copper foils at several temperatures, by file, with what is flagged.
 
     Args:
-        agent: Of copper.
+        agent: Of copper, that learned from spectra put by their edge: the foils are of several beamlines.
         data: Folder that holds ``foils`` and ``cu_temperature``.
     """
     foil = normalised(read_columns(data / "foils" / "cu_metal_rt.xdi"), e0=_CU_E0)
@@ -174,7 +174,7 @@ def measured_platinum(agent: NumberAgent, data: Path) -> tuple[xr.Dataset, xr.Da
     """Return findings on a platinum foil, and on platinum particles on carbon.
 
     Args:
-        agent: Of platinum.
+        agent: Of platinum, that learned from spectra put by their edge: foil and particles are of two beamlines.
         data: Folder that holds ``foils`` and ``nanoparticles``.
     """
     foil = normalised(read_columns(data / "foils" / "pt_metal_rt.xdi"), e0=_PT_E0)
@@ -207,7 +207,7 @@ def _told(findings: xr.Dataset) -> dict[str, Any]:
 
 
 def beyond_white_line(library: SiteLibrary) -> float:
-    """Return where a library's foil is lowest after its first maximum, in eV from the Fermi level.
+    """Return where a library's foil has its first minimum after its first maximum, in eV from the Fermi level.
 
     There the white line ends, whose height is that of empty states of the absorber: it depends on what is adsorbed, and
     theory makes it too low.

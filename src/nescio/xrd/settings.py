@@ -34,7 +34,6 @@ def _uniform(low: float, high: float) -> Distribution:
     return Distribution.model_validate({"uniform": [low, high]})
 
 
-# A number written as true or as text is a mistake, and not 1 or what the text might mean.
 _LARGEST_INDEX, _SMALLEST_INDEX = 1000.0, 1e-3
 # A grid finer than this, relative to its end, is not resolved in single precision.
 _FINEST_STEP = 2e-6

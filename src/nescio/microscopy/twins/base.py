@@ -23,8 +23,6 @@ __all__ = ["Twin", "TwinSettings", "grid_positions"]
 
 Floats = NDArray[np.float64]
 
-# A number written as true or as text is a mistake, and not 1 or what the text might mean.
-
 # Which random numbers a key is for, so that more of one leave the others as they are.
 _SAMPLE, _IMAGE, _SPECTRUM, _FAULT = range(4)
 
