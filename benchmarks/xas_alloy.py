@@ -34,6 +34,7 @@ from nescio.xas.reproduction import held_out_particles
 from nescio.xas.scattering import load_scattering, save_scattering
 
 LATTICE = 3.77
+STEPS = 3000
 """Of equal parts of the two metals, in angstrom, by Vegard's rule."""
 SHAPES = [
     ("cuboctahedron", {"shells": 1}),
@@ -85,7 +86,8 @@ def main() -> None:
         )
         save_library(library, sites)
     library = load_library(sites)
-    told, _ = held_out_particles(library, MixtureSettings(), NumberSettings(), folds=4, times=20)
+    settings = NumberSettings.model_validate({"networks": {"steps": STEPS}})
+    told, _ = held_out_particles(library, MixtureSettings(), settings, folds=4, times=20)
     names = [f"C{shell}({symbol})" for symbol in library.neighbours for shell in (1, 2)]
     means = np.array([library.counts.T @ library.coordination / library.counts.sum(axis=0)[:, None]])[0]
     found = {"sites": len(library), "names": names, "spread": means.std(axis=0).tolist(), **told}
