@@ -34,8 +34,9 @@ from nescio.xas.reproduction import held_out_particles
 from nescio.xas.scattering import load_scattering, save_scattering
 
 LATTICE = 3.77
-STEPS = 3000
 """Of equal parts of the two metals, in angstrom, by Vegard's rule."""
+STEPS = 3000
+"""Of learning."""
 SHAPES = [
     ("cuboctahedron", {"shells": 1}),
     ("octahedron", {"length": 3}),

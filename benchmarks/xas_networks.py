@@ -16,7 +16,6 @@ from pathlib import Path
 
 from nescio.compute import enable_compilation_cache
 from nescio.learn import NumberSettings
-from nescio.learn.regression import RegressionSettings
 from nescio.xas import MixtureSettings, bundled_library
 from nescio.xas.reproduction import held_out_particles
 
@@ -35,7 +34,7 @@ def main() -> None:
     parser.add_argument("--network", choices=NETWORKS, help="by default both")
     parser.add_argument("--input", choices=INPUTS, help="by default both")
     parser.add_argument("--align", choices=ALIGNMENTS, default="foil", help="how spectra lie in energy")
-    parser.add_argument("--steps", type=int, default=RegressionSettings().steps, help="of learning")
+    parser.add_argument("--steps", type=int, default=NumberSettings().networks.steps, help="of learning")
     parser.add_argument(
         "--low", type=float, default=MixtureSettings().low, help="first energy looked at, in eV"
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from nescio.compute import enable_compilation_cache
 from nescio.learn import learn_numbers
 from nescio.xas import CoordinationPrior, MixtureSettings, NormalisationSettings, bundled_library
-from nescio.xas.reproduction import beyond_white_line, data_folder, measured_platinum
+from nescio.xas.reproduction import beyond_white_line, data_folder, measured_platinum, told_c1
 
 LOW = (-8.0, 8.0, 9.0, 10.0, 12.0, 14.0)
 
@@ -33,20 +33,11 @@ def main() -> None:
     enable_compilation_cache()
     library = bundled_library("Pt", "L3")
     print(f"the computed white line ends at {beyond_white_line(library):g} eV")
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    found = {}
     for low in given.low:
         prior = CoordinationPrior(library, MixtureSettings(low=low), NormalisationSettings(align="edge"))
         _, particles = measured_platinum(learn_numbers(prior), data)
-        told = particles.sel(quantity="C1")
-        found[f"{low:g}"] = {
-            str(name): {
-                "c1": float(told["value"][row]),
-                "low": float(told["low"][row]),
-                "high": float(told["high"][row]),
-                "p_value": float(told["p_value"][row]),
-            }
-            for row, name in enumerate(told["measurement"].values)
-        }
+        found[f"{low:g}"] = told_c1(particles)
         print(f"from {low:g} eV on")
         for name, one in found[f"{low:g}"].items():
             print(

@@ -89,7 +89,8 @@ class Mixtures:
         seed: Of the bootstraps.
 
     Raises:
-        ConfigurationError: The library does not reach as far as is looked at, or no sites are left.
+        ConfigurationError: The library does not reach as far as is looked at, or no sites are left; or a spectrum has
+            no edge that it could be put by.
     """
 
     def __init__(

@@ -252,8 +252,8 @@ def _name(number: int, spectrum: Normalised | str) -> str:
 def _anchored(prior: CoordinationPrior, foil: Normalised | None) -> _Anchor:
     library = prior.library
     if foil is None:
-        # A measured edge is broader than a computed one, and may be half way elsewhere: what it is broadened by, in the
-        # middle of what is learned from.
+        # Where a spectrum is half way up depends on its resolution, which nobody told: it is taken to be in the middle
+        # of those that are learned from.
         shown = np.asarray(library.foil, np.float64)
         if (width := float(np.mean(prior.mixtures.broadening))) > 0.0:
             step = float(library.energy[1] - library.energy[0])

@@ -41,6 +41,7 @@ __all__ = [
     "reproduce_xanes",
     "spectra_per_second",
     "spread_over_temperatures",
+    "told_c1",
 ]
 
 Floats = NDArray[np.float64]
@@ -167,7 +168,7 @@ def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
     """
     foil = normalised(read_columns(data / "foils" / "cu_metal_rt.xdi"), e0=_CU_E0)
     files = sorted((data / "cu_temperature").glob("*.xmu"))
-    return _told(_assessed(agent, [normalised(read_columns(file), e0=_CU_E0) for file in files], foil))
+    return told_c1(_assessed(agent, [normalised(read_columns(file), e0=_CU_E0) for file in files], foil))
 
 
 def measured_platinum(agent: NumberAgent, data: Path) -> tuple[xr.Dataset, xr.Dataset]:
@@ -191,7 +192,8 @@ def _assessed(agent: NumberAgent, spectra: Sequence[Normalised], foil: Normalise
     return agent.assess(prepare_normalised(spectra, agent.prior, foil))
 
 
-def _told(findings: xr.Dataset) -> dict[str, Any]:
+def told_c1(findings: xr.Dataset) -> dict[str, Any]:
+    """Return C1 of each measurement by its name, with interval, error of measuring, p-value and whether it is novel."""
     found = findings.sel(quantity="C1")
     return {
         str(name): {
@@ -224,6 +226,11 @@ def spread_over_temperatures(told: Mapping[str, Mapping[str, Any]]) -> dict[str,
     for name, one in told.items():
         found.setdefault(name.rpartition(" ")[0], []).append(one["c1"])
     return {sample: max(values) - min(values) for sample, values in found.items()}
+
+
+def _of_particles(findings: xr.Dataset) -> dict[str, Any]:
+    told = told_c1(findings)
+    return {"pt_particles_c1": told, "pt_particles_spread": spread_over_temperatures(told)}
 
 
 def spectra_per_second(agent: NumberAgent, *, count: int = 20_000) -> float:
@@ -271,22 +278,21 @@ def reproduce_xanes(
         found["cu_foil_c1"] = measured_copper(
             learn_numbers(CoordinationPrior(copper, normalisation=apart), progress=progress), data
         )
+        _, particles = measured_platinum(agent, data)
+        found |= _of_particles(particles)
+        if folder is not None:
+            draw_measured(agent, particles, folder)
         beyond = MixtureSettings(low=beyond_white_line(platinum))
         _, particles = measured_platinum(
             learn_numbers(CoordinationPrior(platinum, beyond, apart), progress=progress), data
         )
-        found["pt_particles_c1"] = _told(particles)
-        found["pt_particles_spread"] = spread_over_temperatures(found["pt_particles_c1"])
-        _, particles = measured_platinum(agent, data)
-        found["white_line"] = {"pt_particles_c1": _told(particles)}
-        if folder is not None:
-            draw_measured(agent, particles, folder)
+        found["beyond_white_line"] = _of_particles(particles)
         alone = learn_numbers(
             CoordinationPrior(platinum, MixtureSettings(input="absorption"), apart), progress=progress
         )
         foil, particles = measured_platinum(alone, data)
-        found["pt_foil_c1"] = _told(foil)
-        found["absorption"]["pt_particles_c1"] = _told(particles)
+        found["pt_foil_c1"] = told_c1(foil)
+        found["absorption"]["pt_particles_c1"] = told_c1(particles)
     return found
 
 
