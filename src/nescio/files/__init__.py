@@ -1,4 +1,4 @@
-"""Reading files that nobody vouches for: within limits, executing nothing, following no links out of them."""
+"""Files: read within limits, executing nothing and following no link out of them; written whole or not at all."""
 
 from nescio.files.archive import npy_array, npz_arrays
 from nescio.files.content import file_content, measured_data, one_line, text_content
@@ -12,6 +12,7 @@ from nescio.files.hdf5 import (
     opened_hdf5,
     text_of,
 )
+from nescio.files.writing import write_atomically, write_problem
 
 __all__ = [
     "HDF5_SIGNATURE",
@@ -28,4 +29,6 @@ __all__ = [
     "opened_hdf5",
     "text_content",
     "text_of",
+    "write_atomically",
+    "write_problem",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from nescio.errors import AgentError
+from nescio.files import write_atomically
 from nescio.techniques import AnyPrior
 
 __all__ = [
@@ -68,7 +68,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays in safetensors format, atomically."""
     from safetensors.numpy import save
 
-    _replace(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+    write_atomically(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -94,7 +94,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file, atomically."""
-    _replace(path, json.dumps(document, indent=1, allow_nan=False).encode())
+    write_atomically(path, json.dumps(document, indent=1, allow_nan=False))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -138,13 +138,3 @@ def learned_identity(prior: AnyPrior, settings: BaseModel) -> str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number in JSON")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,13 +17,12 @@ from numpy.typing import NDArray
 from nescio.errors import ExplorationError, FileError
 from nescio.explore.candidates import Candidates
 from nescio.explore.scalarizers import BandIntegral, Scalarizer
-from nescio.files import measured_data, npz_arrays
+from nescio.files import measured_data, npz_arrays, write_atomically
 from nescio.microscopy.comparison_code import code_digest
 from nescio.microscopy.images import image_dataset
 from nescio.microscopy.patches import PatchSettings
 from nescio.microscopy.scalarizers import Hysteresis
 from nescio.progress import track
-from nescio.view.tables import write_atomically
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -105,12 +105,9 @@ class Case:
     def save(self, path: Path) -> Path:
         """Write all arrays to one file."""
         arrays = {name: getattr(self, name) for name in (*_ARRAYS, "noisy")}
-
-        def write(unfinished: Path) -> None:
-            with unfinished.open("wb") as file:
-                np.savez(file, name=np.array(self.name), **arrays)
-
-        return write_atomically(path, write)
+        content = io.BytesIO()
+        np.savez(content, name=np.array(self.name), **arrays)
+        return write_atomically(path, content.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> Case:
