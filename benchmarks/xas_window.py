@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from nescio.compute import enable_compilation_cache
-from nescio.learn import learn_numbers
+from nescio.learn import NumberAgent
 from nescio.xas import CoordinationPrior, MixtureSettings, NormalisationSettings, bundled_library
 from nescio.xas.reproduction import beyond_white_line, data_folder, measured_platinum, told_c1
 
@@ -36,7 +36,7 @@ def main() -> None:
     found = {}
     for low in given.low:
         prior = CoordinationPrior(library, MixtureSettings(low=low), NormalisationSettings(align="edge"))
-        _, particles = measured_platinum(learn_numbers(prior), data)
+        _, particles = measured_platinum(NumberAgent.train(prior), data)
         found[f"{low:g}"] = told_c1(particles)
         print(f"from {low:g} eV on")
         for name, one in found[f"{low:g}"].items():

@@ -5,10 +5,20 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["cache_directory", "enable_compilation_cache", "return_freed_memory"]
+from nescio.errors import NescioWarning
+
+__all__ = [
+    "cache_directory",
+    "enable_compilation_cache",
+    "engine_problem",
+    "return_freed_memory",
+    "usable_cache",
+]
 
 
 def cache_directory() -> Path:
@@ -19,15 +29,39 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "nescio"
 
 
+def usable_cache(name: str) -> Path | None:
+    """Return a folder inside the cache, made if it does not exist; None, with a warning, where it cannot be written to.
+
+    Args:
+        name: Of the folder.
+    """
+    folder = cache_directory() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        warnings.warn(
+            f"{folder}: nothing can be kept there for the next time ({why}); NESCIO_CACHE names another folder",
+            NescioWarning,
+            stacklevel=2,
+        )
+        return None
+    return folder
+
+
 def enable_compilation_cache() -> None:
     """Keep compiled programs on disk, so that a second run of any command compiles nothing.
 
-    The command line calls this; a library user who wants the same calls it before the first computation.
+    The command line calls this; a library user who wants the same calls it before the first computation. Where nothing
+    can be kept, a warning says so.
     """
     import jax
 
-    folder = cache_directory() / "jax"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = usable_cache("jax")
+    if folder is None:
+        return
     settings = {
         "jax_compilation_cache_dir": str(folder),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
@@ -36,6 +70,20 @@ def enable_compilation_cache() -> None:
     update: Callable[[str, object], None] = jax.config.update
     for name, value in settings.items():
         update(name, value)
+
+
+def engine_problem() -> str:
+    """Return in one line why JAX cannot start, such as a wrong JAX_PLATFORMS; empty if it can."""
+    try:
+        import jax
+
+        jax.devices()
+    except Exception as error:  # whatever JAX and its plugins fail with
+        given = [f"{key}={value}" for key, value in os.environ.items() if key.startswith(("JAX_", "XLA_"))]
+        where = f"; the environment sets {', '.join(sorted(given))}" if given else ""
+        why = " ".join(str(error).split()) or type(error).__name__
+        return f"JAX cannot start: {why}{where}"
+    return ""
 
 
 def return_freed_memory() -> None:

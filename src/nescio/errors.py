@@ -25,6 +25,10 @@ class AgentError(NescioError):
     """A saved agent is incomplete, damaged or of another version, or does not fit the data given to it."""
 
 
+class CheckpointError(AgentError):
+    """The kept state of a training cannot be gone on from: it is damaged, or of another prior or other settings."""
+
+
 class MissingExtraError(NescioError):
     """An optional dependency is needed that is not installed; the message names the extra to install."""
 
@@ -63,3 +67,7 @@ class InterruptedExplorationError(NescioError):
 
 class FeffError(NescioError):
     """A calculation by FEFF did not come to its end: the program is missing, was stopped, or refused its input."""
+
+
+class NescioWarning(UserWarning):
+    """Something to know that stops nothing: a cache that cannot be kept, files that were left out."""

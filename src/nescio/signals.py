@@ -34,7 +34,7 @@ name                      dimensions                     meaning
 ``knn_probability``       measurement, candidate         from neighbours on the map
 ``probability``           measurement, candidate         from the calibrated classifier ensemble
 ``label``                 measurement                    most probable candidate; empty if unreadable
-``reconstruction``        measurement, AXIS              what the agent makes of it
+``reconstruction``        measurement, AXIS              by the agent's autoencoders
 ``reconstruction_error``  measurement                    mean squared difference over the covered range
 ``novelty``               measurement                    novelty score, larger is stranger
 ``view_novelty``          measurement, view              the same, for each of the agent's views
@@ -45,17 +45,17 @@ name                      dimensions                     meaning
 ========================  =============================  ==================================================
 
 Numbers of an unreadable measurement are NaN. Findings on reference signals (`Agent.reference`) also have ``truth``
-(measurement), the class that each was drawn from. The level alpha is an attribute.
+(measurement), the class that each was drawn from. Attributes are ``kind``, here "classes", and the level ``alpha``.
 
-Numbers: where a prior tells numbers and not classes (:class:`nescio.techniques.NumberPrior`), prepared signals are in
-units of their own, and ``disturbed`` (measurement, disturbance, AXIS) is what they would be with errors of measuring
-that nobody knows exactly, each called "cause: what". Findings have ``intensity``, ``latent``, ``reconstruction``,
-``p_value``, ``verdict`` and ``reason`` as above, and
+Findings of kind "numbers" (:class:`nescio.techniques.NumberPrior`): prepared signals are in units of their own, and
+``disturbed`` (measurement, disturbance, AXIS) holds each signal as it would be with an error of measurement, each named
+"cause: what". Findings have ``intensity``, ``latent``, ``reconstruction``, ``p_value``, ``verdict`` and ``reason`` as
+above, and
 
 ==========================================  ======================  ===================================================
 name                                        dimensions              meaning
 ==========================================  ======================  ===================================================
-``value``                                   measurement, quantity   what is told
+``value``                                   measurement, quantity   the estimate
 ``aleatoric``                               measurement, quantity   standard deviation that signals like this leave open
 ``epistemic``                               measurement, quantity   standard deviation among the networks
 ``systematic``                              measurement, quantity   change with the disturbances, the causes in squares
@@ -128,7 +128,11 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import ArrayLike
 
-__all__ = ["KNOWN", "NOVEL", "UNREADABLE", "simulated_measurements"]
+__all__ = ["CLASSES", "KNOWN", "NOVEL", "NUMBERS", "UNREADABLE", "simulated_measurements"]
+
+CLASSES = "classes"
+NUMBERS = "numbers"
+"""Kinds of priors, of the agents that learn them, and of their findings."""
 
 KNOWN = "known"
 NOVEL = "novel"

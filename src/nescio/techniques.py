@@ -1,18 +1,17 @@
 """What a measuring technique must provide, and how an installed one is found.
 
-The hall (:mod:`nescio.learn`, :mod:`nescio.view`) speaks to techniques only through these protocols, so that
-a further technique is one new package that registers a :class:`Technique` under the entry point group
-``nescio.techniques``.
+The hall (:mod:`nescio.learn`, :mod:`nescio.view`) speaks to techniques only through these protocols. A new technique is
+one package that registers a :class:`Technique` under the entry point group ``nescio.techniques``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from nescio.errors import ConfigurationError
+from nescio.registry import available_kinds, find_part
 
 if TYPE_CHECKING:
     import jax
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "AnyPrior",
     "Batch",
+    "ClassPrior",
     "NumberPrior",
     "NumberSampler",
     "Prior",
@@ -33,6 +32,8 @@ __all__ = [
     "find_technique",
     "sample",
 ]
+
+_GROUP = "nescio.techniques"
 
 
 class Batch(NamedTuple):
@@ -48,19 +49,35 @@ class Batch(NamedTuple):
 
 @runtime_checkable
 class Prior(Protocol):
-    """A physical forward model with distributions over its nuisance parameters."""
+    """A physical forward model with distributions over its nuisance parameters: what all priors have in common.
+
+    What can be drawn from a prior depends on its kind (:class:`ClassPrior`, :class:`NumberPrior`). The kind also names
+    the agents that learn it: what is registered for it under the entry point group ``nescio.agents``.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What its agents answer with: ``classes``, ``numbers``, or the name of a kind that a package registers."""
 
     @property
     def technique(self) -> str:
         """Name under which the technique is registered."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of `Batch.labels`."""
-
-    @property
     def axis(self) -> xr.DataArray:
         """The grid of a signal, shape (points,), one-dimensional with name, `units` and `long_name`."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return all that is needed to build the same prior again, as JSON-compatible values."""
+
+
+@runtime_checkable
+class ClassPrior(Prior, Protocol):
+    """A prior whose signals belong to classes, such as candidate phases; its `kind` is ``classes``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of `Batch.labels`."""
 
     @property
     def condition_names(self) -> tuple[str, ...]:
@@ -73,26 +90,23 @@ class Prior(Protocol):
         """
 
     def disturb(self, key: jax.Array, signals: jax.Array) -> jax.Array:
-        """Add to ideal signals (n, points) what measuring adds to each, and scale them to 0-1 again.
+        """Add background, noise and the like to ideal signals (n, points), and scale each to 0-1 again; pure.
 
-        Apart from `sample_ideal` so that mixtures and the like are measured once and not twice. Pure, as well.
+        This is apart from `sample_ideal` so that a mixture of signals gets the noise of one measurement, not of two.
         """
-
-    def to_document(self) -> dict[str, Any]:
-        """Return all that is needed to build the same prior again, as JSON-compatible values."""
 
 
 class Quantity(NamedTuple):
-    """A number that is to be told of every measurement."""
+    """A number to be estimated from each measurement."""
 
     name: str
     units: str
-    """1 for what has none."""
+    """1 for a number without units."""
     long_name: str
 
 
 class Structure(NamedTuple):
-    """Atoms that may be what was measured."""
+    """Atoms of a known structure, such as a particle."""
 
     name: str
     positions: NDArray[np.float64]
@@ -100,40 +114,36 @@ class Structure(NamedTuple):
 
 
 NumberSampler: TypeAlias = "Callable[[jax.Array, int, jax.Array], tuple[jax.Array, jax.Array]]"
-"""(key, n, member) -> signals (n, points) as they are measured and their numbers (n, quantities); pure. The members of
-an ensemble may have draws of their own, as from a bootstrap of what is drawn from."""
+"""(key, n, member) -> signals (n, points) as they are measured, and their numbers (n, quantities); pure and hashable.
+Each member of an ensemble may draw from a bootstrap of its own."""
 
 
 @runtime_checkable
-class NumberPrior(Protocol):
-    """A physical forward model whose samples are told apart by numbers rather than by class."""
-
-    @property
-    def technique(self) -> str:
-        """Name under which the technique is registered."""
+class NumberPrior(Prior, Protocol):
+    """A prior whose signals come with numbers, such as coordination numbers; its `kind` is ``numbers``."""
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         """What the columns of the numbers are."""
 
-    @property
-    def axis(self) -> xr.DataArray:
-        """The grid of a signal, shape (points,), one-dimensional with name, `units` and `long_name`."""
-
     def sampler(self, members: int = 0, seed: int = 0) -> NumberSampler:
-        """Return what draws signals with their numbers: from all that is known, or for each member from a bootstrap."""
+        """Return a function that draws signals with their numbers.
 
-    def structures(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Structure, ...]:
-        """Return all structures known to the prior whose numbers lie in intervals, shape (quantities,) each.
-
-        Empty where no structures are known, or none fits.
+        Args:
+            members: Draw for each of so many members from a bootstrap of its own; 0 draws from everything.
+            seed: Random seed of the bootstraps.
         """
 
-    def to_document(self) -> dict[str, Any]:
-        """Return all that is needed to build the same prior again, as JSON-compatible values."""
+    def structures(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Structure, ...]:
+        """Return all known structures whose numbers lie within intervals.
 
+        Args:
+            low: Lower ends, shape (quantities,).
+            high: Upper ends, shape (quantities,).
 
-AnyPrior: TypeAlias = Prior | NumberPrior
+        Returns:
+            The structures; empty where the prior knows none, or none fits.
+        """
 
 
 class Technique(Protocol):
@@ -143,24 +153,24 @@ class Technique(Protocol):
     def name(self) -> str:
         """Short name, as in configuration files."""
 
-    def load_prior(self, path: Path) -> AnyPrior:
+    def load_prior(self, path: Path) -> Prior:
         """Read a prior from its TOML file."""
 
-    def prior_from_document(self, document: Mapping[str, Any]) -> AnyPrior:
+    def prior_from_document(self, document: Mapping[str, Any]) -> Prior:
         """Build a prior from what `Prior.to_document` returned."""
 
     def read(self, path: Path, **options: Any) -> xr.Dataset:
         """Read one file of measurements into the form that `nescio.signals` describes."""
 
-    def prepare(self, measured: xr.Dataset, prior: AnyPrior, **options: Any) -> xr.Dataset:
+    def prepare(self, measured: xr.Dataset, prior: Prior, **options: Any) -> xr.Dataset:
         """Bring measurements onto the prior's grid and scale (`nescio.signals`: prepared)."""
 
     def file_patterns(self) -> Sequence[str]:
         """Glob patterns of the files that `read` understands, such as ``*.xy``."""
 
 
-def sample(prior: Prior, key: jax.Array, n: int) -> tuple[Batch, jax.Array]:
-    """Draw `n` labelled signals as they are measured, and what they were before, shape (n, points); pure."""
+def sample(prior: ClassPrior, key: jax.Array, n: int) -> tuple[Batch, jax.Array]:
+    """Draw `n` labelled signals as they are measured, and the ideal signals behind them, shape (n, points); pure."""
     import jax
 
     ideal_key, disturb_key = jax.random.split(key)
@@ -170,18 +180,18 @@ def sample(prior: Prior, key: jax.Array, n: int) -> tuple[Batch, jax.Array]:
 
 def available_techniques() -> tuple[str, ...]:
     """Return the names of all installed techniques, sorted."""
-    return tuple(sorted(point.name for point in entry_points(group="nescio.techniques")))
+    return available_kinds(_GROUP)
 
 
 def find_technique(name: str) -> Technique:
     """Return the technique registered under `name`.
 
     Raises:
-        ConfigurationError: No installed package registers that name.
+        ConfigurationError: No installed package registers that name, or it cannot be imported.
     """
-    for point in entry_points(group="nescio.techniques"):
-        if point.name == name:
-            technique: Technique = point.load()()
-            return technique
-    known = ", ".join(available_techniques()) or "none"
-    raise ConfigurationError(f"technique {name!r} is not installed (installed: {known})")
+    found = find_part(_GROUP, name)
+    if found is None:
+        known = ", ".join(available_techniques()) or "none"
+        raise ConfigurationError(f"technique {name!r} is not installed (installed: {known})")
+    technique: Technique = found()
+    return technique

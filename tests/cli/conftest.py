@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,35 @@ import xarray as xr
 from typer.testing import CliRunner
 
 import nescio.learn
+import nescio.learn.folders
+import nescio.options
 import nescio.techniques
 import nescio.view
 from nescio.cli.application import application
 from nescio.errors import ConfigurationError, FileError, MeasurementError
+from nescio.learn import LearnSettings
+from nescio.options import TechniqueOptions
 
 AXIS = xr.DataArray(np.linspace(20.0, 90.0, 8), dims="two_theta", name="two_theta", attrs={"units": "degree"})
 
 
+OPTIONS = TechniqueOptions.model_validate(
+    {
+        "title": "Numbers (fake)",
+        "read": {"axis": {"help": "The axis."}, "wavelength": {"help": "The wavelength.", "type": "number"}},
+        "prepare": {
+            "background": {"help": "The background."},
+            "inverted": {"help": "Upside down.", "type": "flag"},
+            "range": {"help": "The range.", "type": "numbers"},
+            "smooth": {"help": "Points.", "type": "whole"},
+        },
+    }
+)
+
+
 class Prior:
     technique = "fake"
+    kind = "fakes"
     labels = ("fcc", "bcc")
     axis = AXIS
     condition_names = ()
@@ -67,9 +87,11 @@ class Technique:
 
 
 class Agent:
+    kind = "fakes"
+    settings_model = LearnSettings
+    seed_setting = "training.seed"
     prior = Prior()
-    labels = Prior.labels
-    history = ({"step": 1.0, "map": 0.5},)
+    known = Prior.labels
 
     def assess(self, prepared: xr.Dataset, *, alpha: float) -> xr.Dataset:
         n = prepared.sizes["measurement"]
@@ -77,15 +99,11 @@ class Agent:
             raise ConfigurationError(f"alpha must lie between 0 and 1, not {alpha:g}")
         return prepared.assign(p_value=("measurement", np.full(n, alpha)), label=("measurement", ["fcc"] * n))
 
-    def reference(self, n: int = 10) -> xr.Dataset:
-        return xr.Dataset(
-            {
-                "label": ("measurement", ["fcc"] * n),
-                "truth": ("measurement", ["fcc"] * n),
-                "p_value": ("measurement", np.linspace(0.05, 1.0, n)),
-                "probability": (("measurement", "candidate"), np.tile([0.9, 0.1], (n, 1))),
-            }
-        )
+    def performance(self) -> tuple[str, ...]:
+        return ("all of them are classified correctly",)
+
+    def report_parts(self, findings: xr.Dataset) -> dict[str, Any]:
+        return {"history": ({"step": 1.0, "map": 0.5},)}
 
 
 @dataclass
@@ -97,6 +115,7 @@ class Stage:
     saved: list[Path] = field(default_factory=list)
     findings: list[xr.Dataset] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
+    train: Callable[[], Agent] = Agent
 
     def run(self, *arguments: object) -> tuple[int, str, str]:
         """Return exit code, standard output and standard error of a command."""
@@ -110,27 +129,30 @@ class Stage:
 def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     stage = Stage()
 
-    def learn(prior: Prior, settings: Any, *, checkpoint: Path, resume: bool) -> Agent:
-        stage.learned.append({"settings": settings, "checkpoint": checkpoint, "resume": resume})
-        checkpoint.mkdir(parents=True)
-        return Agent()
+    class Trained(Agent):
+        @classmethod
+        def train(cls, prior: Prior, settings: Any, *, checkpoint: Path, resume: bool) -> Agent:
+            stage.learned.append({"settings": settings, "checkpoint": checkpoint, "resume": resume})
+            (checkpoint / "checkpoint.json").write_text("{}", encoding="utf-8")
+            return stage.train()
 
     def save(agent: Agent, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "agent.json").write_text("{}", encoding="utf-8")
         stage.saved.append(folder)
 
-    def report(findings: xr.Dataset, reference: xr.Dataset, **options: Any) -> None:
-        stage.reports.append(options)
+    def report(findings: xr.Dataset, path: Path, **options: Any) -> None:
+        stage.reports.append({"path": path, **options})
 
     replacements = {
         (nescio.techniques, "find_technique"): lambda name: stage.technique,
         (nescio.techniques, "available_techniques"): lambda: ("fake",),
-        (nescio.learn, "learn"): learn,
-        (nescio.learn, "save_agent"): save,
-        (nescio.learn, "open_agent"): lambda folder: Agent(),
+        (nescio.options, "options_of"): lambda name: OPTIONS,
+        (nescio.learn, "find_agent"): lambda kind, source: Trained,
+        (nescio.learn.folders, "save_agent"): save,
+        (nescio.learn, "load_agent"): lambda folder: Agent(),
         (nescio.view, "write_findings"): lambda findings, folder: stage.findings.append(findings),
-        (nescio.view, "assessment_report"): report,
+        (nescio.view, "findings_report"): report,
         (nescio.view, "print_summary"): lambda findings: None,
     }
     for (module, name), replacement in replacements.items():

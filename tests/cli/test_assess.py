@@ -17,7 +17,6 @@ def wafer(tmp_path: Path) -> Path:
     folder.mkdir()
     for name, value in {"b.xy": 2.0, "a.xy": 1.0, "c.csv": 9.0}.items():
         (folder / name).write_text(str(value), encoding="utf-8")
-    (folder / "notes.txt").write_text("not a measurement", encoding="utf-8")
     return folder
 
 
@@ -48,6 +47,7 @@ def test_a_bad_file_among_many_is_reported_and_the_rest_assessed(stage: Any, waf
 
 def test_no_usable_file_is_an_error(stage: Any, wafer: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    (wafer / "notes.txt").write_text("not a measurement", encoding="utf-8")
     for paths, message in (
         ([wafer / "absent.xy"], "absent.xy: no such file"),
         ([wafer / "absent.xy", wafer / "notes.txt"], "none of the 2 files can be used; the first: "),
@@ -107,14 +107,25 @@ def test_every_measurement_says_where_it_came_from_and_its_wavelength(
 
 def test_only_options_that_were_given_reach_the_technique(stage: Any, wafer: Path) -> None:
     stage.run("assess", "agent", wafer / "a.xy", "-o", "out")
-    stage.run(
-        "assess", "agent", wafer / "a.xy", "-o", "out", "--wavelength", "CuKa", "--axis", "q", "--background", "snip"
-    )  # fmt: skip
+    given = [
+        "--wavelength",
+        1.54,
+        "--axis",
+        "q",
+        "--background",
+        "snip",
+        "--inverted",
+        "--range",
+        "-1,2.5",
+        "--smooth",
+        5,
+    ]
+    stage.run("assess", "agent", wafer / "a.xy", "-o", "out", *given)
     assert stage.technique.options == [
         {"read": {}},
         {"prepare": {}},
-        {"read": {"wavelength": "CuKa", "axis": "q"}},
-        {"prepare": {"background": "snip"}},
+        {"read": {"wavelength": 1.54, "axis": "q"}},
+        {"prepare": {"background": "snip", "inverted": True, "range": (-1.0, 2.5), "smooth": 5}},
     ]
 
 

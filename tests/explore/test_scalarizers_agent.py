@@ -10,9 +10,8 @@ from pydantic import ValidationError
 from tests.learn.toy import Toy, ToyPrior, quick
 
 from nescio.explore.scalarizers import AgentReading, build_scalarizer, scalarize
-from nescio.learn import Agent, Calibration, Learner, NoveltyScale, save_agent
-from nescio.learn.neighbours import Neighbours
-from nescio.learn.novelty import VIEWS
+from nescio.learn import ClassAgent, save_agent
+from nescio.learn.classes import VIEWS, Calibration, Learner, Neighbours, NoveltyScale
 
 
 class PreparingToy(Toy):
@@ -24,7 +23,7 @@ class PreparingToy(Toy):
         )
 
 
-def untrained() -> Agent:
+def untrained() -> ClassAgent:
     """An agent that has learned nothing reads spectra like any other, and is there at once."""
     prior, settings = ToyPrior(), quick()
     learner = Learner(prior.axis.size, 0, len(prior.labels), settings)
@@ -32,11 +31,11 @@ def untrained() -> Agent:
     calibration = Calibration(1.0, scale, np.linspace(-5, 5, 200), 0.1)
     places = np.random.default_rng(0).standard_normal((30, settings.map.latent)).astype(np.float32)
     neighbours = Neighbours(places, np.arange(30) % 3, 3, settings.calibration.neighbours)
-    return Agent(prior, learner, calibration, neighbours)
+    return ClassAgent(prior, learner, calibration, neighbours)
 
 
 @pytest.fixture(scope="module")
-def agent() -> Agent:
+def agent() -> ClassAgent:
     return untrained()
 
 
@@ -114,7 +113,7 @@ def test_the_agent_is_loaded_once(folder, monkeypatch):
 
     loads = []
     load = nescio.learn.load_agent
-    monkeypatch.setattr(nescio.learn, "load_agent", lambda path: loads.append(path) or load(path))
+    monkeypatch.setattr(nescio.learn, "load_agent", lambda path, of: loads.append(path) or load(path, of))
     scalarizer = AgentReading(agent=str(folder / "other"))
     scalarize(scalarizer, [spectrum()] * 3)
     assert len(loads) == 1

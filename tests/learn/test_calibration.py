@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from nescio.learn import (
-    NoveltyScale,
+from nescio.learn.calibration import (
     conformal_p_values,
     expected_calibration_error,
     fit_temperature,
     flagged_fraction,
     tempered_probabilities,
 )
+from nescio.learn.classes import NoveltyScale
 
 RNG = np.random.default_rng(0)
 

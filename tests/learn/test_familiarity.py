@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nescio.errors import AgentError
-from nescio.learn import Familiarity, fit_familiarity
+from nescio.learn.numbers import Familiarity, fit_familiarity
 
 GRID = np.linspace(-1.0, 1.0, 40)
 

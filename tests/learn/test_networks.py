@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from tests.learn.toy import POINTS, ToyPrior, quick
 
-from nescio.learn import VAE, Learner, LearnSettings, PriorSampler, VAESettings
-from nescio.learn.classifier import Classifier
-from nescio.learn.neighbours import Neighbours
-from nescio.learn.outliers import make_outliers
-from nescio.learn.settings import ClassifierSettings, OutlierSettings
+from nescio.learn import VAE, LearnSettings, VAESettings
+from nescio.learn.classes import Learner, Neighbours, OutlierSettings, PriorSampler
+from nescio.learn.classes.outliers import make_outliers
+from nescio.learn.networks import Classifier, ClassifierSettings
 from nescio.techniques import Batch
 
 KEY = jax.random.key(0)

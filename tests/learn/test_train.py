@@ -1,3 +1,5 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import equinox as eqx
@@ -8,17 +10,12 @@ import pytest
 from tests.learn.toy import POINTS, ToyPrior, quick
 
 from nescio.errors import AgentError, InterruptedTrainingError, MeasurementError
-from nescio.learn import (
-    Learner,
-    PriorSampler,
-    StoredSampler,
-    Training,
-    draw,
-    fit,
-    learn,
-)
-from nescio.learn import agent as agent_module
+from nescio.learn import ClassAgent, StoredSampler, draw
 from nescio.learn import train as train_module
+from nescio.learn.classes import Learner, PriorSampler
+from nescio.learn.classes import agent as agent_module
+from nescio.learn.classes.training import fit_learner
+from nescio.learn.train import Trained, total_loss
 
 PRIOR = ToyPrior()
 SAMPLER = PriorSampler(PRIOR)
@@ -31,14 +28,14 @@ def start(settings=SETTINGS) -> Learner:
     return Learner(POINTS, 0, 3, settings)
 
 
-def same(one: Training, other: Training) -> bool:
-    leaves = zip(jax.tree.leaves(one.learner), jax.tree.leaves(other.learner), strict=True)
+def same(one: Trained, other: Trained) -> bool:
+    leaves = zip(jax.tree.leaves(one.module), jax.tree.leaves(other.module), strict=True)
     return all(np.array_equal(a, b) for a, b in leaves)
 
 
 @pytest.fixture(scope="module")
-def uninterrupted() -> Training:
-    return fit(start(), SAMPLER, validation=SAMPLER, progress=False)
+def uninterrupted() -> Trained:
+    return fit_learner(start(), SAMPLER, validation=SAMPLER, progress=False)
 
 
 # Signals unlike all that is drawn: the better those are learned, the worse are these.
@@ -46,9 +43,9 @@ UNLIKE = StoredSampler(np.full((2, POINTS), 0.5), [0, 1])
 
 
 @pytest.fixture(scope="module")
-def worse_and_worse() -> Training:
+def worse_and_worse() -> Trained:
     settings = quick(**STEPS, validation_every=20, patience=2)
-    return fit(start(settings), SAMPLER, validation=UNLIKE, progress=False)
+    return fit_learner(start(settings), SAMPLER, validation=UNLIKE, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -56,38 +53,44 @@ def stored() -> StoredSampler:
     return StoredSampler(*draw(PRIOR, jax.random.key(9), 512))
 
 
-def interrupt_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
-    """Press Ctrl-C in the middle: when the held-out loss has been looked at so many times."""
-    tell = {"n": 0}
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
+    """Press Ctrl-C after so many compiled pieces of the training."""
 
-    def summed(entry: dict[str, float]) -> float:
-        tell["n"] += 1
-        if tell["n"] == looks:
-            raise KeyboardInterrupt
-        return sum(value for name, value in entry.items() if name != "step")
+    @contextmanager
+    def stopping(*_: object, **__: object) -> Iterator[Callable[..., None]]:
+        told: list[float] = []
 
-    monkeypatch.setattr(train_module, "sum_losses", summed)
+        def advance(amount: float, message: str = "") -> None:
+            told.append(amount)
+            if len(told) == pieces + 1:
+                raise KeyboardInterrupt
+
+        yield advance
+
+    monkeypatch.setattr(train_module, "track", stopping)
 
 
-def test_the_loss_falls_and_all_steps_are_taken(uninterrupted: Training) -> None:
+def test_the_loss_falls_and_all_steps_are_taken(uninterrupted: Trained) -> None:
     assert uninterrupted.steps == 90
     assert [entry["step"] for entry in uninterrupted.history] == [40.0, 80.0, 90.0]
     for part in ("map", "detector", "classifier"):
         assert uninterrupted.history[-1][part] < uninterrupted.history[0][part]
 
 
-def test_training_is_the_same_every_time(uninterrupted: Training) -> None:
-    assert same(uninterrupted, fit(start(), SAMPLER, validation=SAMPLER, progress=False))
+def test_training_is_the_same_every_time(uninterrupted: Trained) -> None:
+    assert same(uninterrupted, fit_learner(start(), SAMPLER, validation=SAMPLER, progress=False))
 
 
 def test_after_ctrl_c_training_goes_on_to_the_same_weights(
-    uninterrupted: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    uninterrupted: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        interrupt_after(patch, 2)
+        interrupt_after(patch, 3)
         with pytest.raises(InterruptedTrainingError, match=r"step 60 of 90.*--resume"):
-            fit(start(), SAMPLER, validation=SAMPLER, checkpoint=tmp_path, identity="a", progress=False)
-    resumed = fit(
+            fit_learner(
+                start(), SAMPLER, validation=SAMPLER, checkpoint=tmp_path, identity="a", progress=False
+            )
+    resumed = fit_learner(
         start(), SAMPLER, validation=SAMPLER, checkpoint=tmp_path, identity="a", resume=True, progress=False
     )
     assert resumed.history == uninterrupted.history
@@ -97,16 +100,18 @@ def test_after_ctrl_c_training_goes_on_to_the_same_weights(
 def test_without_a_folder_an_interruption_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt_after(monkeypatch, 1)
     with pytest.raises(InterruptedTrainingError, match="nothing was kept"):
-        fit(start(), SAMPLER, validation=SAMPLER, progress=False)
+        fit_learner(start(), SAMPLER, validation=SAMPLER, progress=False)
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         interrupt_after(patch, 1)
         with pytest.raises(InterruptedTrainingError):
-            fit(start(), SAMPLER, validation=SAMPLER, checkpoint=tmp_path, identity="a", progress=False)
+            fit_learner(
+                start(), SAMPLER, validation=SAMPLER, checkpoint=tmp_path, identity="a", progress=False
+            )
     with pytest.raises(AgentError, match="another prior"):
-        fit(
+        fit_learner(
             start(),
             SAMPLER,
             validation=SAMPLER,
@@ -117,16 +122,16 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, monkeypatch: 
         )
 
 
-def test_training_stops_when_nothing_improves_any_more(worse_and_worse: Training) -> None:
+def test_training_stops_when_nothing_improves_any_more(worse_and_worse: Trained) -> None:
     assert [entry["step"] for entry in worse_and_worse.history] == [20.0, 40.0, 60.0]
     assert worse_and_worse.steps == 60
 
 
-def test_the_best_weights_are_kept_not_the_last(worse_and_worse: Training) -> None:
+def test_the_best_weights_are_kept_not_the_last(worse_and_worse: Trained) -> None:
     """Steps that make it worse must not cost what was learned before."""
-    totals = [train_module.sum_losses(entry) for entry in worse_and_worse.history]
+    totals = [total_loss(entry) for entry in worse_and_worse.history]
     assert totals[0] < 0.9 * totals[-1]
-    learner = worse_and_worse.learner
+    learner = worse_and_worse.module
     held_out = eqx.filter_jit(lambda draw, key: draw(key, 64, SETTINGS.outliers))(
         UNLIKE, jax.random.fold_in(jax.random.key(SETTINGS.training.seed), 2)
     )
@@ -135,7 +140,7 @@ def test_the_best_weights_are_kept_not_the_last(worse_and_worse: Training) -> No
 
 
 def test_a_stored_data_set_teaches_as_well(stored: StoredSampler) -> None:
-    training = fit(start(), stored, validation=SAMPLER, progress=False)
+    training = fit_learner(start(), stored, validation=SAMPLER, progress=False)
     assert training.history[-1]["classifier"] < 0.7
 
 
@@ -164,7 +169,7 @@ def test_a_data_set_that_cannot_be_learned_is_refused(signals: np.ndarray, label
 )
 def test_a_data_set_of_another_prior_is_refused(stored: StoredSampler, why: str) -> None:
     with pytest.raises(MeasurementError, match=why):
-        learn(PRIOR, quick(), data=stored, progress=False)
+        ClassAgent.train(PRIOR, quick(), data=stored, progress=False)
 
 
 def test_a_checkpoint_is_of_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,11 +179,11 @@ def test_a_checkpoint_is_of_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyP
         asked.append(identity)
         raise InterruptedTrainingError("enough")
 
-    monkeypatch.setattr(agent_module, "fit", fit)
+    monkeypatch.setattr(agent_module, "fit_learner", fit)
     one, other = (StoredSampler(np.full((2, POINTS), value), [0, 1]) for value in (0.5, 0.6))
     for data in (None, one, other, one):
         with pytest.raises(InterruptedTrainingError):
-            learn(PRIOR, quick(), data=data, progress=False)
+            ClassAgent.train(PRIOR, quick(), data=data, progress=False)
     assert asked[1] == asked[3]
     assert len(set(asked)) == 3
 
@@ -189,4 +194,4 @@ def test_training_that_diverges_says_so(stored: StoredSampler) -> None:
     with pytest.raises(
         AgentError, match=r"held-out loss of the .* no longer a number at step 40.*lower training\."
     ):
-        fit(start(), broken, validation=SAMPLER, progress=False)
+        fit_learner(start(), broken, validation=SAMPLER, progress=False)

@@ -41,6 +41,7 @@ class ToyPrior:
     labels: tuple[str, ...] = ("alpha", "beta", "gamma")
     conditioned: bool = False
     technique = "toy"
+    kind = "classes"
 
     @cached_property
     def axis(self) -> xr.DataArray:

@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgba
 
 from nescio import view
 from nescio.errors import MeasurementError
-from nescio.view.reading import LatentPlane
+from nescio.view.findings.reading import LatentPlane
 
 
 def test_strongest_feature_colours_are_axis_positions_of_maxima(findings):

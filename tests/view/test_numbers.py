@@ -22,7 +22,7 @@ from nescio.view import (
     training_space,
     write_findings,
 )
-from nescio.view.tables import concise
+from nescio.view.findings.cells import concise
 
 X = np.linspace(0.0, 1.0, 30)
 
@@ -59,7 +59,7 @@ def told(n: int = 6, *, truth: bool = False, seed: int = 0) -> xr.Dataset:
             "quantity_long_name": ("quantity", ["neighbours", "distance"]),
             "time": ("measurement", np.arange(n) * 2.0, {"units": "min", "long_name": "time"}),
         },
-        {"alpha": 0.01, "level": 0.9},
+        {"kind": "numbers", "alpha": 0.01, "level": 0.9},
     )  # fmt: skip
     return found.assign(truth=(both, true)) if truth else found
 
@@ -175,7 +175,7 @@ def test_tables_hold_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[s
         np.testing.assert_array_equal(stored["value"], findings["value"])
     print_summary(findings)
     out = capsys.readouterr().out
-    assert "in brackets, of the last digits, what holds 90% of known ones" in " ".join(out.split())
+    assert "in brackets half the 90% interval, in units of the last digits" in " ".join(out.split())
     assert concise(float(findings["value"][0, 0]), 0.4) in out
     assert "reason <2>" in out
 
@@ -195,7 +195,7 @@ def test_the_report_holds_every_section_and_escapes_what_came_from_files(tmp_pat
         "Numbers",
         "Signals",
         "Structures that fit",
-        "How far to trust",
+        "Calibration of the agent",
         "All findings",
         "reason &lt;0&gt;",
     ):
@@ -203,7 +203,7 @@ def test_the_report_holds_every_section_and_escapes_what_came_from_files(tmp_pat
     assert "<agent>" not in page
     assert "s&lt;1&gt;" in page
     assert "mind the &lt;gap&gt;." in page
-    assert "no known structure has numbers within all intervals" in page
+    assert "no known structure fits" in page
     alone = numbers_report(told(), None, path=tmp_path / "alone.html", provenance={}, progress=False)
-    assert "How far to trust" not in alone.read_text(encoding="utf-8")
+    assert "Calibration of the agent" not in alone.read_text(encoding="utf-8")
     assert "Note" not in alone.read_text(encoding="utf-8")

@@ -111,7 +111,7 @@ def test_the_table_holds_every_measurement_strangest_first(whole, findings):
 
 @pytest.mark.usefixtures("small_figures")
 def test_a_long_table_is_cut_and_says_so(findings, tmp_path, monkeypatch):
-    monkeypatch.setattr("nescio.view.assessment.ROWS", 50)
+    monkeypatch.setattr("nescio.view.findings.assessment.ROWS", 50)
     _, page = report(tmp_path, findings, None)
     assert any("The 50 strangest of 221 measurements; findings.csv" in w for w in page.words)
     assert sum(w.startswith("wafer/scan_") for w in page.words) == 50

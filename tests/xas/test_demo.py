@@ -8,7 +8,7 @@ import xarray as xr
 from tests.xas.quick import QUICK
 
 from nescio.errors import InterruptedTrainingError
-from nescio.learn import NumberAgent, open_agent
+from nescio.learn import NumberAgent, load_agent
 from nescio.xas import bundled_library, demo
 from nescio.xas.reproduction import data_folder
 
@@ -35,7 +35,7 @@ def test_numbers_follow_the_particle_and_the_oxide_is_novel(folder: Path) -> Non
         assert np.isnan(found["truth"].values[28:]).all()
         assert (found["verdict"].values[oxide >= 0.5] == "novel").all()
         assert np.median(p[:28]) > 0.1
-    assert isinstance(open_agent(folder / "agent"), NumberAgent)
+    assert isinstance(load_agent(folder / "agent"), NumberAgent)
     assert len(list((folder / "spectra").glob("minute-*.xdi"))) == 48
     report = (folder / "report.html").read_text(encoding="utf-8")
     assert "nescio assess" in report
@@ -67,7 +67,7 @@ def test_an_interrupted_demo_says_how_to_go_on(tmp_path: Path, monkeypatch: pyte
     def interrupted(*_: object, **__: object) -> NumberAgent:
         raise InterruptedTrainingError("interrupted at step 100")
 
-    monkeypatch.setattr(demo, "learn_numbers", interrupted)
+    monkeypatch.setattr(demo.NumberAgent, "train", interrupted)
     with pytest.raises(InterruptedTrainingError, match="run the same command again to go on"):
         demo.run_demo(tmp_path, settings=QUICK, progress=False)
 

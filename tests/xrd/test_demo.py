@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from nescio.errors import AgentError, InterruptedTrainingError
+from nescio.errors import CheckpointError, InterruptedTrainingError
 from nescio.learn import LearnSettings, load_agent
 from nescio.xrd import demo
 from nescio.xrd.demo import print_outcome, run_demo
@@ -41,7 +41,7 @@ def test_the_report_holds_all_sections_and_asks_nothing_of_the_outside(outcome: 
         "Map of the sample",
         "Map of composition",
         "Trials",
-        "How far to trust",
+        "Calibration of the agent",
         "Provenance",
     ):
         assert section in text
@@ -90,14 +90,14 @@ def test_an_interrupted_demo_goes_on_and_a_foreign_state_is_no_obstacle(
         prior: object, settings: object, *, checkpoint: Path, resume: bool = False, progress: object
     ) -> object:
         asked.append(resume)
-        checkpoint.mkdir(parents=True, exist_ok=True)
+        (checkpoint / "checkpoint.json").write_text("{}", encoding="utf-8")
         if len(asked) == 1:
             raise InterruptedTrainingError("run the same command with --resume to go on")
         if len(asked) == 2:
-            raise AgentError("of another prior")
+            raise CheckpointError("of another prior")
         return agent
 
-    monkeypatch.setattr(demo, "learn", learn)
+    monkeypatch.setattr(demo.ClassAgent, "train", learn)
     with pytest.raises(InterruptedTrainingError, match="run the same command again"):
         demo._learned(agent.prior, tiny, tmp_path, False)
     assert (tmp_path / "agent.checkpoint").is_dir()

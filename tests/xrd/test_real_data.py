@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nescio.configuration import read_toml, validated
-from nescio.learn import LearnSettings, learn
+from nescio.learn import ClassAgent, LearnSettings
 from nescio.xrd import Prior, prepare, read_patterns
 
 PRIORS = Path(__file__).parents[2] / "docs" / "real-data"
@@ -45,7 +45,7 @@ def learned(folder, config, **changes):
     table = read_toml(file)["learn"]
     for key, value in changes.items():
         table.setdefault("training" if key in ("steps", "batch") else "calibration", {})[key] = value
-    return learn(Prior.from_file(file), validated(LearnSettings, table, config), progress=False)
+    return ClassAgent.train(Prior.from_file(file), validated(LearnSettings, table, config), progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def manganese(tmp_path_factory, data_folder):
         "training": {"steps": 600, "batch": 48, "learning_rate": 2e-3},
         "calibration": {"draws": 2000, "scale_draws": 500, "map_draws": 500},
     }
-    return learn(prior, LearnSettings.model_validate(settings), progress=False)
+    return ClassAgent.train(prior, LearnSettings.model_validate(settings), progress=False)
 
 
 @pytest.mark.slow

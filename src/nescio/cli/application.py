@@ -12,6 +12,7 @@ from nescio.cli.demo import demo
 from nescio.cli.explore import explore
 from nescio.cli.feff import feff
 from nescio.cli.learn import learn
+from nescio.cli.options import TechniqueCommand
 from nescio.cli.outcome import guarded
 from nescio.cli.reproduce import reproduce
 from nescio.cli.trace import trace
@@ -47,7 +48,8 @@ def _options(
     """Agents for materials characterisation that know what they do not know."""
 
 
-for _verb in (learn, assess, explore, reproduce, feff, demo):
+application.command(cls=TechniqueCommand)(guarded(assess))
+for _verb in (learn, explore, reproduce, feff, demo):
     application.command()(guarded(_verb))
 application.add_typer(trace, name="trace")
 

@@ -5,27 +5,21 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nescio import __version__
 from nescio.cli.folders import usable_folder
 from nescio.cli.measurements import expand, read_and_prepare
-from nescio.cli.outcome import INCOMPLETE, report_error
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from nescio.learn import Agent, NumberAgent
+from nescio.cli.options import given_options
+from nescio.cli.outcome import INCOMPLETE, note, report_error
 
 __all__ = ["assess"]
 
-_DRAWN = 3
-"""Of so many measurements the structures are drawn that fit."""
-
 
 def assess(
+    context: typer.Context,
     agent: Annotated[Path, typer.Argument(metavar="AGENT", help="Folder that `nescio learn` made.")],
     files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Measurements, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the findings.")],
@@ -33,54 +27,33 @@ def assess(
     alpha: Annotated[
         float, typer.Option(help="Share of known measurements that may be called novel by mistake.")
     ] = 0.01,
-    wavelength: Annotated[
-        str | None, typer.Option(help="Of measured angles, where a file does not say: angstrom, or CuKa.")
-    ] = None,
-    axis: Annotated[
-        str | None, typer.Option(help="What the files' axis is: two_theta, q (1/angstrom) or q_nm (1/nm).")
-    ] = None,
-    background: Annotated[
-        str | None, typer.Option(help="How to subtract it: polynomial, snip, arpls or none (xrd).")
-    ] = None,
-    foil: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Spectrum of the bulk metal, measured with them; FILE#NAME of several (xas)."
-        ),
-    ] = None,
-    align: Annotated[
-        str | None,
-        typer.Option(help="foil: they are on one energy axis with it; edge: put each by its edge (xas)."),
-    ] = None,
-    e0: Annotated[float | None, typer.Option(help="Energy of the edge in eV (xas).")] = None,
 ) -> None:
-    """Say of every measurement what it is, how sure that is, and whether it is something new.
+    """Classify measurements, or estimate their numbers, and find those unlike anything known.
 
     Writes findings.nc (everything) and findings.csv (a row a measurement).
-    A file that cannot be read is reported in one line and the rest is
-    assessed; the exit code is then 1.
+    A file that cannot be read is reported in one line and the others are
+    assessed; the exit code is then 1. Options depend on the technique.
 
     Example: nescio assess agent wafer/ -o findings --report
 
     Example: nescio assess copper spectra/ --foil foil.xdi -o findings
     """
-    from nescio.learn import NumberAgent, open_agent
+    from nescio.learn import load_agent
     from nescio.techniques import find_technique
-    from nescio.view import print_summary, write_findings
+    from nescio.view import findings_report, print_summary, write_findings
 
-    loaded = open_agent(agent)
+    loaded = load_agent(agent)
     technique = find_technique(loaded.prior.technique)
-    measurements, missing = expand(files, technique.file_patterns())
+    given = given_options(context, technique.name)
+    expanded = expand(files, technique.file_patterns())
+    for text in expanded.notes:
+        note(text)
     prepared, unusable = read_and_prepare(
-        measurements,
-        technique,
-        loaded.prior,
-        reading=_given(axis=axis, wavelength=wavelength),
-        preparing=_given(background=background, foil=foil, align=align, e0=e0),
+        expanded.files, technique, loaded.prior, reading=given.reading, preparing=given.preparing
     )
-    errors = [*missing, *unusable]
+    errors = [*expanded.errors, *unusable]
     if notice := prepared.attrs.get("notice"):
-        typer.echo(f"note: {notice}", err=True)
+        note(notice)
     usable_folder(output)
     findings = loaded.assess(prepared, alpha=alpha)
     write_findings(findings, output)
@@ -88,45 +61,16 @@ def assess(
         provenance = {
             "agent": str(agent),
             "technique": loaded.prior.technique,
-            "known": ", ".join(loaded.names if isinstance(loaded, NumberAgent) else loaded.labels),
+            "known": ", ".join(loaded.known),
             "alpha": f"{alpha:g}",
             "command": shlex.join(["nescio", *sys.argv[1:]]),
             "version": f"nescio {__version__}",
         }
-        _write_report(loaded, findings, output / "report.html", provenance)
+        findings_report(
+            findings, output / "report.html", provenance=provenance, **loaded.report_parts(findings)
+        )
     print_summary(findings)
     for error in errors:
         report_error(error)
     if errors:
         raise typer.Exit(INCOMPLETE)
-
-
-def _write_report(
-    agent: Agent | NumberAgent, findings: xr.Dataset, path: Path, provenance: dict[str, str]
-) -> None:
-    from nescio.learn import NumberAgent
-    from nescio.view import assessment_report, numbers_report
-
-    if isinstance(agent, NumberAgent):
-        numbers_report(
-            findings,
-            agent.reference(),
-            path=path,
-            provenance=provenance,
-            saliency=agent.saliency(),
-            structures=agent.structures(findings, _DRAWN),
-        )
-        return
-    assessment_report(
-        findings,
-        agent.reference(),
-        path=path,
-        provenance=provenance,
-        predict=lambda latent: agent.latent_grid_labels(latent.astype("float32")),
-        history=agent.history,
-    )
-
-
-def _given(**options: str | float | None) -> dict[str, str | float]:
-    """Return the options that were given; the technique knows its own defaults."""
-    return {name: value for name, value in options.items() if value is not None}

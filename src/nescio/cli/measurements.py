@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nescio.errors import ConfigurationError, FileError, NescioError
 from nescio.progress import track
@@ -13,39 +14,98 @@ from nescio.progress import track
 if TYPE_CHECKING:
     import xarray as xr
 
-    from nescio.techniques import AnyPrior, Technique
+    from nescio.techniques import Prior, Technique
 
-__all__ = ["combine", "expand", "read_and_prepare"]
+__all__ = ["Expanded", "combine", "expand", "read_and_prepare"]
+
+# Kinds of files that a note names.
+_NAMED = 4
 
 
-def expand(paths: Sequence[Path], patterns: Sequence[str]) -> tuple[list[Path], list[FileError]]:
-    """Return the files that are meant: folders become the files in them that match, sorted; each file once.
+class Expanded(NamedTuple):
+    """The files that paths on a command line stand for."""
 
-    Returns:
-        The files, and an error for each folder that holds none.
+    files: list[Path]
+    errors: list[FileError]
+    """For each folder without a file that can be read."""
+    notes: list[str]
+    """For each folder of which files are left out."""
+
+
+def expand(paths: Sequence[Path], patterns: Sequence[str]) -> Expanded:
+    """Return the files that are meant, each once.
+
+    A folder stands for the files in it that match a pattern, sorted by name; a path that does not exist and holds
+    ``*``, ``?`` or ``[`` for the files that match it. Upper and lower case are the same in both.
+
+    Args:
+        paths: Files, folders and patterns.
+        patterns: Of files that can be read, such as ``*.xy``.
 
     Raises:
         FileError: There is no file at all.
     """
     files: dict[Path, Path] = {}
     errors: list[FileError] = []
+    notes: list[str] = []
     for path in paths:
         found = [path]
         if path.is_dir():
-            found = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
+            found, left_out = _in_folder(path, patterns)
             if not found:
                 errors.append(FileError(f"{path}: no file in this folder matches {', '.join(patterns)}"))
+            elif left_out:
+                notes.append(_left_out(path, left_out, len(left_out) + len(found)))
+        elif not path.exists() and any(mark in path.name for mark in "*?["):
+            found = _matching(path)
+            if not found:
+                errors.append(FileError(f"{path}: no file matches"))
         for file in found:
             files.setdefault(file.resolve(), file)
     if errors and not files:
         raise errors[0]
-    return list(files.values()), errors
+    return Expanded(list(files.values()), errors, notes)
+
+
+def _in_folder(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
+    """Return the files of a folder that match a pattern, and those that do not; hidden ones are neither."""
+    matching: list[Path] = []
+    others: list[Path] = []
+    for entry in sorted(folder.iterdir()):
+        name = entry.name.lower()
+        if name.startswith(".") or not entry.is_file():
+            continue
+        (matching if any(fnmatchcase(name, p.lower()) for p in patterns) else others).append(entry)
+    return matching, others
+
+
+def _matching(path: Path) -> list[Path]:
+    folder, pattern = path.parent, path.name.lower()
+    if not folder.is_dir():
+        return []
+    return [
+        entry
+        for entry in sorted(folder.iterdir())
+        if fnmatchcase(entry.name.lower(), pattern)
+        and entry.is_file()
+        and entry.name.startswith(".") == pattern.startswith(".")
+    ]
+
+
+def _left_out(folder: Path, files: Sequence[Path], total: int) -> str:
+    counts = Counter(file.suffix.lower() or "without suffix" for file in files)
+    kinds = [f"{count} {kind}" for kind, count in counts.most_common(_NAMED)]
+    more = len(counts) - len(kinds)
+    return (
+        f"{folder}: {len(files)} of {total} files are left out, since the technique does not read their kinds "
+        f"({', '.join(kinds)}{f', and {more} more kinds' if more else ''})"
+    )
 
 
 def read_and_prepare(
     files: Sequence[Path],
     technique: Technique,
-    prior: AnyPrior,
+    prior: Prior,
     *,
     reading: Mapping[str, Any],
     preparing: Mapping[str, Any],
@@ -77,7 +137,7 @@ def read_and_prepare(
                 if left_out := measured.attrs.get("left_out"):
                     errors.append(FileError(f"{file}: left out: {left_out}"))
             except ConfigurationError as error:
-                options = " ".join(f"--{name} {value}" for name, value in {**reading, **preparing}.items())
+                options = " ".join(_as_written(name, one) for name, one in {**reading, **preparing}.items())
                 raise ConfigurationError(f"{options}: {error}" if options else str(error)) from None
             except NescioError as error:
                 errors.append(error if file.name in str(error) else type(error)(f"{file}: {error}"))
@@ -87,6 +147,14 @@ def read_and_prepare(
             raise FileError(f"none of the {len(errors)} files can be used; the first: {errors[0]}")
         raise errors[0]
     return combine(prepared), errors
+
+
+def _as_written(name: str, value: object) -> str:
+    """Return an option as on the command line."""
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, tuple):
+        value = ",".join(f"{one:g}" for one in value)
+    return flag if value is True else f"{flag} {value}"
 
 
 def _with_origin(prepared: xr.Dataset, file: Path, measured: Mapping[Any, Any]) -> xr.Dataset:

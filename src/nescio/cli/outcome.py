@@ -1,17 +1,36 @@
-"""How a verb ends: an error is one line on standard error, and the exit code says what happened."""
+"""How a verb begins and ends: what it prints, what goes wrong in one line, exit codes, requests to terminate."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import ParamSpec
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, ParamSpec
 
 import typer
 
-from nescio.compute import enable_compilation_cache
-from nescio.errors import InterruptedExplorationError, InterruptedTrainingError, NescioError
+from nescio.compute import enable_compilation_cache, engine_problem
+from nescio.errors import (
+    InterruptedExplorationError,
+    InterruptedTrainingError,
+    NescioError,
+    NescioWarning,
+)
 
-__all__ = ["FAILED", "INCOMPLETE", "INTERRUPTED", "WAITING", "guarded", "report_error"]
+__all__ = [
+    "FAILED",
+    "INCOMPLETE",
+    "INTERRUPTED",
+    "WAITING",
+    "guarded",
+    "note",
+    "report_error",
+    "say",
+    "terminated_like_interrupted",
+]
 
 INCOMPLETE = 1
 FAILED = 2
@@ -21,9 +40,27 @@ INTERRUPTED = 130
 _Arguments = ParamSpec("_Arguments")
 
 
+def say(text: object) -> None:
+    """Print a line on standard output, with escapes for bytes of file names that are no text."""
+    from nescio.files.names import escaped
+
+    typer.echo(escaped(str(text)))
+
+
+def note(text: object) -> None:
+    """Print something to know as one line on standard error."""
+    _line("note", text)
+
+
 def report_error(error: object) -> None:
     """Print an error as one line on standard error."""
-    typer.echo("error: " + " ".join(str(error).split()), err=True)
+    _line("error", error)
+
+
+def _line(kind: str, text: object) -> None:
+    from nescio.files.names import escaped
+
+    typer.echo(f"{kind}: {escaped(' '.join(str(text).split()))}", err=True)
 
 
 def guarded(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
@@ -32,8 +69,9 @@ def guarded(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
     @functools.wraps(verb)
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         try:
-            enable_compilation_cache()
-            verb(*args, **kwargs)
+            with terminated_like_interrupted(), _warnings_as_notes():
+                enable_compilation_cache()
+                verb(*args, **kwargs)
         except (InterruptedTrainingError, InterruptedExplorationError) as error:
             report_error(error)
             raise typer.Exit(INTERRUPTED) from None
@@ -43,10 +81,58 @@ def guarded(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
         except NescioError as error:
             report_error(error)
             raise typer.Exit(FAILED) from None
-        except BrokenPipeError:
+        except (BrokenPipeError, typer.Exit, typer.Abort):
             raise
         except OSError as error:
             report_error(f"{error.filename}: {error.strerror}" if error.filename else error)
             raise typer.Exit(FAILED) from None
+        except Exception:
+            if not (problem := engine_problem()):
+                raise
+            report_error(problem)
+            raise typer.Exit(FAILED) from None
 
     return run
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """Let a request to terminate, or a closed terminal, do what Ctrl-C does: the block gets a KeyboardInterrupt.
+
+    A signal that is ignored (nohup) or handled already stays so.
+    """
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = ("SIGTERM", "SIGHUP")
+    # Windows has no SIGHUP.
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Print Nescio's own warnings as notes, each once; others as Python does."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
+            if issubclass(category, NescioWarning):
+                note(message)
+            else:
+                usual(message, category, *more, **named)
+
+        warnings.simplefilter("default", NescioWarning)
+        warnings.showwarning = show
+        yield

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from nescio.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from nescio.learn import LearnSettings, NumberSettings
+    from nescio.configuration import Settings
 
-__all__ = ["SetOption", "learn_settings", "number_settings"]
+__all__ = ["SetOption", "overridden"]
+
+_Settings = TypeVar("_Settings", bound="Settings")
 
 SetOption = Annotated[
     list[str] | None,
@@ -21,43 +23,32 @@ SetOption = Annotated[
 ]
 
 
-def learn_settings(
-    table: dict[str, Any], where: str, overrides: Iterable[str], seed: int | None = None
-) -> LearnSettings:
-    """Return the settings that a table and what was given on the command line come to.
+def overridden(
+    model: type[_Settings],
+    table: dict[str, Any],
+    where: str,
+    overrides: Iterable[str],
+    seed: tuple[str, int | None] = ("", None),
+) -> _Settings:
+    """Return the settings in a table, with those on the command line over them.
 
     Args:
+        model: Of the settings.
         table: Of a configuration file; changed in place.
         where: What errors call the table.
         overrides: Of the form KEY=VALUE, each value read as TOML.
-        seed: Short for the override ``training.seed``.
+        seed: A key and a value, short for one more override; none if the value is None.
 
     Raises:
         ConfigurationError: An override has no such form, or the outcome is not valid.
     """
     from nescio.configuration import validated
-    from nescio.learn import LearnSettings
 
-    _override_all(table, overrides, seed, "training")
-    return validated(LearnSettings, table, where)
-
-
-def number_settings(
-    table: dict[str, Any], where: str, overrides: Iterable[str], seed: int | None = None
-) -> NumberSettings:
-    """Return the settings of an agent that tells numbers; as :func:`learn_settings`, `seed` being ``networks.seed``."""
-    from nescio.configuration import validated
-    from nescio.learn import NumberSettings
-
-    _override_all(table, overrides, seed, "networks")
-    return validated(NumberSettings, table, where)
-
-
-def _override_all(table: dict[str, Any], overrides: Iterable[str], seed: int | None, seeded: str) -> None:
     for override in overrides:
         _override(table, override)
-    if seed is not None:
-        _override(table, f"{seeded}.seed={seed}")
+    if seed[1] is not None:
+        _override(table, f"{seed[0]}={seed[1]}")
+    return validated(model, table, where)
 
 
 def _override(table: dict[str, Any], override: str) -> None:

@@ -11,9 +11,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from nescio.cli.folders import usable_folder
-from nescio.cli.overrides import SetOption, learn_settings
+from nescio.cli.overrides import SetOption, overridden
 from nescio.errors import ConfigurationError, FileError
-from nescio.files import write_atomically
 
 __all__ = ["Publication", "reproduce"]
 
@@ -97,7 +96,9 @@ def reproduce(
         raise ConfigurationError(f"{wanted.given}: is of dkl, and not of {publication.value}")
     if publication is Publication.xanes and seed:
         raise ConfigurationError("--seed: is not of xanes")
-    settings = learn_settings({}, "--set", setting or (), seed)
+    from nescio.learn import LearnSettings
+
+    settings = overridden(LearnSettings, {}, "--set", setting or (), ("training.seed", seed))
     if output is not None:
         usable_folder(output)
     if json_file is not None:
@@ -113,6 +114,8 @@ def reproduce(
 
         numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
     if json_file is not None:
+        from nescio.files import write_atomically
+
         write_atomically(json_file, json.dumps(numbers, indent=1) + "\n")
     if publication is Publication.dkl:
         _print_comparison(numbers)

@@ -12,12 +12,14 @@ from nescio.files.hdf5 import (
     opened_hdf5,
     text_of,
 )
+from nescio.files.names import escaped
 from nescio.files.writing import write_atomically, write_problem
 
 __all__ = [
     "HDF5_SIGNATURE",
     "attribute",
     "default_data",
+    "escaped",
     "file_content",
     "groups_below",
     "measured_data",

@@ -1,10 +1,13 @@
-"""Arrays and JSON on disk: never pickled, written so that a crash leaves the old or the new file, never half of one."""
+"""Arrays and JSON on disk: nothing pickled, and a document and its arrays switched together by one rename."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -15,85 +18,106 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from nescio.errors import AgentError
-from nescio.files import write_atomically
-from nescio.techniques import AnyPrior
+from nescio.errors import AgentError, FileError
+from nescio.files import file_content, write_atomically
+from nescio.techniques import Prior
 
 __all__ = [
+    "Pair",
+    "array_content",
+    "arrays_of",
     "document_digest",
     "learned_identity",
     "named_arrays",
-    "read_arrays",
     "read_json",
     "restore_arrays",
-    "write_arrays",
     "write_json",
 ]
 
 _Tree = TypeVar("_Tree")
 _LARGEST_JSON = 200_000_000
+_LARGEST_ARRAYS = 4_000_000_000
+# Each value of a JSON text becomes a Python object of some 60 bytes.
+_MOST_VALUES = 5_000_000
 
 
 def named_arrays(tree: Any, prefix: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a tree under names that say where in it they stand."""
+    """Return the arrays of a tree by name; a name says where in the tree the array stands."""
     leaves = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))[0]
     return {prefix + jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def restore_arrays(like: _Tree, arrays: Mapping[str, NDArray[Any]], prefix: str, source: Path) -> _Tree:
-    """Return a tree like `like` with its arrays replaced by stored ones.
+    """Return a tree like `like` with stored arrays in the places of its own.
+
+    Args:
+        like: With arrays, or shapes in their places (:func:`nescio.learn.networks.shapes_of`).
+        arrays: By the names that :func:`named_arrays` gives.
+        prefix: Of the names.
+        source: The file, for messages.
 
     Raises:
-        AgentError: One is missing, or has another shape or type.
+        AgentError: An array is missing, or has another shape or type.
     """
-    dynamic, static = eqx.partition(like, eqx.is_array)
+    dynamic, static = eqx.partition(like, _has_shape)
     leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
-    restored = []
-    for path, leaf in leaves:
-        name = prefix + jax.tree_util.keystr(path)
-        if name not in arrays:
+    found = [
+        (prefix + jax.tree_util.keystr(path), leaf, arrays.get(prefix + jax.tree_util.keystr(path)))
+        for path, leaf in leaves
+    ]
+    for name, leaf, array in found:
+        if array is None:
             raise AgentError(f"{source}: array {name!r} is missing")
-        found = arrays[name]
-        if found.shape != leaf.shape or found.dtype != leaf.dtype:
+        if array.shape != leaf.shape or array.dtype != leaf.dtype:
             raise AgentError(
-                f"{source}: array {name!r} is {found.dtype}{list(found.shape)}, "
+                f"{source}: array {name!r} is {array.dtype}{list(array.shape)}, "
                 f"where {leaf.dtype}{list(leaf.shape)} is needed"
             )
-        restored.append(jnp.asarray(found))
+    restored = [jnp.asarray(array) for _, _, array in found]
     tree: _Tree = eqx.combine(jax.tree_util.tree_unflatten(structure, restored), static)
     return tree
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays in safetensors format, atomically."""
+def _has_shape(leaf: Any) -> bool:
+    return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
+
+
+def array_content(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return arrays as the content of a safetensors file."""
     from safetensors.numpy import save
 
-    write_atomically(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+    return save({name: np.asarray(array, order="C") for name, array in arrays.items()})
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read a safetensors file.
+def arrays_of(content: bytes, source: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a safetensors file by name.
+
+    Args:
+        content: All of the file.
+        source: The file, for messages.
 
     Raises:
-        AgentError: It is missing or damaged, or holds numbers that are not finite.
+        AgentError: The content is damaged, or holds numbers that are not finite.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        arrays = load(path.read_bytes())
-    except FileNotFoundError:
-        raise AgentError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise AgentError(f"{path}: not a readable safetensors file ({error})") from None
+        arrays = load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise AgentError(f"{source}: not a readable safetensors file ({error})") from None
     for name, array in arrays.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-            raise AgentError(f"{path}: array {name!r} holds numbers that are not finite")
+            raise AgentError(f"{source}: array {name!r} holds numbers that are not finite")
     return arrays
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a JSON file, atomically."""
+    """Write a JSON file: a crash or a full disk leaves the old file or the whole new one.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
     write_atomically(path, json.dumps(document, indent=1, allow_nan=False))
 
 
@@ -101,19 +125,127 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        AgentError: It is missing or no JSON object, or holds a number that JSON does not know (NaN).
+        AgentError: The file is missing, no JSON object, too large, or holds a number that JSON does not know (NaN).
     """
+    text = _content(path, _LARGEST_JSON)
+    if sum(text.count(mark) for mark in (b"[", b"{", b",")) > _MOST_VALUES:
+        raise AgentError(f"{path}: holds more than {_MOST_VALUES:,} values, too many for an agent")
     try:
-        if path.stat().st_size > _LARGEST_JSON:
-            raise AgentError(f"{path}: too large for what it should be")
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise AgentError(f"{path}: no such file") from None
-    except (OSError, ValueError, RecursionError) as error:
+        document = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise AgentError(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(document, dict):
         raise AgentError(f"{path}: holds no JSON object")
     return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _content(path: Path, most: int) -> bytes:
+    try:
+        return file_content(path, most)
+    except FileError as error:
+        raise AgentError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A JSON document, and the arrays that it names: two files of a folder that change together.
+
+    New arrays are written beside those in use. They count once the document that names them is renamed into place, so
+    that a process may die at any moment: the folder holds the old pair or the new one.
+
+    Attributes:
+        folder: Of both files.
+        document: Name of the document, such as ``agent.json``.
+        stem: Of the arrays' file, such as ``weights``.
+    """
+
+    folder: Path
+    document: str
+    stem: str
+
+    @property
+    def path(self) -> Path:
+        """Of the document."""
+        return self.folder / self.document
+
+    def write_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+        """Write arrays beside those in use, and return the keys by which the document names them.
+
+        The caller writes the document with these keys, then calls :meth:`remove_unused`.
+
+        Raises:
+            FileError: The folder cannot be written to.
+        """
+        content = array_content(arrays)
+        digest = hashlib.sha256(content).hexdigest()
+        name = self._usual
+        if name == self._in_use():
+            name = f"{self.stem}-{digest[:16]}.safetensors"
+        write_atomically(self.folder / name, content)
+        return {"weights": name, "sha256": digest}
+
+    def remove_unused(self) -> None:
+        """Remove the arrays that the document does not name, and what writers that were killed left behind."""
+        in_use = self._in_use()
+        left = re.compile(
+            rf"({re.escape(self.stem)}(-[0-9a-f]{{16}})?\.safetensors"
+            rf"|\.({re.escape(self.stem)}|{re.escape(self.document)}).*\.[0-9a-f]+\.partial)"
+        )
+        for file in self.folder.iterdir():
+            if file.name != in_use and left.fullmatch(file.name):
+                with suppress(OSError):  # in use on Windows, or gone by now
+                    file.unlink()
+
+    def read(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return the document and its arrays.
+
+        Raises:
+            AgentError: A file is missing or damaged, or the arrays are not those that the document names.
+        """
+        document = read_json(self.path)
+        try:
+            return document, self._arrays(document)
+        except AgentError:
+            # Another process may have switched the pair in between.
+            again = read_json(self.path)
+            if again == document:
+                raise
+            return again, self._arrays(again)
+
+    def _arrays(self, document: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        file = self.folder / self._named(document)
+        content = _content(file, _LARGEST_ARRAYS)
+        arrays = arrays_of(content, file)
+        if hashlib.sha256(content).hexdigest() != document.get("sha256"):
+            raise AgentError(
+                f"{self.folder}: {file.name} is not the one that {self.document} was written with"
+            )
+        return arrays
+
+    @property
+    def _usual(self) -> str:
+        return f"{self.stem}.safetensors"
+
+    def _named(self, document: Mapping[str, Any]) -> str:
+        name = document.get("weights", self._usual)
+        if not isinstance(name, str) or not re.fullmatch(
+            rf"{re.escape(self.stem)}(-[0-9a-f]{{16}})?\.safetensors", name
+        ):
+            raise AgentError(f"{self.path}: names no file of arrays, such as {self._usual}")
+        return name
+
+    def _in_use(self) -> str:
+        """Return the name of the arrays in use; empty without a document, the usual if it cannot be read."""
+        if not self.path.exists():
+            return ""
+        try:
+            return self._named(read_json(self.path))
+        except AgentError:
+            return self._usual
 
 
 def document_digest(document: Mapping[str, Any]) -> str:
@@ -126,7 +258,7 @@ def document_digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def learned_identity(prior: AnyPrior, settings: BaseModel) -> str:
+def learned_identity(prior: Prior, settings: BaseModel) -> str:
     """Return the SHA-256 of all that an agent is learned from: technique, prior and settings."""
     document = {
         "technique": prior.technique,
@@ -134,7 +266,3 @@ def learned_identity(prior: AnyPrior, settings: BaseModel) -> str:
         "settings": settings.model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")

@@ -1,11 +1,14 @@
-"""The training loop: compiled pieces, progress, held-out looks, checkpoints."""
+"""The training loop of all networks here: compiled pieces, progress, held-out looks, checkpoints."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import equinox as eqx
 import jax
@@ -14,239 +17,377 @@ import optax
 from jax import Array
 
 from nescio.compute import return_freed_memory
-from nescio.errors import AgentError, InterruptedTrainingError
-from nescio.learn.learner import Learner
-from nescio.learn.sampling import Sampler
-from nescio.learn.settings import TrainingSettings
-from nescio.learn.storage import (
-    named_arrays,
-    read_arrays,
-    read_json,
-    restore_arrays,
-    write_arrays,
-    write_json,
-)
+from nescio.errors import AgentError, CheckpointError, FileError, InterruptedTrainingError, NescioWarning
+from nescio.learn.storage import Pair, named_arrays, read_json, restore_arrays, write_json
 from nescio.progress import track
 
-__all__ = ["Training", "fit"]
+__all__ = [
+    "Adam",
+    "Checkpoint",
+    "Objective",
+    "Optimiser",
+    "Plan",
+    "Trained",
+    "fit",
+    "interrupted_after",
+    "warm_cosine",
+]
 
-_ARRAYS, _DOCUMENT = "checkpoint.safetensors", "checkpoint.json"
-# Random keys: one stream for each purpose, so that none depends on how far another has come.
-_STEPS, _VALIDATION = 1, 2
+_Module = TypeVar("_Module", bound=eqx.Module)
+_FORMAT = 2
+_AGAIN = "remove the folder, or run without --resume"
+
+
+class Objective(Protocol):
+    """The loss of one step; an `equinox.Module`, so that equal ones share a compiled program."""
+
+    def __call__(self, module: Any, step: Array) -> Array:
+        """Return the mean loss, a scalar; random keys are derived from the number of the step."""
+
+
+class Optimiser(Protocol):
+    """Makes an optimiser; hashable, so that equal ones share a compiled program."""
+
+    def __call__(self, module: Any) -> optax.GradientTransformation:
+        """Return the optimiser of a module's arrays."""
+
+
+def warm_cosine(rate: float, steps: int, warmup: int, last: float = 0.01) -> optax.Schedule:
+    """Return a learning rate that rises linearly and then falls along a half cosine.
+
+    Args:
+        rate: The highest.
+        steps: Of the whole training.
+        warmup: Steps over which it rises; at most a quarter of all.
+        last: What is left of it in the end, as a share.
+    """
+    return optax.warmup_cosine_decay_schedule(
+        init_value=0.0,
+        peak_value=rate,
+        warmup_steps=min(warmup, max(steps // 4, 1)),
+        decay_steps=max(steps, 2),
+        end_value=last * rate,
+    )
 
 
 @dataclass(frozen=True)
-class Training:
-    """What a training run came to."""
+class Adam:
+    """Adam with a warm-up and a half cosine, and with weight decay where one is given (Loshchilov and Hutter, 2019)."""
 
-    learner: Learner
-    """At the step whose held-out loss was lowest."""
+    rate: float
+    steps: int
+    warmup: int = 100
+    last: float = 0.01
+    """Share of the rate that is left in the end."""
+    weight_decay: float = 0.0
+
+    def __call__(self, module: Any) -> optax.GradientTransformation:  # noqa: ARG002 - the same for all arrays
+        """Return the optimiser."""
+        schedule = warm_cosine(self.rate, self.steps, self.warmup, self.last)
+        if self.weight_decay:
+            return optax.adamw(schedule, weight_decay=self.weight_decay)
+        return optax.adam(schedule)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, and when to look how far it came."""
+
+    steps: int
+    chunk: int
+    """Steps in one compiled piece: between two pieces, progress is shown and Ctrl-C is answered."""
+    every: int
+    """Steps between two looks; rounded up to whole chunks. The last step is always looked at."""
+    patience: int | None = None
+    """Looks without improvement before training stops early; none for never."""
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    """What a user can do where the loss of a part diverges, by the part's name."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the state of a training is kept between looks, and what it belongs to."""
+
+    folder: Path
+    identity: str
+    """Hash of all that is learned from; a state of another identity is refused."""
+    name: str = "checkpoint"
+    """Of its files; several trainings of one agent share a folder."""
+
+    @property
+    def pair(self) -> Pair:
+        """The files."""
+        return Pair(self.folder, f"{self.name}.json", self.name)
+
+
+@dataclass(frozen=True)
+class Trained(Generic[_Module]):
+    """The outcome of a training."""
+
+    module: _Module
+    """With held-out looks, as of the step whose loss was lowest; else as of the last step."""
     history: tuple[dict[str, float], ...]
-    """For every held-out look: the step, and the mean held-out loss of each part."""
+    """For every look: the step and the loss of each part."""
     steps: int
     """Steps taken."""
 
 
-class _State(eqx.Module):
+@dataclass(frozen=True)
+class _State:
     """All that changes while training; a checkpoint holds just this."""
 
-    learner: Learner
+    module: Any
     optimiser: Any
-    best: Learner
-    best_loss: Array
-    step: Array
+    best: Any
+    best_loss: float
+    step: int
+    pending: float
+    """Sum of the training losses since the last look."""
+    history: tuple[dict[str, float], ...]
 
 
 def fit(
-    learner: Learner,
-    sampler: Sampler,
+    module: _Module,
+    objective: Objective,
+    optimiser: Optimiser,
+    plan: Plan,
     *,
-    validation: Sampler,
-    identity: str = "",
-    checkpoint: Path | None = None,
+    look: Callable[[_Module], Mapping[str, Array]] | None = None,
+    part: str = "networks",
+    checkpoint: Checkpoint | None = None,
     resume: bool = False,
     progress: bool | None = None,
-) -> Training:
-    """Train all parts of a learner.
+) -> Trained[_Module]:
+    """Train a module. The same arguments give the same weights on the same machine.
 
     Args:
-        learner: Initial weights; its settings say how long and how fast.
-        sampler: Draws training batches inside the compiled step.
-        validation: Draws the held-out signals, with keys of its own.
-        identity: What is trained on (a hash); a checkpoint of another identity is refused.
-        checkpoint: Folder to keep the state in, written at every held-out look and on Ctrl-C.
-        resume: Go on from the checkpoint, if there is one; ends in the same weights as an uninterrupted run.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        module: With initial weights.
+        objective: The loss of one step.
+        optimiser: Makes the optimiser.
+        plan: How long to train.
+        look: Returns held-out losses by part. Without it a look records the mean training loss, and the last
+            weights are kept.
+        part: What that loss is called in the history and in messages.
+        checkpoint: Where to keep the state: at every look, at the end and on Ctrl-C.
+        resume: Go on from the checkpoint, if there is one; ends in the same weights as an uninterrupted training.
+        progress: Show a progress bar; by default where standard error is a terminal, else a line now and then.
 
     Raises:
-        InterruptedTrainingError: Ctrl-C was pressed; with a checkpoint folder the state is kept there.
-        AgentError: The checkpoint does not fit, or the training diverged.
+        InterruptedTrainingError: Ctrl-C was pressed; the message says whether the state was kept.
+        CheckpointError: The checkpoint is damaged, or of another prior or other settings.
+        AgentError: The loss is no longer a number.
     """
-    settings = learner.settings.training
-    root = jax.random.key(settings.seed)
-    outliers = learner.settings.outliers
-    held_out = eqx.filter_jit(lambda draw, key: draw(key, settings.validation_size, outliers))(
-        validation, jax.random.fold_in(root, _VALIDATION)
-    )
-    return_freed_memory()
-    optimiser = _optimiser(learner, settings)
-    optimiser_state = jax.jit(optimiser.init)(eqx.filter(learner, eqx.is_array))
     state = _State(
-        learner, optimiser_state, learner, jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(0, jnp.int32)
+        module,
+        jax.jit(optimiser(module).init)(eqx.filter(module, eqx.is_array)),
+        module,
+        math.inf,
+        0,
+        0.0,
+        (),
     )
-    history: list[dict[str, float]] = []
-    if resume and checkpoint is not None and (checkpoint / _DOCUMENT).exists():
-        state, history = _load(checkpoint, state, identity)
-
-    chunk = min(settings.chunk, settings.steps)
-
-    @eqx.filter_jit
-    def advance(state: _State, sampler: Sampler, root: Array) -> _State:
-        def step(number: Array, carried: tuple[Any, Any]) -> tuple[Any, Any]:
-            arrays, optimiser_state = carried
-            draw_key, loss_key = jax.random.split(
-                jax.random.fold_in(jax.random.fold_in(root, _STEPS), number)
-            )
-            drawn = sampler(draw_key, settings.batch, outliers)
-
-            def total(arrays: Any) -> Array:
-                return sum(
-                    eqx.combine(arrays, static).losses(drawn.known, drawn.outliers, loss_key).values(),
-                    jnp.asarray(0.0),
-                )
-
-            updates, optimiser_state = optimiser.update(jax.grad(total)(arrays), optimiser_state, arrays)
-            return optax.apply_updates(arrays, updates), optimiser_state
-
-        arrays, static = eqx.partition(state.learner, eqx.is_array)
-        stop = jnp.minimum(state.step + chunk, settings.steps)
-        arrays, optimiser_state = jax.lax.fori_loop(state.step, stop, step, (arrays, state.optimiser))
-        return _State(eqx.combine(arrays, static), optimiser_state, state.best, state.best_loss, stop)
-
-    @eqx.filter_jit
-    def look(learner: Learner) -> dict[str, Array]:
-        return learner.losses(held_out.known, held_out.outliers, None)
-
-    def record(state: _State) -> _State:
-        losses = {name: float(value) for name, value in look(state.learner).items()}
-        loss = sum(losses.values())
-        _check_finite(losses, int(state.step), settings)
-        history.append({"step": float(state.step), **losses})
-        if loss < float(state.best_loss):
-            return _State(
-                state.learner, state.optimiser, state.learner, jnp.asarray(loss, jnp.float32), state.step
-            )
-        return state
-
-    done, start = int(state.step), state
-    with track("learning", settings.steps, enabled=progress) as tell:
-        tell(done, "")
+    if resume and checkpoint is not None and checkpoint.pair.path.exists():
+        state = _load(checkpoint, state, held_out=look is not None)
+    first = state.step
+    with track("learning", plan.steps, enabled=progress) as advanced:
+        advanced(state.step)
         try:
-            while done < settings.steps and not _stalled(history, settings):
-                following = advance(state, sampler, root)
-                before, done = done, int(following.step)
-                if done // settings.validation_every > before // settings.validation_every or (
-                    done == settings.steps
-                ):
-                    following = record(following)
-                    if checkpoint is not None and done < settings.steps:
-                        _save(checkpoint, following, history, identity)
-                if state is start:
+            while state.step < plan.steps and not _stalled(state.history, plan.patience):
+                before = state.step
+                following = _advanced(state, objective, optimiser, plan)
+                if before == first:
+                    # The compiler is done by now.
                     return_freed_memory()
-                state = following
-                message = f"held-out loss {sum_losses(history[-1]):.4g}" if history else ""
-                tell(done - before, message)
+                due = following.step == plan.steps or following.step // plan.every > before // plan.every
+                # An interruption in here leaves the state before both, so that no look is missed when it goes on.
+                state = _looked(following, look, part, plan) if due else following
+                if due:
+                    _keep_if_possible(checkpoint, state)
+                advanced(state.step - before, _told(state, look is not None))
         except KeyboardInterrupt:
-            step = int(state.step)
-            if checkpoint is None:
-                raise InterruptedTrainingError(
-                    f"interrupted at step {step} of {settings.steps}; nothing was kept"
-                ) from None
-            _save(checkpoint, state, [h for h in history if h["step"] <= step], identity)
+            kept = _keep_or_say_why(checkpoint, state)
             raise InterruptedTrainingError(
-                f"interrupted at step {step} of {settings.steps}; the state is kept in {checkpoint}, "
-                "run the same command with --resume to go on"
+                f"interrupted at step {state.step} of {plan.steps}; {kept}"
             ) from None
-    return Training(state.best, tuple(history), done)
+    return Trained(state.module if look is None else state.best, state.history, state.step)
 
 
-def _check_finite(losses: dict[str, float], step: int, settings: TrainingSettings) -> None:
-    for part, loss in losses.items():
+def _advanced(state: _State, objective: Objective, optimiser: Optimiser, plan: Plan) -> _State:
+    """Return the state some steps further."""
+    stop = min(state.step + plan.chunk, plan.steps)
+    module, moments, total = _run(
+        state.module, state.optimiser, objective, optimiser, jnp.asarray(state.step), jnp.asarray(stop)
+    )
+    return _State(
+        module, moments, state.best, state.best_loss, stop, state.pending + float(total), state.history
+    )
+
+
+@eqx.filter_jit
+def _run(
+    module: _Module, moments: Any, objective: Objective, optimiser: Optimiser, start: Array, stop: Array
+) -> tuple[_Module, Any, Array]:
+    """Take the steps from `start` to `stop`, and return the sum of their losses as well."""
+    arrays, static = eqx.partition(module, eqx.is_array)
+    transformation = optimiser(module)
+
+    def step(number: Array, carried: tuple[Any, Any, Array]) -> tuple[Any, Any, Array]:
+        arrays, moments, total = carried
+        loss, gradient = jax.value_and_grad(lambda given: objective(eqx.combine(given, static), number))(
+            arrays
+        )
+        updates, moments = transformation.update(gradient, moments, arrays)
+        return optax.apply_updates(arrays, updates), moments, total + loss
+
+    arrays, moments, total = jax.lax.fori_loop(start, stop, step, (arrays, moments, jnp.zeros(())))
+    return eqx.combine(arrays, static), moments, total
+
+
+def _looked(
+    state: _State, look: Callable[[Any], Mapping[str, Array]] | None, part: str, plan: Plan
+) -> _State:
+    """Return the state with a further entry of its history, and with its weights as the best if they are."""
+    if look is None:
+        since = state.history[-1]["step"] if state.history else 0.0
+        losses = {part: state.pending / (state.step - since)}
+    else:
+        losses = {name: float(value) for name, value in look(state.module).items()}
+    for name, loss in losses.items():
         if not math.isfinite(loss):
-            rate = "classifier_learning_rate" if part == "classifier" else "learning_rate"
+            remedy = plan.remedies.get(name, "lower the learning rate")
             raise AgentError(
-                f"the held-out loss of the {part} is no longer a number at step {step}; "
-                f"lower training.{rate}, which is {getattr(settings, rate):g}, or the weights of its loss"
+                f"the {'held-out ' if look else ''}loss of the {name} is no longer a number "
+                f"at step {state.step}; {remedy}"
             )
+    history = (*state.history, {"step": float(state.step), **losses})
+    loss = total_loss(history[-1])
+    better = look is not None and loss < state.best_loss
+    return _State(
+        state.module,
+        state.optimiser,
+        state.module if better else state.best,
+        loss if better else state.best_loss,
+        state.step,
+        0.0,
+        history,
+    )
 
 
-def sum_losses(entry: dict[str, float]) -> float:
-    """Return the total held-out loss of one history entry."""
+def total_loss(entry: Mapping[str, float]) -> float:
+    """Return the loss of all parts of an entry of a history."""
     return sum(value for name, value in entry.items() if name != "step")
 
 
-def _stalled(history: list[dict[str, float]], settings: TrainingSettings) -> bool:
+def _stalled(history: tuple[dict[str, float], ...], patience: int | None) -> bool:
     """Return whether the last `patience` looks have brought nothing better than those before."""
-    if settings.patience is None or len(history) <= settings.patience:
+    if patience is None or len(history) <= patience:
         return False
-    losses = [sum_losses(entry) for entry in history]
-    return min(losses[-settings.patience :]) >= min(losses[: -settings.patience])
+    losses = [total_loss(entry) for entry in history]
+    return min(losses[-patience:]) >= min(losses[:-patience])
 
 
-def _optimiser(learner: Learner, settings: TrainingSettings) -> optax.GradientTransformation:
-    """Adam with a warm-up and a half cosine; the classifiers at their own rate and with weight decay."""
+def _told(state: _State, held_out: bool) -> str:
+    if not state.history:
+        return ""
+    return f"{'held-out ' if held_out else ''}loss {total_loss(state.history[-1]):.4g}"
 
-    def schedule(rate: float) -> optax.Schedule:
-        return optax.warmup_cosine_decay_schedule(
-            init_value=0.0,
-            peak_value=rate,
-            warmup_steps=min(settings.warmup, max(settings.steps // 4, 1)),
-            decay_steps=max(settings.steps, 2),
-            end_value=0.01 * rate,
+
+def _keep_if_possible(checkpoint: Checkpoint | None, state: _State) -> None:
+    """Keep the state; a full disk is no reason to stop a training."""
+    if checkpoint is None:
+        return
+    try:
+        _save(checkpoint, state)
+    except FileError as error:
+        warnings.warn(
+            f"the training goes on, but its state cannot be kept: {error}", NescioWarning, stacklevel=2
         )
 
-    arrays = eqx.filter(learner, eqx.is_array)
-    kinds = jax.tree.map(lambda _: "autoencoder", arrays)
-    kinds = eqx.tree_at(
-        lambda tree: tree.classifiers, kinds, jax.tree.map(lambda _: "classifier", arrays.classifiers)
-    )
-    return optax.multi_transform(
-        {
-            "autoencoder": optax.adam(schedule(settings.learning_rate)),
-            "classifier": optax.adamw(schedule(settings.classifier_learning_rate), weight_decay=1e-4),
-        },
-        kinds,
-    )
+
+def _keep_or_say_why(checkpoint: Checkpoint | None, state: _State) -> str:
+    if checkpoint is None:
+        return "nothing was kept"
+    try:
+        _save(checkpoint, state)
+    except FileError as error:
+        return f"the state could not be kept: {error}"
+    return f"the state is kept in {checkpoint.folder}, run the same command with --resume to go on"
 
 
-def _save(folder: Path, state: _State, history: list[dict[str, float]], identity: str) -> None:
-    arrays = named_arrays(state, "state")
-    # An infinite best loss (no look taken yet) is no number a file should hold.
-    arrays = {name: array for name, array in arrays.items() if not name.endswith(".best_loss")}
-    best = float(state.best_loss)
-    write_arrays(folder / _ARRAYS, arrays)
+def _save(checkpoint: Checkpoint, state: _State) -> None:
+    trees = {"module": state.module, "optimiser": state.optimiser}
+    if math.isfinite(state.best_loss):
+        trees["best"] = state.best
+    arrays = {name: array for part, tree in trees.items() for name, array in named_arrays(tree, part).items()}
+    pair = checkpoint.pair
+    named = pair.write_arrays(arrays)
     write_json(
-        folder / _DOCUMENT,
+        pair.path,
         {
-            "step": int(state.step),
-            "best_loss": best if jnp.isfinite(best) else None,
-            "history": history,
-            "identity": identity,
+            "format": _FORMAT,
+            "identity": checkpoint.identity,
+            "step": state.step,
+            "best_loss": state.best_loss if math.isfinite(state.best_loss) else None,
+            "pending": state.pending,
+            "history": list(state.history),
+            **named,
         },
     )
+    pair.remove_unused()
 
 
-def _load(folder: Path, like: _State, identity: str) -> tuple[_State, list[dict[str, float]]]:
-    document = read_json(folder / _DOCUMENT)
-    if document.get("identity") != identity:
-        raise AgentError(
-            f"{folder}: this checkpoint is of another prior or other settings; "
-            "remove the folder or run without --resume"
+def _load(checkpoint: Checkpoint, like: _State, *, held_out: bool) -> _State:
+    """Return the state that was kept.
+
+    Raises:
+        CheckpointError: The checkpoint is damaged, or of something else.
+    """
+    folder, pair = checkpoint.folder, checkpoint.pair
+    try:
+        document = read_json(pair.path)
+        if document.get("format") != _FORMAT:
+            raise CheckpointError(f"{folder}: this checkpoint is of another version of Nescio; {_AGAIN}")
+        if document.get("identity") != checkpoint.identity:
+            raise CheckpointError(
+                f"{folder}: this checkpoint is of another prior or other settings; {_AGAIN}"
+            )
+        document, arrays = pair.read()
+        source = folder / str(document["weights"])
+        best = document["best_loss"]
+        history = tuple({str(k): float(v) for k, v in dict(entry).items()} for entry in document["history"])
+        module = restore_arrays(like.module, arrays, "module", source)
+        return _State(
+            module,
+            restore_arrays(like.optimiser, arrays, "optimiser", source),
+            restore_arrays(like.best, arrays, "best", source) if held_out and best is not None else module,
+            math.inf if best is None else float(best),
+            int(document["step"]),
+            float(document["pending"]),
+            history,
         )
-    arrays = read_arrays(folder / _ARRAYS)
-    best = document.get("best_loss")
-    arrays["state.best_loss"] = jnp.asarray(jnp.inf if best is None else best, jnp.float32).__array__()
-    state = restore_arrays(like, arrays, "state", folder / _ARRAYS)
-    if int(state.step) != document.get("step"):
-        raise AgentError(f"{folder}: the two files of the checkpoint are of different steps")
-    return state, list(document["history"])
+    except CheckpointError:
+        raise
+    except (AgentError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}: the checkpoint is damaged ({error}); {_AGAIN}") from None
+
+
+@contextmanager
+def interrupted_after(done: str, checkpoint: Path | None) -> Iterator[None]:
+    """Say in the block of work after a training that Ctrl-C costs this work only.
+
+    Args:
+        done: What is done by then, for the message.
+        checkpoint: Folder that keeps the state of the training.
+
+    Raises:
+        InterruptedTrainingError: Ctrl-C was pressed.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = (
+            "nothing was kept"
+            if checkpoint is None
+            else f"the state is kept in {checkpoint}, run the same command with --resume to go on"
+        )
+        raise InterruptedTrainingError(f"interrupted after {done}; {kept}") from None

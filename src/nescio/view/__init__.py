@@ -1,10 +1,6 @@
 """Figures, tables and reports of findings and of explorations; it knows of no technique, only of `nescio.signals`."""
 
-from nescio.view.assessment import assessment_report
-from nescio.view.calibration import p_value_uniformity, reliability_diagram, training_history
 from nescio.view.comparison import comparison_curves
-from nescio.view.composition import composition_map
-from nescio.view.errors import by_group, error_against_fraction, error_violins, score_histogram
 from nescio.view.exploration import write_exploration_report
 from nescio.view.exploration_curve import learning_curve, model_history, time_spent
 from nescio.view.exploration_latent import exploration_latent_map
@@ -13,32 +9,45 @@ from nescio.view.exploration_path import measured_places, survey_image
 from nescio.view.exploration_reading import place_text
 from nescio.view.exploration_spectra import best_and_typical_spectra
 from nescio.view.exploration_trust import foretold_share, prediction_against_measurement
-from nescio.view.latent import (
+from nescio.view.findings import (
+    FindingsView,
+    assessment_report,
+    by_group,
+    composition_map,
     decision_regions,
+    error_against_fraction,
     error_over_latent_map,
+    error_violins,
+    findings_report,
+    findings_table,
     latent_map,
     latent_map_by_strongest,
-    signals_on_map,
-)
-from nescio.view.live import LiveView, Status
-from nescio.view.numbers import (
+    measured_against_reconstructed,
+    most_novel,
     numbers_against_truth,
     numbers_of_measurements,
+    numbers_report,
+    p_value_uniformity,
+    print_summary,
+    reliability_diagram,
     saliency_curves,
+    score_histogram,
     signals_among_known,
+    signals_on_map,
     structures_in_space,
+    training_history,
     training_space,
+    wafer_map,
+    write_findings,
 )
-from nescio.view.numbers_report import numbers_report
-from nescio.view.patterns import measured_against_reconstructed, most_novel
+from nescio.view.live import LiveView, Status
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
 from nescio.view.style import figure_png
-from nescio.view.tables import findings_table, print_summary, write_findings
-from nescio.view.wafer import wafer_map
 
 __all__ = [
     "Cards",
     "Details",
+    "FindingsView",
     "LiveView",
     "Picture",
     "Section",
@@ -56,6 +65,7 @@ __all__ = [
     "error_violins",
     "exploration_latent_map",
     "figure_png",
+    "findings_report",
     "findings_table",
     "foretold_share",
     "latent_map",

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from nescio import __version__
 from nescio.files import write_atomically
-from nescio.learn import NumberAgent, NumberSettings, learn_numbers, learned_into
+from nescio.learn import NumberAgent, NumberSettings, train_into
 from nescio.progress import track
 from nescio.signals import NOVEL
 from nescio.xas.athena import read_athena
@@ -274,9 +274,9 @@ def _compared(findings: xr.Dataset, report: Path, particles: Path | None) -> Tol
 def _learned(
     prior: CoordinationPrior, settings: NumberSettings, folder: Path, progress: bool | None
 ) -> NumberAgent:
-    return learned_into(
+    return train_into(
         folder,
-        lambda checkpoint, resume: learn_numbers(
+        lambda checkpoint, resume: NumberAgent.train(
             prior, settings, checkpoint=checkpoint, resume=resume, progress=progress
         ),
     )

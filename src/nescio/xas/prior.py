@@ -17,6 +17,7 @@ from pydantic import Field, Strict, model_validator
 
 from nescio.configuration import Real, Settings, read_toml, validated
 from nescio.errors import ConfigurationError
+from nescio.signals import NUMBERS
 from nescio.techniques import NumberSampler, Quantity, Structure
 from nescio.xas.library import SiteLibrary, bundled_library, library_of, load_library
 from nescio.xas.mixtures import Mixtures, MixtureSettings
@@ -80,6 +81,7 @@ class CoordinationPrior:
     """Sites that are drawn from; by default all with a neighbour."""
 
     technique = "xas"
+    kind = NUMBERS
 
     def __post_init__(self) -> None:
         # Now, so that what cannot be used is an error here.

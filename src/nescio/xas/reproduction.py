@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nescio.errors import ConfigurationError
 from nescio.files import measured_data, write_atomically
-from nescio.learn import NumberAgent, NumberSettings, learn_numbers
+from nescio.learn import NumberAgent, NumberSettings
 from nescio.progress import track
 from nescio.signals import NOVEL
 from nescio.xas.athena import read_athena
@@ -110,7 +110,7 @@ def held_out_particles(
                 NormalisationSettings(align=align),
                 chosen=tuple(np.flatnonzero(there & ~shared).tolist()),
             )
-            agent = learn_numbers(
+            agent = NumberAgent.train(
                 prior,
                 settings.model_copy(
                     update={
@@ -272,11 +272,11 @@ def reproduce_xanes(
             draw_held_out(everything, folder)
     # The measured ones are of other beamlines than the foils.
     apart = NormalisationSettings(align="edge")
-    agent = learn_numbers(CoordinationPrior(platinum, normalisation=apart), progress=progress)
+    agent = NumberAgent.train(CoordinationPrior(platinum, normalisation=apart), progress=progress)
     found["spectra_per_second"] = spectra_per_second(agent)
     if data is not None:
         found["cu_foil_c1"] = measured_copper(
-            learn_numbers(CoordinationPrior(copper, normalisation=apart), progress=progress), data
+            NumberAgent.train(CoordinationPrior(copper, normalisation=apart), progress=progress), data
         )
         _, particles = measured_platinum(agent, data)
         found |= _of_particles(particles)
@@ -284,10 +284,10 @@ def reproduce_xanes(
             draw_measured(agent, particles, folder)
         beyond = MixtureSettings(low=beyond_white_line(platinum))
         _, particles = measured_platinum(
-            learn_numbers(CoordinationPrior(platinum, beyond, apart), progress=progress), data
+            NumberAgent.train(CoordinationPrior(platinum, beyond, apart), progress=progress), data
         )
         found["beyond_white_line"] = _of_particles(particles)
-        alone = learn_numbers(
+        alone = NumberAgent.train(
             CoordinationPrior(platinum, MixtureSettings(input="absorption"), apart), progress=progress
         )
         foil, particles = measured_platinum(alone, data)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from nescio.configuration import validated
 from nescio.errors import ConfigurationError, FileError, MeasurementError
-from nescio.techniques import AnyPrior
+from nescio.techniques import Prior
 from nescio.xas.prepare import prepare_spectra
 from nescio.xas.prior import CoordinationPrior, NormalisationSettings
 from nescio.xas.read import FILE_PATTERNS, one_spectrum, read_spectra, spectra_dataset, spectra_of
@@ -50,7 +50,7 @@ class XAS:
             found = [replace(found[0], name=path.stem)]
         return spectra_dataset(found, str(path)).assign_attrs(left_out="; ".join(left_out))
 
-    def prepare(self, measured: xr.Dataset, prior: AnyPrior, **options: Any) -> xr.Dataset:
+    def prepare(self, measured: xr.Dataset, prior: Prior, **options: Any) -> xr.Dataset:
         """Bring spectra onto the prior's axis.
 
         Args:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from nescio import __version__
-from nescio.learn import Agent, LearnSettings, learn, learned_into
+from nescio.learn import ClassAgent, LearnSettings, train_into
 from nescio.progress import track
 from nescio.signals import NOVEL
 from nescio.xrd.prior import Prior
@@ -105,10 +105,10 @@ def _share(which: np.ndarray) -> str:
     return f"{which.sum():,} ({which.mean():.0%})" if which.size else "–"
 
 
-def _learned(known: Prior, settings: LearnSettings, folder: Path, progress: bool | None) -> Agent:
-    return learned_into(
+def _learned(known: Prior, settings: LearnSettings, folder: Path, progress: bool | None) -> ClassAgent:
+    return train_into(
         folder / "agent",
-        lambda checkpoint, resume: learn(
+        lambda checkpoint, resume: ClassAgent.train(
             known, settings, checkpoint=checkpoint, resume=resume, progress=progress
         ),
     )
@@ -116,7 +116,7 @@ def _learned(known: Prior, settings: LearnSettings, folder: Path, progress: bool
 
 def _report(
     folder: Path,
-    agent: Agent,
+    agent: ClassAgent,
     findings: xr.Dataset,
     reference: xr.Dataset,
     trials: xr.Dataset,

@@ -16,6 +16,7 @@ from jax import Array
 
 from nescio.configuration import read_toml, validated
 from nescio.errors import ConfigurationError, NescioError
+from nescio.signals import CLASSES
 from nescio.techniques import Batch, sample
 from nescio.xrd.disturbances import (
     gaussian_noise,
@@ -57,7 +58,7 @@ class _Group:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Distributions over diffraction patterns of known phases (:class:`nescio.techniques.Prior`).
+    """Distributions over diffraction patterns of known phases (:class:`nescio.techniques.ClassPrior`).
 
     Build one with :meth:`from_file`, :meth:`from_settings`, or from settings and structures that are at hand.
     """
@@ -122,6 +123,11 @@ class Prior:
     def technique(self) -> str:
         """Name of the technique."""
         return "xrd"
+
+    @property
+    def kind(self) -> str:
+        """What agents that learn it answer with."""
+        return CLASSES
 
     @property
     def labels(self) -> tuple[str, ...]:

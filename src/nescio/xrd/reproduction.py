@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from nescio.compute import return_freed_memory
 from nescio.configuration import read_toml, validated
-from nescio.learn import Agent, LearnSettings, draw, flagged_fraction, learn
+from nescio.learn import ClassAgent, LearnSettings, draw, flagged_fraction
 from nescio.progress import track
 from nescio.signals import simulated_measurements
 from nescio.xrd.prior import Prior
@@ -134,7 +134,7 @@ def reproduce_banko2021(
         settings = LearnSettings.model_validate({"training": {"seed": seed}})
     start = time.perf_counter()
     prior = banko2021_prior(hard=hard)
-    agent = learn(prior, settings, progress=progress)
+    agent = ClassAgent.train(prior, settings, progress=progress)
     seconds_to_agent = time.perf_counter() - start
 
     sizes = sizes or Sizes()
@@ -178,12 +178,12 @@ def _embedded(name: str) -> dict[str, Any]:
     return read_toml(Path(str(files("nescio.xrd") / "data" / name)))
 
 
-def _assessed(agent: Agent, pieces: Iterable[xr.Dataset], tell: Any) -> Sample:
+def _assessed(agent: ClassAgent, pieces: Iterable[xr.Dataset], tell: Any) -> Sample:
     """Assess pieces one by one, so that memory holds the signals of one piece only; keep some of the first piece."""
     return _gathered(agent, (agent.assess(piece, progress=False) for piece in pieces), tell, _KEPT)
 
 
-def _gathered(agent: Agent, pieces: Iterable[xr.Dataset], tell: Any, kept: int) -> Sample:
+def _gathered(agent: ClassAgent, pieces: Iterable[xr.Dataset], tell: Any, kept: int) -> Sample:
     numbers, whole = [], None
     for findings in pieces:
         n = findings.sizes["measurement"]
@@ -197,7 +197,7 @@ def _gathered(agent: Agent, pieces: Iterable[xr.Dataset], tell: Any, kept: int) 
     return Sample(xr.concat(numbers, "measurement"), whole)
 
 
-def _known(agent: Agent, n: int, seed: int, tell: Any) -> Sample:
+def _known(agent: ClassAgent, n: int, seed: int, tell: Any) -> Sample:
     pieces = (
         agent.reference(min(_AT_ONCE, n - start), seed=1000 * seed + number + 1)
         for number, start in enumerate(range(0, n, _AT_ONCE))
@@ -205,13 +205,15 @@ def _known(agent: Agent, n: int, seed: int, tell: Any) -> Sample:
     return _gathered(agent, pieces, tell, 3 * _KEPT)
 
 
-def _novel(agent: Agent, n: int, seed: int, tell: Any, *, hard: bool) -> Sample:
+def _novel(agent: ClassAgent, n: int, seed: int, tell: Any, *, hard: bool) -> Sample:
     signals = draw(sigma_prior(hard=hard), _key(seed, _NOVEL_KEY), n).signals
     names = [f"novel#{i}" for i in range(n)]
     return _assessed(agent, [simulated_measurements(agent.prior.axis, signals, names)], tell)
 
 
-def _mixed(agent: Agent, prior: Prior, pairs: list[tuple[int, int]], n: int, seed: int, tell: Any) -> Sample:
+def _mixed(
+    agent: ClassAgent, prior: Prior, pairs: list[tuple[int, int]], n: int, seed: int, tell: Any
+) -> Sample:
     """Mixtures of every pair, the share of the first uniform within 30-70 %."""
     each = n // len(pairs)
     pieces = []
@@ -223,7 +225,7 @@ def _mixed(agent: Agent, prior: Prior, pairs: list[tuple[int, int]], n: int, see
 
 
 def _against_fraction(
-    agent: Agent, prior: Prior, pairs: list[tuple[int, int]], each: int, seed: int, tell: Any
+    agent: ClassAgent, prior: Prior, pairs: list[tuple[int, int]], each: int, seed: int, tell: Any
 ) -> xr.Dataset:
     """Mixtures of every pair over the whole range of fractions; error and novelty only."""
     fraction = np.repeat(FRACTIONS, each)
@@ -291,7 +293,7 @@ def _peaks(curves: xr.Dataset) -> dict[str, float]:
     return peaks
 
 
-def _speed(agent: Agent, known: xr.Dataset) -> float:
+def _speed(agent: ClassAgent, known: xr.Dataset) -> float:
     """Return patterns assessed a second, the best of three after a first that may compile."""
     prepared = known[["intensity", "covered"]]
     seconds = []

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from nescio import __version__
 from nescio.files import write_atomically
-from nescio.learn import Agent
+from nescio.learn import ClassAgent
 from nescio.progress import track
 from nescio.view import (
     Details,
@@ -93,7 +93,7 @@ _FORMATS = {
 
 def write_reproduction(
     folder: Path,
-    agent: Agent,
+    agent: ClassAgent,
     figures: Mapping[str, Any],
     *,
     known: Sample,
@@ -160,7 +160,7 @@ _TRUST = ("p_values", "reliability", "training")
 
 
 def _pictures(
-    agent: Agent, known: Sample, novel: Sample, mixed: Sample, curves: xr.Dataset
+    agent: ClassAgent, known: Sample, novel: Sample, mixed: Sample, curves: xr.Dataset
 ) -> dict[str, Picture]:
     def predict(latent: Any) -> Any:
         return agent.latent_grid_labels(np.asarray(latent, np.float32))
@@ -248,7 +248,7 @@ def _number(name: str, value: Any) -> str:
 
 
 def _provenance(
-    agent: Agent, known: Sample, novel: Sample, mixed: Sample, curves: xr.Dataset, *, hard: bool
+    agent: ClassAgent, known: Sample, novel: Sample, mixed: Sample, curves: xr.Dataset, *, hard: bool
 ) -> dict[str, str]:
     counts = {
         "pure": known.numbers,

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from nescio.errors import ConfigurationError
-from nescio.techniques import AnyPrior
+from nescio.techniques import Prior as AnyPrior
 from nescio.xrd.prepare import prepare
 from nescio.xrd.prior import Prior
 from nescio.xrd.read import FILE_PATTERNS, read_patterns

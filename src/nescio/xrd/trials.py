@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
 from nescio.learn import disturb, draw, draw_ideal
-from nescio.learn.evaluation import BATCH
+from nescio.learn.classes import BATCH
 from nescio.signals import simulated_measurements
 from nescio.xrd.mixtures import mix
 from nescio.xrd.prior import Prior

@@ -18,7 +18,7 @@ from nescio.explore.scalarizers.fields import Whole
 if TYPE_CHECKING:
     import xarray as xr
 
-    from nescio.learn import Agent
+    from nescio.learn import ClassAgent
 
 __all__ = ["AgentReading"]
 
@@ -135,10 +135,10 @@ class AgentReading(CurveScalarizer):
 
 
 @lru_cache(maxsize=4)
-def _loaded(folder: str, digest: str) -> Agent:
-    from nescio.learn import load_agent
+def _loaded(folder: str, digest: str) -> ClassAgent:
+    from nescio.learn import ClassAgent, load_agent
 
-    agent = load_agent(folder)
+    agent = load_agent(folder, ClassAgent)
     found = _digest(folder)
     if found != digest:
         raise AgentError(f"{folder}: is another agent by now (digest {found[:12]}, not {digest[:12]})")

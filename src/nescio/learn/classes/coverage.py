@@ -1,0 +1,160 @@
+"""Measurements that cover only a part of the axis: which of them share a calibration, and where that is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.errors import AgentError, FileError, NescioWarning
+from nescio.files import file_content, write_atomically
+from nescio.learn.classes.calibrate import Calibration
+from nescio.learn.classes.novelty import VIEWS, NoveltyScale
+from nescio.learn.storage import array_content, arrays_of
+
+__all__ = ["CalibrationStore", "shared_coverage"]
+
+Mask = NDArray[np.bool_]
+
+_BLOCKS = 128
+# Blocks that may be missing at an end of the axis. Rounding up to one of these gives up at most half as much again.
+_MISSING = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
+_LARGEST_FILE = 100_000_000
+# What takes up more than this on disk is thinned, oldest first.
+_MOST_KEPT = 200
+# Changes when the same mask and weights give another calibration.
+_VERSION = b"1"
+
+
+def shared_coverage(covered: Mask) -> Mask:
+    """Return what of the measured points is used, so that measurements of nearly the same range share a calibration.
+
+    Only measured points are given up, never missing ones used: the axis is cut into `_BLOCKS` blocks of which those
+    measured in part are not used, and what is then missing at either end is rounded up to a few lengths.
+
+    Args:
+        covered: Shape (n, points), which points were measured.
+    """
+    n, points = covered.shape
+    size = -(-points // _BLOCKS)
+    padded = np.pad(covered, ((0, 0), (0, -points % size)), constant_values=True)
+    whole: Mask = np.asarray(padded.reshape(n, padded.shape[1] // size, size).all(axis=2))
+    rounded = whole.copy()
+    for row in np.flatnonzero(whole.any(axis=1)):
+        blocks = np.flatnonzero(whole[row])
+        first, last = _rounded(int(blocks[0])), _rounded(whole.shape[1] - 1 - int(blocks[-1]))
+        left = whole.shape[1] - first - last
+        if 2 * left >= blocks.size:
+            rounded[row, :first] = False
+            rounded[row, whole.shape[1] - last :] = False
+    return np.asarray(np.repeat(rounded, size, axis=1)[:, :points])
+
+
+def _rounded(missing: int) -> int:
+    return next((length for length in _MISSING if length >= missing), missing)
+
+
+@dataclass(eq=False)
+class CalibrationStore:
+    """Calibrations for parts of the axis: in memory, and on disk where there is a folder for them.
+
+    A file is named by a digest of the agent's weights and the mask, so that it can never be taken for another's; one
+    that is damaged counts as missing.
+    """
+
+    weights: str = ""
+    """Digest of the agent's weights."""
+    folders: tuple[Path, ...] = ()
+    """Where to keep them: the first that can be written to is used. Read from all."""
+    _known: dict[bytes, Calibration] = field(default_factory=dict, repr=False)
+
+    def find(self, mask: Mask) -> Calibration | None:
+        """Return the calibration for a mask of shape (points,), if it is kept."""
+        key = _key(mask)
+        if key not in self._known:
+            for folder in self.folders:
+                if (found := _read(folder / self._name(key))) is not None:
+                    self._known[key] = found
+                    break
+        return self._known.get(key)
+
+    def keep(self, masks: Sequence[Mask], calibrations: Sequence[Calibration]) -> None:
+        """Keep calibrations; where no folder can be written to, in memory alone, with a warning."""
+        problem = ""
+        for mask, calibration in zip(masks, calibrations, strict=True):
+            key = _key(mask)
+            self._known[key] = calibration
+            problem = self._write(self._name(key), calibration) or problem
+        if problem:
+            warnings.warn(
+                f"calibrations for parts of the axis cannot be kept for the next time: {problem}",
+                NescioWarning,
+                stacklevel=2,
+            )
+
+    def _name(self, key: bytes) -> str:
+        return hashlib.sha256(_VERSION + self.weights.encode() + key).hexdigest()[:32] + ".safetensors"
+
+    def _write(self, name: str, calibration: Calibration) -> str:
+        """Write a calibration into the first folder that takes it; return why none did."""
+        problem = ""
+        for folder in self.folders:
+            try:
+                write_atomically(folder / name, _content(calibration))
+            except FileError as error:
+                problem = str(error)
+            else:
+                _thin(folder)
+                return ""
+        return problem
+
+
+def _key(mask: Mask) -> bytes:
+    return mask.size.to_bytes(8, "little") + np.packbits(mask).tobytes()
+
+
+def _content(calibration: Calibration) -> bytes:
+    return array_content(
+        {
+            "novelty": calibration.novelty,
+            "median": calibration.scale.median,
+            "spread": calibration.scale.spread,
+            "numbers": np.array([calibration.temperature, calibration.error]),
+        }
+    )
+
+
+def _read(file: Path) -> Calibration | None:
+    if not file.exists():
+        return None
+    with suppress(FileError, AgentError, KeyError, ValueError):
+        arrays = arrays_of(file_content(file, _LARGEST_FILE), file)
+        novelty, median, spread = (arrays[name] for name in ("novelty", "median", "spread"))
+        temperature, error = (float(number) for number in arrays["numbers"])
+        whole = (
+            novelty.ndim == 1
+            and novelty.size > 0
+            and (np.diff(novelty) >= 0.0).all()
+            and median.shape == spread.shape == (len(VIEWS),)
+            and (spread > 0.0).all()
+            and temperature > 0.0
+        )
+        if whole:
+            return Calibration(temperature, NoveltyScale(median, spread), novelty, error)
+    return None
+
+
+def _thin(folder: Path) -> None:
+    """Remove the oldest files of a folder that holds too many."""
+    files = list(folder.glob("*.safetensors"))
+    if len(files) <= _MOST_KEPT:
+        return
+    with suppress(OSError):  # another process may be thinning as well
+        for file in sorted(files, key=lambda one: one.stat().st_mtime)[: len(files) - _MOST_KEPT]:
+            file.unlink(missing_ok=True)

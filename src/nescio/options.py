@@ -1,0 +1,90 @@
+"""Options that a technique declares for reading and preparing measurements, found without importing the technique.
+
+A technique declares them in a file ``options.toml`` beside the module of its class, so that the command line can list
+them at once::
+
+    title = "Raman spectra"
+
+    [read.laser]
+    help = "Wavelength of the laser in nm, where a file does not say."
+    type = "number"
+
+    [prepare.baseline]
+    help = "How to subtract the baseline: polynomial or none."
+
+The command line then has ``--laser`` and ``--baseline``; the technique's `read` gets ``laser=532.0``, its `prepare`
+``baseline="none"``, each only where it was given.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from nescio.configuration import Settings, read_toml, validated
+from nescio.errors import ConfigurationError
+
+__all__ = ["Option", "TechniqueOptions", "options_of"]
+
+_GROUP = "nescio.techniques"
+_FILE = "options.toml"
+_Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Option(Settings):
+    """One option."""
+
+    help: str
+    """One sentence for the list of options."""
+    type: Literal["text", "number", "whole", "numbers", "flag"] = "text"
+    """How the value is written; ``numbers`` are separated by commas, a ``flag`` has no value."""
+    metavar: str = ""
+    """What stands for the value in the list of options; by default the type."""
+
+
+class TechniqueOptions(Settings):
+    """All options of a technique."""
+
+    title: str
+    """Heading of the list: what the technique measures."""
+    read: dict[_Name, Option] = Field(default_factory=dict)
+    """Of the technique's `read`, by keyword."""
+    prepare: dict[_Name, Option] = Field(default_factory=dict)
+    """Of the technique's `prepare`, by keyword."""
+
+    @property
+    def all(self) -> dict[str, Option]:
+        """Options of both, by keyword."""
+        return {**self.read, **self.prepare}
+
+
+def options_of(technique: str) -> TechniqueOptions:
+    """Return the options that an installed technique declares; none where it has no file of them.
+
+    Raises:
+        ConfigurationError: The file is not what it should be.
+    """
+    for point in entry_points(group=_GROUP):
+        if point.name == technique and (file := _beside(point.module)) is not None:
+            options = validated(TechniqueOptions, read_toml(file), str(file))
+            if twice := sorted(set(options.read) & set(options.prepare)):
+                raise ConfigurationError(f"{file}: {twice[0]} stands under both read and prepare")
+            return options
+    return TechniqueOptions(title=technique)
+
+
+def _beside(module: str) -> Path | None:
+    """Return the file of options in the package that holds a module, which is not imported."""
+    package = module.rpartition(".")[0]
+    try:
+        spec = find_spec(package) if package else None
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    folders = spec.submodule_search_locations or ()
+    return next((file for folder in folders if (file := Path(folder) / _FILE).is_file()), None)
