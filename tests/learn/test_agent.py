@@ -6,7 +6,6 @@ from tests.learn.toy import POINTS, ToyPrior, novel_signals, quick
 
 from nescio.errors import AgentError
 from nescio.learn import ClassAgent, disturb, draw_ideal, expected_calibration_error
-from nescio.learn.classes.coverage import shared_coverage
 from nescio.signals import simulated_measurements
 from nescio.techniques import Batch
 
@@ -113,14 +112,6 @@ def test_the_share_of_the_range_is_said(agent: ClassAgent) -> None:
         True,
         False,
     ]
-
-
-def test_measurements_that_begin_a_few_points_apart_share_a_calibration() -> None:
-    covered = np.ones((4, 2048), bool)
-    covered[1, :3] = covered[2, :9] = covered[3, :17] = False
-    whole = shared_coverage(covered)
-    assert (~whole).sum(axis=1).tolist() == [0, 16, 16, 32]
-    np.testing.assert_array_equal(whole[1], whole[2])
 
 
 def test_an_unreadable_measurement_is_said_to_be_and_the_rest_assessed(agent: ClassAgent) -> None:

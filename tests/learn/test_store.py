@@ -13,13 +13,17 @@ from nescio.learn.storage import document_digest
 from nescio.learn.train import Trained
 
 
-@pytest.fixture(scope="module")
-def agent() -> ClassAgent:
+def untrained(seed: int = 0) -> ClassAgent:
     """An agent with the weights it began with: what was kept must come back, be it good or bad."""
     history = ({"step": 20.0, "map": 0.5}, {"step": 40.0, "map": 0.25})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(agent_module, "fit_learner", lambda learner, *_, **__: Trained(learner, history, 40))
-        return ClassAgent.train(ToyPrior(), quick(), progress=False)
+        return ClassAgent.train(ToyPrior(), quick(seed=seed), progress=False)
+
+
+@pytest.fixture(scope="module")
+def agent() -> ClassAgent:
+    return untrained()
 
 
 @pytest.fixture

@@ -69,7 +69,9 @@ def fit_vae(
     """
     table = jnp.asarray(signals, jnp.float32)
     if table.ndim != 2 or table.size == 0:
-        raise MeasurementError(f"signals of shape {table.shape}: a data set needs (n, points), none empty")
+        raise MeasurementError(
+            f"a data set needs signals (n, points), none empty, not of shape {table.shape}"
+        )
     check_scaled(table)
     vae = VAE(table.shape[1], 0, 1, settings, _generator(key))
     return _trained(vae, table, key, steps, batch, learning_rate, checkpoint, resume, progress)

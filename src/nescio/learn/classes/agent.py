@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -155,7 +156,7 @@ class ClassAgent:
         signals, conditions, covered, problems = self._checked(prepared)
         assessed = np.array([not problem for problem in problems], bool)
         results = Results.empty(len(signals), signals.shape[1], len(self.labels), self.settings.map.latent)
-        calibrations = self._calibrations(covered[assessed], progress)
+        calibrations = self._calibrations(covered[assessed], alpha, progress)
         with track(
             "assessing",
             max(len(signals), 1),
@@ -342,10 +343,15 @@ class ClassAgent:
         values = prepared["composition"].transpose("measurement", "element").values
         return np.asarray(values[:, [elements.index(name) for name in names]], np.float32)
 
-    def _calibrations(self, covered: NDArray[np.bool_], progress: bool | None) -> dict[bytes, Calibration]:
+    def _calibrations(
+        self, covered: NDArray[np.bool_], alpha: float, progress: bool | None
+    ) -> dict[bytes, Calibration]:
         """Return the calibration for each mask among rows of coverage (n, points), by the mask's bytes."""
+        most = self.settings.calibration.draws
+        # So many that a hundred known signals lie beyond the level; all draws for each range would take too long.
+        draws = min(most, max(most // 4, math.ceil(100 / alpha)))
         masks = {mask.tobytes(): mask for mask in covered}
-        known = {key: self._known_calibration(mask) for key, mask in masks.items()}
+        known = {key: self._known_calibration(mask, draws) for key, mask in masks.items()}
         missing = [masks[key] for key, found in known.items() if found is None]
         for start in range(0, len(missing), _RANGES_AT_ONCE):
             some = missing[start : start + _RANGES_AT_ONCE]
@@ -353,6 +359,7 @@ class ClassAgent:
                 self.prior,
                 self.learner,
                 some,
+                draws=draws,
                 temperature=self.calibration.temperature,
                 progress=progress,
             )
@@ -360,8 +367,8 @@ class ClassAgent:
             known |= {mask.tobytes(): one for mask, one in zip(some, made, strict=True)}
         return {key: found for key, found in known.items() if found is not None}
 
-    def _known_calibration(self, mask: NDArray[np.bool_]) -> Calibration | None:
-        return self.calibration if mask.all() else self.partial.find(mask)
+    def _known_calibration(self, mask: NDArray[np.bool_], draws: int) -> Calibration | None:
+        return self.calibration if mask.all() else self.partial.find(mask, draws)
 
 
 def _positive(document: Mapping[str, Any], key: str) -> float:

@@ -49,6 +49,7 @@ def calibrate(
     learner: Learner,
     masks: Sequence[NDArray[np.bool_] | None] = (None,),
     *,
+    draws: int | None = None,
     temperature: float | None = None,
     progress: bool | None = None,
 ) -> list[Calibration]:
@@ -60,12 +61,14 @@ def calibrate(
         prior: What to draw from.
         learner: Trained networks.
         masks: For each calibration the points that were measured, shape (points,); None for all.
+        draws: For the ranks; by default as the settings say.
         temperature: Of the class probabilities; fitted if not given.
         progress: Show a progress bar; by default where standard error is a terminal.
     """
     sizes = learner.settings.calibration
+    ranked = sizes.draws if draws is None else draws
     root = jax.random.key(learner.settings.training.seed)
-    total = len(masks) * (sizes.scale_draws + sizes.draws)
+    total = len(masks) * (sizes.scale_draws + ranked)
     described = "calibrating" if masks == (None,) else f"calibrating {len(masks)} ranges"
     with track(described, total, enabled=progress) as advanced:
 
@@ -79,7 +82,7 @@ def calibrate(
             return [_Seen(*(np.concatenate(pieces) for pieces in zip(*part, strict=True))) for part in parts]
 
         scaling = look(_SCALE, sizes.scale_draws)
-        ranking = look(_RANKS, sizes.draws)
+        ranking = look(_RANKS, ranked)
     return [_calibration(first, second, temperature) for first, second in zip(scaling, ranking, strict=True)]
 
 

@@ -23,8 +23,6 @@ __all__ = ["CalibrationStore", "shared_coverage"]
 Mask = NDArray[np.bool_]
 
 _BLOCKS = 128
-# Blocks that may be missing at an end of the axis. Rounding up to one of these gives up at most half as much again.
-_MISSING = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 _LARGEST_FILE = 100_000_000
 # What takes up more than this on disk is thinned, oldest first.
 _MOST_KEPT = 200
@@ -35,8 +33,9 @@ _VERSION = b"1"
 def shared_coverage(covered: Mask) -> Mask:
     """Return what of the measured points is used, so that measurements of nearly the same range share a calibration.
 
-    Only measured points are given up, never missing ones used: the axis is cut into `_BLOCKS` blocks of which those
-    measured in part are not used, and what is then missing at either end is rounded up to a few lengths.
+    Only measured points are given up, never missing ones used. The axis is cut into blocks, of which those measured in
+    part are not used. What is then missing at either end is rounded up, which gives up less than half of what is
+    missing there and less than an eighth of what was measured.
 
     Args:
         covered: Shape (n, points), which points were measured.
@@ -48,16 +47,18 @@ def shared_coverage(covered: Mask) -> Mask:
     rounded = whole.copy()
     for row in np.flatnonzero(whole.any(axis=1)):
         blocks = np.flatnonzero(whole[row])
-        first, last = _rounded(int(blocks[0])), _rounded(whole.shape[1] - 1 - int(blocks[-1]))
-        left = whole.shape[1] - first - last
-        if 2 * left >= blocks.size:
-            rounded[row, :first] = False
-            rounded[row, whole.shape[1] - last :] = False
+        before, after = int(blocks[0]), whole.shape[1] - 1 - int(blocks[-1])
+        rounded[row, : _rounded(before, blocks.size)] = False
+        rounded[row, whole.shape[1] - _rounded(after, blocks.size) :] = False
     return np.asarray(np.repeat(rounded, size, axis=1)[:, :points])
 
 
-def _rounded(missing: int) -> int:
-    return next((length for length in _MISSING if length >= missing), missing)
+def _rounded(missing: int, measured: int) -> int:
+    """Return a number of missing blocks rounded up to a multiple of a power of two."""
+    step = 1
+    while 2 * step <= min(missing / 2, measured / 8):
+        step *= 2
+    return -(-missing // step) * step
 
 
 @dataclass(eq=False)
@@ -74,15 +75,17 @@ class CalibrationStore:
     """Where to keep them: the first that can be written to is used. Read from all."""
     _known: dict[bytes, Calibration] = field(default_factory=dict, repr=False)
 
-    def find(self, mask: Mask) -> Calibration | None:
-        """Return the calibration for a mask of shape (points,), if it is kept."""
+    def find(self, mask: Mask, draws: int = 0) -> Calibration | None:
+        """Return the calibration for a mask of shape (points,), if one with at least so many draws is kept."""
         key = _key(mask)
-        if key not in self._known:
+        if (found := self._known.get(key)) is None or found.novelty.size < draws:
             for folder in self.folders:
-                if (found := _read(folder / self._name(key))) is not None:
-                    self._known[key] = found
-                    break
-        return self._known.get(key)
+                kept = _read(folder / self._name(key))
+                if kept is not None and kept.novelty.size >= draws:
+                    self._known[key] = kept
+                    return kept
+            return None
+        return found
 
     def keep(self, masks: Sequence[Mask], calibrations: Sequence[Calibration]) -> None:
         """Keep calibrations; where no folder can be written to, in memory alone, with a warning."""
