@@ -144,6 +144,62 @@ def test_an_impossible_alpha_is_refused(stage: Any, wafer: Path) -> None:
     assert "alpha must lie between 0 and 1, not 1.5" in err
 
 
+def test_upper_and_lower_case_are_the_same_and_what_is_left_out_is_said(stage: Any, wafer: Path) -> None:
+    for name in ("D.XY", "e.Csv"):
+        (wafer / name).write_text("4.0", encoding="utf-8")
+    for name in ("photo.png", "other.PNG", "notes.docx", ".hidden"):
+        (wafer / name).write_text("", encoding="utf-8")
+    (wafer / "deeper").mkdir()
+    code, _, err = stage.run("assess", "agent", wafer, "-o", "out")
+    assert code == 0
+    assert err == (
+        f"note: {wafer}: 3 of 8 files are left out, since the technique does not read their kinds "
+        "(2 .png, 1 .docx)\n"
+    )
+    assert list(stage.findings[0]["measurement"].values) == ["D", "a", "b", "c", "e"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"), [("*.xy", ["D", "a", "b"]), ("?.CSV", ["c"]), ("[ab].XY", ["a", "b"])]
+)
+def test_a_pattern_that_the_shell_did_not_expand_is_expanded(
+    stage: Any, wafer: Path, pattern: str, names: list[str]
+) -> None:
+    (wafer / "D.XY").write_text("4.0", encoding="utf-8")
+    code, _, err = stage.run("assess", "agent", wafer / pattern, "-o", "out")
+    assert (code, err) == (0, "")
+    assert list(stage.findings[0]["measurement"].values) == names
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_itself(stage: Any, wafer: Path) -> None:
+    (wafer / "[ab].xy").write_text("4.0", encoding="utf-8")
+    stage.run("assess", "agent", wafer / "[ab].xy", "-o", "out")
+    assert list(stage.findings[0]["measurement"].values) == ["[ab]"]
+
+
+def test_a_pattern_without_files_is_an_error(stage: Any, wafer: Path) -> None:
+    code, _, err = stage.run("assess", "agent", wafer / "*.raw", "-o", "out")
+    assert (code, err) == (2, f"error: {wafer / '*.raw'}: no file matches\n")
+
+
+def test_a_value_of_the_wrong_type_is_one_line(stage: Any, wafer: Path) -> None:
+    for given, message in (
+        (
+            ("--foil", "x.xdi"),
+            "--foil: technique 'fake' has no such option (its options: --axis, --wavelength, ",
+        ),
+        (("--wavelength", "CuKa"), "--wavelength CuKa: needs a number"),
+        (("--wavelength", "nan"), "--wavelength nan: needs a number"),
+        (("--smooth", "2.5"), "--smooth 2.5: needs a whole number"),
+        (("--range", "1;2"), "--range 1;2: needs numbers, separated by commas"),
+    ):
+        code, _, err = stage.run("assess", "agent", wafer, "-o", "out", *given)
+        assert code == 2
+        assert err.startswith(f"error: {message}")
+        assert err.count("\n") == 1
+    assert stage.run("assess", "agent", wafer, "-o", "out", "--no-such-option", "1")[0] == 2
+
+
 def _part(names: list[str], **composition: float) -> xr.Dataset:
     part = xr.Dataset(
         {"intensity": (("measurement", "q"), np.ones((len(names), 3)))},

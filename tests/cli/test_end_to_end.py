@@ -1,5 +1,6 @@
 """From structures to a report through the command line, with everything real but the measurements."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,22 @@ def test_a_folder_of_measurements_becomes_findings_and_a_report(
         assert 0.0 < findings["p_value"].sel(measurement="nickel") <= 1.0
     assert (out / "findings.csv").read_text(encoding="utf-8").count("\n") == 3
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_file_name_that_is_no_text_costs_nothing_but_an_escape(
+    agent: Path, measurements: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / os.fsdecode(b"pr\xe4parat.xy")
+    odd.write_bytes((measurements / "nickel.xy").read_bytes())
+    bad = tmp_path / os.fsdecode(b"b\xf6se.xy")
+    bad.write_text("hello", encoding="utf-8")
+    done = run("assess", agent, odd, bad, "-o", tmp_path / "out", "--report", "--wavelength", "CuKa")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {tmp_path}/b\\xf6se.xy: ")
+    with xr.open_dataset(tmp_path / "out" / "findings.nc", engine="h5netcdf") as findings:
+        assert findings["measurement"].values.tolist() == ["pr\\xe4parat"]
+        assert findings["source"].item() == f"{tmp_path}/pr\\xe4parat.xy"
+    assert "pr\\xe4parat" in (tmp_path / "out" / "findings.csv").read_text(encoding="utf-8")
 
 
 def test_a_wavelength_is_never_assumed(agent: Path, measurements: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Findings in files and on the terminal are the findings."""
 
+import csv
 import io
 import json
 import os
@@ -41,6 +42,44 @@ def test_csv_gives_back_what_was_written(findings, synthetic, tmp_path):
     np.testing.assert_allclose(stored["latent[1]"], findings["latent"].values[:, 0])
     np.testing.assert_allclose(stored["composition[Cr]"], findings["composition"].sel(element="Cr").values)
     assert [f"probability[{c}]" in stored for c in synthetic.LABELS] == [True] * 4
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝"])
+def test_no_text_in_the_csv_file_is_a_formula_to_a_spreadsheet(findings, tmp_path, sign):
+    few = findings.isel(measurement=[10, 11])
+    few["measurement"] = [f"{sign}cmd|' /C calc'!A0", f"a{sign}b"]
+    few["reason"] = ("measurement", [f"{sign}1", "fine"])
+    netcdf, path = view.write_findings(few.assign_coords(source=("measurement", [f"{sign}x", "y"])), tmp_path)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["name"] == f"'{sign}cmd|' /C calc'!A0"
+    assert rows[1]["name"] == f"a{sign}b"
+    assert [rows[0]["reason"], rows[0]["source"]] == [f"'{sign}1", f"'{sign}x"]
+    # Numbers stay numbers, and the other file keeps the text as it was.
+    assert float(rows[0]["latent[1]"]) == pytest.approx(float(few["latent"].values[0, 0]))
+    assert str(xr.load_dataset(netcdf, engine="h5netcdf")["source"].values[0]) == f"{sign}x"
+
+
+def test_line_breaks_in_names_do_not_break_rows_of_the_csv_file(findings, tmp_path):
+    few = findings.isel(measurement=[10, 11])
+    few["measurement"] = ["\ra\r=1", "b\nc"]
+    _, path = view.write_findings(few, tmp_path)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ["\\ra\\r=1", "b\nc"]
+
+
+def test_names_of_files_that_are_no_text_are_escaped(findings, tmp_path):
+    odd = os.fsdecode(b"pr\xe4parat.xy")
+    few = findings.isel(measurement=[3]).assign_coords(source=("measurement", [odd])).assign_attrs(source=odd)
+    few["measurement"] = [odd]
+    netcdf, path = view.write_findings(few, tmp_path)
+    stored = xr.load_dataset(netcdf, engine="h5netcdf")
+    escaped = "pr\\xe4parat.xy"
+    assert [str(stored["source"].item()), str(stored["measurement"].item()), stored.attrs["source"]] == [
+        escaped
+    ] * 3
+    assert pd.read_csv(path)["source"].tolist() == [escaped]
 
 
 def test_csv_says_where_each_measurement_came_from(findings, tmp_path):

@@ -9,6 +9,7 @@ import typer
 from nescio import __version__
 from nescio.cli.assess import assess
 from nescio.cli.demo import demo
+from nescio.cli.doctor import doctor
 from nescio.cli.explore import explore
 from nescio.cli.feff import feff
 from nescio.cli.learn import learn
@@ -22,7 +23,6 @@ __all__ = ["application", "main"]
 application = typer.Typer(
     name="nescio",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -48,9 +48,11 @@ def _options(
     """Agents for materials characterisation that know what they do not know."""
 
 
+application.command()(guarded(learn))
 application.command(cls=TechniqueCommand)(guarded(assess))
-for _verb in (learn, explore, reproduce, feff, demo):
+for _verb in (explore, reproduce, feff, demo):
     application.command()(guarded(_verb))
+application.command()(guarded(doctor, compiles=False))
 application.add_typer(trace, name="trace")
 
 

@@ -63,14 +63,20 @@ def _line(kind: str, text: object) -> None:
     typer.echo(f"{kind}: {escaped(' '.join(str(text).split()))}", err=True)
 
 
-def guarded(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
-    """Run a verb with the compilation cache, and turn what goes wrong into a line and an exit code."""
+def guarded(verb: Callable[_Arguments, None], *, compiles: bool = True) -> Callable[_Arguments, None]:
+    """Return a verb that turns what goes wrong into a line and an exit code.
+
+    Args:
+        verb: What to run.
+        compiles: Keep its compiled programs on disk; this loads JAX.
+    """
 
     @functools.wraps(verb)
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         try:
             with terminated_like_interrupted(), _warnings_as_notes():
-                enable_compilation_cache()
+                if compiles:
+                    enable_compilation_cache()
                 verb(*args, **kwargs)
         except (InterruptedTrainingError, InterruptedExplorationError) as error:
             report_error(error)

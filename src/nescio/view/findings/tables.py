@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["findings_report", "findings_table", "print_summary", "write_findings"]
 
 # Spreadsheets take a cell that begins with one of these for a formula (OWASP, CSV injection), wide forms included.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
 def findings_table(findings: xr.Dataset) -> pd.DataFrame:
@@ -116,11 +116,16 @@ def findings_report(
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table in which no text is a formula to a spreadsheet."""
     texts = {
-        name: ["'" + text if text.startswith(_FORMULA) else text for text in column.astype(str)]
+        # Of a line break by "\r" alone the csv module takes no notice, but readers do.
+        name: [_plain(text.replace("\r", "\\r")) for text in column.astype(str)]
         for name, column in table.items()
         if column.dtype.kind not in "fiub"
     }
     return table.assign(**texts)
+
+
+def _plain(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _elements(findings: xr.Dataset) -> list[str]:

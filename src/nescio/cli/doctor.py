@@ -1,0 +1,201 @@
+"""The verb `doctor`: what is installed, and whether it works."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import time
+import warnings
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+
+from nescio.cli.outcome import INCOMPLETE
+from nescio.compute import cache_directory, usable_cache
+
+__all__ = ["doctor", "self_test"]
+
+_PACKAGES = ("nescio", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "xarray", "h5py", "matplotlib")
+_LONGEST_SECONDS = 120
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what is installed, on which devices it computes, and whether it works.
+
+    A short test runs in a process of its own. The exit code is 1 where
+    something is not right; an extra that is not installed is not an error.
+
+    Example: nescio doctor --json
+    """
+    found = _examined()
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        _print(found)
+    if not found["ok"]:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _examined() -> dict[str, Any]:
+    cache = {"folder": str(cache_directory()), "writable": _cache_is_writable()}
+    tested = _tested()
+    return {
+        "ok": cache["writable"] and tested["passed"],
+        "versions": {"python": platform.python_version(), **_versions()},
+        "system": platform.platform(),
+        "devices": tested.pop("devices", []),
+        "cache": cache,
+        "extras": _extras(),
+        "techniques": tested.pop("techniques", {}),
+        "self_test": tested,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def _cache_is_writable() -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return usable_cache("jax") is not None
+
+
+def _extras() -> dict[str, dict[str, Any]]:
+    """Return for every extra which of its packages are missing or too old, and how to install it."""
+    from packaging.requirements import Requirement
+
+    wanted = [Requirement(line) for line in metadata.requires("nescio") or []]
+    extras = {}
+    for extra in sorted(metadata.metadata("nescio").get_all("Provides-Extra") or []):
+        mine = [
+            one
+            for one in wanted
+            if one.marker and one.marker.evaluate({"extra": extra}) and not one.marker.evaluate({"extra": ""})
+        ]
+        missing = [str(one).partition(";")[0].strip() for one in mine if not _satisfied(one)]
+        extras[extra] = {
+            "installed": not missing,
+            "missing": missing,
+            "install": f'pip install "nescio[{extra}]"',
+        }
+    return extras
+
+
+def _satisfied(requirement: Any) -> bool:
+    try:
+        return bool(requirement.specifier.contains(metadata.version(requirement.name), prereleases=True))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _tested() -> dict[str, Any]:
+    """Run the test in a process of its own, so that a crash or a hang of the engine is a finding too."""
+    program = "from nescio.cli.doctor import self_test; self_test()"
+    failed: dict[str, Any] = {"passed": False, "seconds": None}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {**failed, "problem": f"did not end in {_LONGEST_SECONDS} s"}
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        said = " ".join((done.stderr.strip().splitlines() or ["nothing was printed"])[-1].split())
+        return {**failed, "problem": f"ended with code {done.returncode}: {said}"}
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def self_test() -> None:
+    """Print as JSON the devices, whether each technique can be loaded, and whether a small computation is right."""
+    from nescio.compute import engine_problem
+
+    start = time.perf_counter()
+    found: dict[str, Any] = {"passed": False, "problem": engine_problem(), "devices": [], "techniques": {}}
+    if not found["problem"]:
+        import jax
+
+        found["devices"] = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
+        found["techniques"] = _techniques()
+        broken = [f"technique {name}: {why}" for name, why in found["techniques"].items() if why]
+        found["problem"] = "; ".join([*broken, *_wrong_numbers()])
+        found["passed"] = not found["problem"]
+    found["seconds"] = round(time.perf_counter() - start, 1)
+    typer.echo(json.dumps(found))
+
+
+def _techniques() -> dict[str, str]:
+    """Return for every technique why it cannot be loaded; empty if it can."""
+    from nescio.errors import NescioError
+    from nescio.techniques import available_techniques, find_technique
+
+    found = {}
+    for name in available_techniques():
+        try:
+            found[name] = "" if find_technique(name).name == name else "states another name"
+        except NescioError as error:
+            found[name] = str(error)
+    return found
+
+
+def _wrong_numbers() -> list[str]:
+    """Return what is wrong with a compiled derivative, and with weights that were stored and read again."""
+    from pathlib import Path
+
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from nescio.learn.storage import array_content, arrays_of
+
+    x = np.linspace(0.1, 2.0, 1000, dtype=np.float32)
+    slope = np.asarray(jax.jit(jax.grad(lambda x: jnp.sum(jnp.log(x) ** 2)))(x))
+    problems = []
+    if not np.allclose(slope, 2.0 * np.log(x) / x, rtol=1e-3, atol=1e-4):
+        problems.append("JAX computes a derivative wrongly")
+    if not np.array_equal(arrays_of(array_content({"x": x}), Path("memory"))["x"], x):
+        problems.append("weights are not read as they were written")
+    return problems
+
+
+def _print(found: dict[str, Any]) -> None:
+    cache, tested = found["cache"], found["self_test"]
+    rows = [
+        ("versions", ", ".join(f"{name} {version}" for name, version in found["versions"].items())),
+        ("system", found["system"]),
+        ("devices", ", ".join(found["devices"]) or "none"),
+        ("cache", f"{cache['folder']} ({'writable' if cache['writable'] else 'CANNOT BE WRITTEN TO'})"),
+    ]
+    for name, why in found["techniques"].items():
+        rows.append((f"technique {name}", why or "can be loaded"))
+    for name, extra in found["extras"].items():
+        missing = ", ".join(extra["missing"])
+        rows.append(
+            (
+                f"extra {name}",
+                "installed" if extra["installed"] else f"{extra['install']}  (missing: {missing})",
+            )
+        )
+    rows.append(
+        (
+            "self-test",
+            f"passed in {tested['seconds']} s" if tested["passed"] else f"FAILED: {tested['problem']}",
+        )
+    )
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        typer.echo(f"{name:<{width}}  {text}")
