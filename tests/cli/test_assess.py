@@ -184,10 +184,6 @@ def test_a_pattern_without_files_is_an_error(stage: Any, wafer: Path) -> None:
 
 def test_a_value_of_the_wrong_type_is_one_line(stage: Any, wafer: Path) -> None:
     for given, message in (
-        (
-            ("--foil", "x.xdi"),
-            "--foil: technique 'fake' has no such option (its options: --axis, --wavelength, ",
-        ),
         (("--wavelength", "CuKa"), "--wavelength CuKa: needs a number"),
         (("--wavelength", "nan"), "--wavelength nan: needs a number"),
         (("--smooth", "2.5"), "--smooth 2.5: needs a whole number"),

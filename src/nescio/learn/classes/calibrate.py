@@ -69,7 +69,7 @@ def calibrate(
     ranked = sizes.draws if draws is None else draws
     root = jax.random.key(learner.settings.training.seed)
     total = len(masks) * (sizes.scale_draws + ranked)
-    described = "calibrating" if masks == (None,) else f"calibrating {len(masks)} ranges"
+    described = "calibrating" if masks == (None,) else f"calibrating {len(masks)} partial range(s)"
     with track(described, total, enabled=progress) as advanced:
 
         def look(stream: int, n: int) -> list[_Seen]:
