@@ -20,7 +20,7 @@ from nescio.errors import InterruptedTrainingError, NescioWarning
 ODD = os.fsdecode(b"pr\xe4parat")
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)])
 def test_a_request_to_terminate_ends_a_verb_as_ctrl_c_does(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,6 +46,7 @@ def test_a_request_to_terminate_ends_a_verb_as_ctrl_c_does(
     assert capsys.readouterr().err == "error: interrupted at step 3; the state is kept in agent.checkpoint\n"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of Unix")
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """As under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

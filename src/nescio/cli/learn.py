@@ -11,7 +11,7 @@ import typer
 from nescio.cli.folders import usable_folder
 from nescio.cli.outcome import say
 from nescio.cli.overrides import SetOption, overridden
-from nescio.errors import ConfigurationError
+from nescio.errors import ConfigurationError, InterruptedTrainingError
 
 __all__ = ["learn"]
 
@@ -55,7 +55,11 @@ def learn(
     seconds = time.perf_counter() - start
     known = ", ".join(agent.known) if len(agent.known) <= _FEW else f"{len(agent.known)} {agent.kind}"
     say(f"{output}: learned {known} in {seconds:.0f} s")
-    for line in agent.performance():
+    try:
+        lines = agent.performance()
+    except KeyboardInterrupt:
+        raise InterruptedTrainingError(f"interrupted; the agent is kept in {output}") from None
+    for line in lines:
         say(line)
 
 

@@ -82,7 +82,7 @@ def guarded(verb: Callable[_Arguments, None], *, compiles: bool = True) -> Calla
             report_error(error)
             raise typer.Exit(INTERRUPTED) from None
         except KeyboardInterrupt:
-            report_error("interrupted; nothing was kept")
+            report_error("interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except NescioError as error:
             report_error(error)

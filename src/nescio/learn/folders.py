@@ -12,6 +12,7 @@ from typing import TypeVar
 from nescio.errors import AgentError, CheckpointError, FileError, InterruptedTrainingError
 from nescio.learn.agent import Agent
 from nescio.learn.store import save_agent
+from nescio.learn.train import interrupted_after
 
 __all__ = ["checkpoint_of", "train_into"]
 
@@ -51,7 +52,8 @@ def train_into(folder: Path, train: Callable[[Path, bool], _Agent], *, resume: b
             raise InterruptedTrainingError(
                 f"interrupted; the state is kept in {checkpoint}, run the same command again to go on"
             ) from None
-        save_agent(agent, folder)
+        with interrupted_after("the training", checkpoint):
+            save_agent(agent, folder)
         _empty(checkpoint)
     return agent
 

@@ -27,7 +27,7 @@ from nescio.learn.classes.findings import Results, findings_of
 from nescio.learn.classes.learner import Learner
 from nescio.learn.classes.neighbours import Neighbours
 from nescio.learn.classes.novelty import VIEWS, NoveltyScale
-from nescio.learn.classes.sampling import PriorSampler, Sampler, StoredSampler
+from nescio.learn.classes.sampling import PriorSampler, StoredSampler
 from nescio.learn.classes.settings import LearnSettings
 from nescio.learn.classes.training import fit_learner
 from nescio.learn.networks import shapes_of
@@ -92,7 +92,7 @@ class ClassAgent:
         prior: ClassPrior,
         settings: LearnSettings | None = None,
         *,
-        data: Sampler | None = None,
+        data: StoredSampler | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
         progress: bool | None = None,
@@ -102,8 +102,8 @@ class ClassAgent:
         Args:
             prior: What is known.
             settings: How to learn; the defaults suit a handful of phases.
-            data: Where training signals come from instead of the prior, such as a :class:`StoredSampler`; calibration
-                and validation still draw from the prior.
+            data: A stored data set to train on instead of draws from the prior; calibration and validation still draw
+                from the prior.
             checkpoint: Folder to keep the state of the training in.
             resume: Go on from the checkpoint, if there is one.
             progress: Show progress bars; by default where standard error is a terminal.
@@ -114,15 +114,13 @@ class ClassAgent:
             MeasurementError: The data do not fit the prior.
         """
         settings = settings or LearnSettings()
-        source = ""
-        if isinstance(data, StoredSampler):
+        if data is not None:
             data.check(prior)
-            source = data.digest
         training = fit_learner(
             Learner(prior.axis.size, len(prior.condition_names), len(prior.labels), settings),
             PriorSampler(prior) if data is None else data,
             validation=PriorSampler(prior),
-            identity=learned_identity(prior, settings) + source,
+            identity=learned_identity(prior, settings) + ("" if data is None else data.digest),
             checkpoint=checkpoint,
             resume=resume,
             progress=progress,
