@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nescio.errors import ConfigurationError, FileError, NescioError
-from nescio.files import file_content, npz_arrays, write_atomically
+from nescio.files import file_content, npz_arrays, read_source, write_atomically
 from nescio.progress import track
 from nescio.xas.clusters import Cluster
 from nescio.xas.coordination import Surroundings, shells_of, unique_surroundings
@@ -199,7 +199,7 @@ def _resumed(kept: Path, identity: str, spectra: NDArray[np.float32]) -> int:
     if not kept.is_file():
         return 0
     try:
-        stored = npz_arrays(kept, file_content(kept, _LARGEST), max_bytes=_LARGEST, kinds="fU")
+        stored = npz_arrays(read_source(kept, _LARGEST), kinds="fU")
         earlier, whose = stored["spectra"], str(stored["identity"])
     except (FileError, KeyError):
         return 0
