@@ -207,7 +207,7 @@ def test_what_is_no_path_is_refused(tmp_path):
     good = (HERE / "data" / "cu_single.dat").read_text(encoding="utf-8").splitlines()
     head = next(n for n, line in enumerate(good) if "real[2*phc]" in line)
     cases = {
-        "there is no such file": None,
+        "no such file": None,
         "no path of FEFF": ["1 2 3"],
         "2 atoms listed for 3 legs": [
             *good[: head - 4],

@@ -115,7 +115,7 @@ def test_columns_are_found_by_their_names(tmp_path: Path) -> None:
 
 
 def test_files_that_hold_no_spectrum_are_told(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="there is no such file"):
+    with pytest.raises(FileError, match="no such file"):
         read_columns(tmp_path / "none.xdi")
     for text, said in (
         ("words only\n", "no rows of numbers"),

@@ -108,7 +108,7 @@ def test_what_feff_did_not_write_is_told(tmp_path: Path, name: str, change, said
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"phase\.pad: there is no such file"):
+    with pytest.raises(FileError, match=r"phase\.pad: no such file"):
         read_feff_phases(tmp_path)
     with pytest.raises(FileError, match=r"none\.npz"):
         load_scattering(tmp_path / "none.npz")

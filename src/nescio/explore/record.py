@@ -22,6 +22,7 @@ from nescio.explore.settings import ExploreSettings, Goal
 from nescio.explore.steering import Accepted, Steering, steered
 from nescio.explore.stopping import Snapshot
 from nescio.trace import (
+    ENDINGS,
     Act,
     ActOutcome,
     Decision,
@@ -100,7 +101,7 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
 
 
 def _remove(database: Path) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    for suffix in ("", *ENDINGS):
         # What cannot be removed is told of by whoever wants to write there.
         with suppress(OSError):
             database.with_name(database.name + suffix).unlink(missing_ok=True)
