@@ -13,6 +13,7 @@ from nescio.xas import (
     Spectrum,
     aligned,
     deglitched,
+    exafs_figure,
     extract_exafs,
     fourier,
     fourier_distances,
@@ -20,7 +21,6 @@ from nescio.xas import (
     normalised,
     window,
 )
-from nescio.xas.plots import exafs_figure
 from nescio.xas.reproduction import data_folder
 
 SQUARED = 3.8099821

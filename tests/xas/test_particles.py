@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.ndimage import gaussian_filter1d
 from tests.xas.quick import QUICK
 from typer.testing import CliRunner
 
@@ -24,13 +23,13 @@ from nescio.xas import (
     NormalisationSettings,
     Normalised,
     Spectrum,
+    broadened,
     bundled_library,
     prepare_normalised,
     prepare_spectra,
     reproduction,
     save_library,
 )
-from nescio.xas.mixtures import FWHM
 from nescio.xas.prepare import foil_shift, half_step
 from nescio.xas.reproduction import (
     beyond_white_line,
@@ -173,7 +172,7 @@ def test_without_a_foil_spectra_are_put_as_those_that_were_learned_from() -> Non
     for width, most in ((0.0, 0.35), (1.0, 0.06), (2.0, 0.35)):
         exact = CoordinationPrior(LIBRARY, MixtureSettings(**changes, broadening=(width, width)), apart)
         drawn = np.asarray(exact.sampler().of_particles(jax.random.key(0), counts[there][None])[0])[0]
-        broad = gaussian_filter1d(mu, width / FWHM / 0.5, mode="nearest") if width else mu
+        broad = broadened(mu, width, 0.5) if width else mu
         found = prepare_normalised([measured(broad)], prior)
         assert "notice" not in found.attrs
         grid = prior.mixtures.energy

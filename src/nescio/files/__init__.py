@@ -1,7 +1,9 @@
 """Reading files that nobody vouches for: within limits, executing nothing, following no links out of them."""
 
 from nescio.files.archive import npy_array, npz_arrays
+from nescio.files.bundled import bundled_file, bundled_names
 from nescio.files.content import file_content, measured_data, one_line, text_content
+from nescio.files.fields import load_fields, packed, save_fields, unpacked
 from nescio.files.hdf5 import (
     HDF5_SIGNATURE,
     attribute,
@@ -16,9 +18,12 @@ from nescio.files.hdf5 import (
 __all__ = [
     "HDF5_SIGNATURE",
     "attribute",
+    "bundled_file",
+    "bundled_names",
     "default_data",
     "file_content",
     "groups_below",
+    "load_fields",
     "measured_data",
     "member",
     "npy_array",
@@ -26,6 +31,9 @@ __all__ = [
     "numeric_array",
     "one_line",
     "opened_hdf5",
+    "packed",
+    "save_fields",
     "text_content",
     "text_of",
+    "unpacked",
 ]

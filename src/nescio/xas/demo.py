@@ -9,21 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from nescio import __version__
 from nescio.learn import NumberAgent, NumberSettings, learn_numbers, learned_into
 from nescio.progress import track
 from nescio.signals import NOVEL
-from nescio.xas.athena import read_athena
-from nescio.xas.columns import read_columns
-from nescio.xas.library import SiteLibrary, bundled_library
-from nescio.xas.mixtures import FWHM
 from nescio.xas.prepare import prepare_spectra
-from nescio.xas.prior import CoordinationPrior, NormalisationSettings
-from nescio.xas.read import one_spectrum
-from nescio.xas.scattering import bulk_scattering
-from nescio.xas.xanes import environment, site_absorption, site_model
+from nescio.xas.prior import CoordinationPrior, NormalisationSettings, SiteLibrary, bundled_library
+from nescio.xas.read import one_spectrum, read_athena, read_columns
+from nescio.xas.scattering import bulk_scattering, environment, site_absorption, site_model
+from nescio.xas.spectrum import broadened
 
 __all__ = ["Told", "cuprite", "run_demo", "simulated_series"]
 
@@ -235,7 +230,7 @@ def _written(folder: Path, row: int, truth: xr.Dataset) -> Path:
     clean = truth["foil"].values if row < 0 else truth["mu"].values[row]
     own = truth["energy"].values
     fine = np.arange(own[0], own[-1], 0.1)
-    broad = gaussian_filter1d(np.interp(fine, own, clean), _RESOLUTION / FWHM / 0.1, mode="nearest")
+    broad = broadened(np.interp(fine, own, clean), _RESOLUTION, 0.1)
     # Beyond what was computed, as if no atom scattered.
     shifted = np.interp(
         _ENERGY + rng.normal(0.0, _DRIFT), fine, broad, left=float(broad[0]), right=truth.attrs["level"]

@@ -11,12 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from nescio.xas.clusters import make_cluster
-from nescio.xas.columns import read_columns
-from nescio.xas.energy import energy_from_wavenumber
-from nescio.xas.scattering import bulk_scattering
+from nescio.xas.atoms import make_cluster
+from nescio.xas.edges import energy_from_wavenumber
+from nescio.xas.read import read_columns
+from nescio.xas.scattering import bulk_scattering, environment, site_absorption, site_model
 from nescio.xas.spectrum import normalised
-from nescio.xas.xanes import environment, site_absorption, site_model
 
 __all__ = [
     "METALS",

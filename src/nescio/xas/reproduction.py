@@ -17,13 +17,17 @@ from nescio.files import measured_data
 from nescio.learn import NumberAgent, NumberSettings, learn_numbers
 from nescio.progress import track
 from nescio.signals import NOVEL
-from nescio.xas.athena import read_athena
-from nescio.xas.columns import read_columns
 from nescio.xas.foils import scattering_numbers
-from nescio.xas.library import SiteLibrary, bundled_library
-from nescio.xas.mixtures import Mixtures, MixtureSettings
 from nescio.xas.prepare import prepare_normalised
-from nescio.xas.prior import CoordinationPrior, NormalisationSettings
+from nescio.xas.prior import (
+    CoordinationPrior,
+    Mixtures,
+    MixtureSettings,
+    NormalisationSettings,
+    SiteLibrary,
+    bundled_library,
+)
+from nescio.xas.read import read_athena, read_columns
 from nescio.xas.spectrum import Normalised, normalised
 
 if TYPE_CHECKING:

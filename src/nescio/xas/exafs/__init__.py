@@ -1,0 +1,35 @@
+"""EXAFS: chi(k) of scattering paths and of measured spectra, its transforms, and a figure of them."""
+
+from nescio.xas.exafs.background import Extracted, extract_exafs
+from nescio.xas.exafs.figure import exafs_figure
+from nescio.xas.exafs.paths import (
+    PathParameters,
+    PathTable,
+    chi_of_paths,
+    distribution_kernel,
+    path_table,
+    total_chi,
+)
+from nescio.xas.exafs.transform import fourier, fourier_distances, inverse_fourier
+from nescio.xas.exafs.wavelets import cauchy_distances, cauchy_wavelet, morlet_wavelet
+from nescio.xas.exafs.windows import WindowKind, window
+
+__all__ = [
+    "Extracted",
+    "PathParameters",
+    "PathTable",
+    "WindowKind",
+    "cauchy_distances",
+    "cauchy_wavelet",
+    "chi_of_paths",
+    "distribution_kernel",
+    "exafs_figure",
+    "extract_exafs",
+    "fourier",
+    "fourier_distances",
+    "inverse_fourier",
+    "morlet_wavelet",
+    "path_table",
+    "total_chi",
+    "window",
+]
