@@ -18,6 +18,7 @@ import numpy as np
 
 from nescio.compute import enable_compilation_cache
 from nescio.learn import NumberSettings
+from nescio.studies.xanes import held_out_particles
 from nescio.xas import (
     FCC_SHELLS,
     Cluster,
@@ -35,7 +36,6 @@ from nescio.xas import (
     save_scattering,
     scattering_from_feff,
 )
-from nescio.xas.reproduction import held_out_particles
 
 LATTICE = 3.77
 """Of equal parts of the two metals, in angstrom, by Vegard's rule."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nescio.studies.demos.absorption import cuprite
 from nescio.xas import (
     feff_input,
     find_feff8l,
@@ -23,7 +24,6 @@ from nescio.xas import (
     save_scattering,
     scattering_from_feff,
 )
-from nescio.xas.demo import cuprite
 
 RADIUS = 8.0
 BULK = {"Cu_K": ("Cu", "K", "full"), "Pt_L3": ("Pt", "L3", "none"), "Cu2O_K": ("Cu2O", "K", "full")}

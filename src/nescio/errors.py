@@ -1,5 +1,24 @@
 """The errors a user can meet; each message names the value, the place and what would be right."""
 
+__all__ = [
+    "AgentError",
+    "ConfigurationError",
+    "ConnectionLostError",
+    "ExplorationError",
+    "FeffError",
+    "FileError",
+    "InstrumentError",
+    "InterruptedExplorationError",
+    "InterruptedTrainingError",
+    "MeasurementError",
+    "MissingExtraError",
+    "NescioError",
+    "RefusedPositionError",
+    "ScalarizerError",
+    "StructureError",
+    "TraceError",
+]
+
 
 class NescioError(Exception):
     """Anything that went wrong because of what Nescio was given, told in the user's terms."""

@@ -1,6 +1,5 @@
 """Clusters have the numbers of atoms and of neighbours that geometry says, and vibrate as theory says."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from nescio.xas import (
     unique_surroundings,
 )
 
-SITES = Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data") / "xas" / "sites" / "Pt_L3.npz"
 LATTICE = 3.924
 LIMITS = np.array(FCC_SHELLS) * LATTICE / np.sqrt(2.0)
 # Named as in the library of sites; those of spheres and hemispheres by how far they reach.
@@ -62,12 +60,11 @@ def test_a_cluster_has_as_many_atoms_as_its_shape_holds(name: str) -> None:
     assert 0.94 < nearest / (LATTICE / np.sqrt(2.0)) <= 1.0 + 1e-6
 
 
-@pytest.mark.skipif(not SITES.is_file(), reason=f"{SITES} is not there")
 @pytest.mark.parametrize(
     "name", ["cubo013", "octa019", "octa085", "tocta038", "tocta201", "sph043a", "sph044t", "sph014o"]
 )
-def test_its_atoms_have_the_neighbours_that_others_counted(name: str) -> None:
-    with np.load(SITES, allow_pickle=False) as stored:
+def test_its_atoms_have_the_neighbours_that_others_counted(data_folder: Path, name: str) -> None:
+    with np.load(data_folder / "xas" / "sites" / "Pt_L3.npz", allow_pickle=False) as stored:
         listed = stored["cluster"] == name
         expected = {tuple(row) for row in stored["coordination_numbers"][listed].tolist()}
     assert expected <= {tuple(row) for row in shells_of(made(name), LIMITS).totals.tolist()}

@@ -1,7 +1,6 @@
 """Measured spectra: read from columns and Athena's projects, checked, normalised."""
 
 import gzip
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from nescio.errors import FileError, MeasurementError
 from nescio.xas import Spectrum, normalised, read_athena, read_columns
 from nescio.xas.spectrum import checked, edge_position
 
-DATA = Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data") / "xas"
 ENERGY = np.concatenate([np.arange(8780.0, 8960, 5), np.arange(8960, 9020, 0.5), np.arange(9020, 9800, 2.0)])
 
 
@@ -190,13 +188,12 @@ def test_what_is_no_project_is_told(tmp_path: Path) -> None:
         read_athena(tmp_path / "none.prj")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
-def test_real_projects_and_foils_are_read_and_normalised() -> None:
-    found, left = read_athena(DATA / "nanoparticles" / "PtData.prj")
+def test_real_projects_and_foils_are_read_and_normalised(data_folder: Path) -> None:
+    found, left = read_athena(data_folder / "xas" / "nanoparticles" / "PtData.prj")
     assert ([one.name for one in found][:2], left) == (["10wt% 20K", "10wt% 150K"], [])
     for one in found:
         assert normalised(one).e0 == pytest.approx(11563.4, abs=0.3)
-    foil = normalised(read_columns(DATA / "foils" / "cu_metal_rt.xdi"))
+    foil = normalised(read_columns(data_folder / "xas" / "foils" / "cu_metal_rt.xdi"))
     # What everybody knows of copper: no white line, and small wiggles far above.
     assert foil.mu.max() == pytest.approx(1.08, abs=0.05)
     assert foil.at(9200.0) == pytest.approx(1.0, abs=0.06)

@@ -1,6 +1,5 @@
 """Absorption near the edge: its broadening in closed form, what FEFF writes, and FEFF 10's spectra of clusters."""
 
-import os
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -26,7 +25,6 @@ from nescio.xas import (
 from nescio.xas.feff.phases import unpacked
 
 DATA = Path(__file__).parent / "data" / "cu_k"
-SITES = Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data") / "xas" / "sites" / "Cu_K.npz"
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +170,8 @@ def test_surroundings_are_the_nearest_atoms_about_the_site() -> None:
         environment(np.array([[0, 0, 0], [0, 0, 0.1]]), 0, 5.0)
 
 
-@pytest.mark.skipif(not SITES.is_file(), reason=f"{SITES} is not there")
-def test_small_clusters_absorb_as_feff_10_says(copper: Scattering) -> None:
-    with np.load(SITES, allow_pickle=False) as stored:
+def test_small_clusters_absorb_as_feff_10_says(data_folder: Path, copper: Scattering) -> None:
+    with np.load(data_folder / "xas" / "sites" / "Cu_K.npz", allow_pickle=False) as stored:
         k, cluster, site = stored["k"], stored["cluster"], stored["site"]
         energy = np.sign(k) * k**2 * 3.8099821
         model = site_model(copper.on_contour(float(energy.max())), energy)

@@ -2,7 +2,7 @@
 
 from nescio.files.archive import npy_array, npz_arrays
 from nescio.files.bundled import bundled_file, bundled_names
-from nescio.files.content import file_content, measured_data, one_line, text_content
+from nescio.files.content import file_content, one_line, text_content
 from nescio.files.fields import load_fields, packed, save_fields, unpacked
 from nescio.files.hdf5 import (
     HDF5_SIGNATURE,
@@ -24,7 +24,6 @@ __all__ = [
     "file_content",
     "groups_below",
     "load_fields",
-    "measured_data",
     "member",
     "npy_array",
     "npz_arrays",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from nescio.errors import FileError
 
-__all__ = ["file_content", "measured_data", "one_line", "text_content"]
+__all__ = ["file_content", "one_line", "text_content"]
 
 
 def file_content(path: Path, max_bytes: int) -> bytes:
@@ -47,11 +46,6 @@ def text_content(path: Path, max_bytes: int) -> str:
         FileError: As of :func:`file_content`.
     """
     return file_content(path, max_bytes).decode("utf-8", errors="replace")
-
-
-def measured_data() -> Path:
-    """Return the folder of measured data, `NESCIO_DATA` or else ``../shared/data``, which need not be there."""
-    return Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data")
 
 
 def one_line(error: Exception) -> str:

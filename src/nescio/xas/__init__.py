@@ -1,5 +1,8 @@
 """X-ray absorption: forward models of chi(k) and mu(E), their transforms, and the structures they are computed of."""
 
+from typing import TYPE_CHECKING
+
+from nescio.lazy import attach
 from nescio.xas.atoms import (
     EMT_ELEMENTS,
     FCC_SHELLS,
@@ -31,7 +34,6 @@ from nescio.xas.exafs import (
     cauchy_wavelet,
     chi_of_paths,
     distribution_kernel,
-    exafs_figure,
     extract_exafs,
     fourier,
     fourier_distances,
@@ -74,6 +76,7 @@ from nescio.xas.prior import (
     save_library,
 )
 from nescio.xas.read import (
+    FILE_PATTERNS,
     one_spectrum,
     read_athena,
     read_columns,
@@ -99,9 +102,13 @@ from nescio.xas.scattering import (
 from nescio.xas.spectrum import Normalised, Spectrum, broadened, normalised
 from nescio.xas.technique import XAS
 
+if TYPE_CHECKING:
+    from nescio.xas.exafs import exafs_figure
+
 __all__ = [
     "EMT_ELEMENTS",
     "FCC_SHELLS",
+    "FILE_PATTERNS",
     "XAS",
     "Cluster",
     "CoordinationPrior",
@@ -195,3 +202,6 @@ __all__ = [
     "wavenumber_from_energy",
     "window",
 ]
+
+# What draws is loaded when it is used.
+__getattr__, __dir__ = attach(__name__, {"exafs": ["exafs_figure"]})

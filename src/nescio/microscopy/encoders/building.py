@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nescio.explore.nesting import build_one_of
+from nescio.explore import build_one_of
 from nescio.microscopy.encoders.base import Encoder, EncoderSettings
 from nescio.microscopy.encoders.learned import LearnedSettings
 from nescio.microscopy.encoders.linear import PrincipalSettings, RawSettings

@@ -1,7 +1,9 @@
 """EXAFS: chi(k) of scattering paths and of measured spectra, its transforms, and a figure of them."""
 
+from typing import TYPE_CHECKING
+
+from nescio.lazy import attach
 from nescio.xas.exafs.background import Extracted, extract_exafs
-from nescio.xas.exafs.figure import exafs_figure
 from nescio.xas.exafs.paths import (
     PathParameters,
     PathTable,
@@ -13,6 +15,9 @@ from nescio.xas.exafs.paths import (
 from nescio.xas.exafs.transform import fourier, fourier_distances, inverse_fourier
 from nescio.xas.exafs.wavelets import cauchy_distances, cauchy_wavelet, morlet_wavelet
 from nescio.xas.exafs.windows import WindowKind, window
+
+if TYPE_CHECKING:
+    from nescio.xas.exafs.figure import exafs_figure
 
 __all__ = [
     "Extracted",
@@ -33,3 +38,6 @@ __all__ = [
     "total_chi",
     "window",
 ]
+
+# What draws is loaded when it is used.
+__getattr__, __dir__ = attach(__name__, {"figure": ["exafs_figure"]})

@@ -14,7 +14,7 @@ from nescio.xas.exafs.transform import POINTS
 from nescio.xas.exafs.windows import WindowKind, window
 from nescio.xas.spectrum import Normalised
 
-__all__ = ["Extracted", "extract_exafs"]
+__all__ = ["K_STEP", "Extracted", "extract_exafs"]
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from nescio.view.style import MEASURED, MODEL, new_figure, plain, styled
+from nescio.view import MEASURED, MODEL, new_figure, plain, styled
 from nescio.xas.exafs.background import K_STEP, Extracted
 from nescio.xas.exafs.transform import fourier, fourier_distances
 from nescio.xas.exafs.wavelets import cauchy_distances, cauchy_wavelet

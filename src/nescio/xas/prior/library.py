@@ -220,8 +220,8 @@ def bundled_library(element: str, edge: str) -> SiteLibrary:
     """Return a library that comes with the package: Cu at the K edge, Pt at the L3 edge.
 
     145 sites of 36 particles of 4 to 309 atoms, strained by -2, 0 and 2 %, and unstrained in three states of motion.
-    Computed by full multiple scattering with :func:`nescio.xas.bulk_scattering`; ``benchmarks/xas_library.py`` computes
-    it again.
+    Computed by full multiple scattering with :func:`nescio.xas.bulk_scattering`; the project's
+    benchmark ``xas_library.py`` computes it again.
 
     Raises:
         ConfigurationError: There is none.

@@ -14,7 +14,11 @@ from jax.typing import ArrayLike
 from nescio.xas.scattering.harmonics import degrees
 from nescio.xas.scattering.propagator import PairTable, free_propagator, pair_table
 
-__all__ = ["absorber_green_function"]
+__all__ = [
+    "ITERATIONS",
+    "TOLERANCE",
+    "absorber_green_function",
+]
 
 ITERATIONS = 80
 """At most; some ten do away from the Fermi level."""

@@ -149,7 +149,8 @@ def bulk_scattering(formula: str, edge: str) -> Scattering:
     """Return that of a bulk solid, which comes with the package: Cu and Cu2O at the K edge of Cu, Pt at its L3 edge.
 
     Computed by FEFF8L {cite:p}`Ankudinov1998`, with potentials that are self-consistent within 4.5 angstrom; those of
-    Cu and Cu2O with a core hole, Pt without. ``benchmarks/xas_potentials.py`` computes them again.
+    Cu and Cu2O with a core hole, Pt without. The project's benchmark ``xas_potentials.py``
+    computes them again.
 
     Raises:
         ConfigurationError: There is none; :func:`nescio.xas.run_feff` computes it.
