@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nescio.compute import enable_compilation_cache
 from nescio.learn import learn_numbers
-from nescio.studies.xanes import beyond_white_line, measured_platinum, told_c1
+from nescio.studies.xanes import beyond_white_line, first_shell, measured_platinum
 from nescio.xas import CoordinationPrior, MixtureSettings, NormalisationSettings, bundled_library
 
 LOW = (-8.0, 8.0, 9.0, 10.0, 12.0, 14.0)
@@ -35,7 +35,7 @@ def main() -> None:
     for low in given.low:
         prior = CoordinationPrior(library, MixtureSettings(low=low), NormalisationSettings(align="edge"))
         _, particles = measured_platinum(learn_numbers(prior), given.data)
-        found[f"{low:g}"] = told_c1(particles)
+        found[f"{low:g}"] = first_shell(particles)
         print(f"from {low:g} eV on")
         for name, one in found[f"{low:g}"].items():
             print(

@@ -109,12 +109,17 @@ def test_the_demo_says_what_it_leaves_out_without_measured_data(
 
     def demonstrate(folder: Path, *, data: Path | None) -> SimpleNamespace:
         asked.append(data)
-        return SimpleNamespace(told=lambda: "counted", report=folder / "report.html", particles=None)
+        return SimpleNamespace(summary=lambda: "counted", report=folder / "report.html", particles=None)
 
     monkeypatch.setattr(studies, "demonstrate_absorption", demonstrate)
     code, out, err = stage.run("demo", "xas", "-o", "out")
     assert (code, out.splitlines()[0]) == (0, "counted")
     assert err == "measured platinum particles are left out (--data FOLDER adds them)\n"
+    code, _, err = stage.run("demo", "-o", "out", "--data", tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "platinum-foil.xdi: there is no such file; demo xas needs it" in err
+    for name in ("platinum-foil.xdi", "platinum-particles.prj"):
+        (tmp_path / name).write_text("", encoding="utf-8")
     assert stage.run("demo", "xas", "-o", "out", "--data", tmp_path)[::2] == (0, "")
     assert asked == [None, tmp_path]
     assert stage.run("demo", "microscope", "--data", tmp_path)[::2] == (

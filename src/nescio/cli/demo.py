@@ -50,6 +50,10 @@ def demo(
     """
     if data is not None and chapter not in (None, Chapter.xas):
         raise ConfigurationError(f"--data: is of xas, and not of {chapter.value}")
+    if data is not None:
+        from nescio.studies import DEMO_FILES, check_measured
+
+        check_measured(data, DEMO_FILES, "demo xas")
     usable_folder(output)
     if chapter in (None, Chapter.diffraction):
         from nescio.studies import demonstrate_diffraction
@@ -60,9 +64,9 @@ def demo(
 
         folder = output / "microscope"
         usable_folder(folder)
-        found = demonstrate_microscope(folder)
-        typer.echo(found.told())
-        typer.echo(f"report: {found.report}")
+        outcome = demonstrate_microscope(folder)
+        typer.echo(outcome.summary())
+        typer.echo(f"report: {outcome.report}")
     if chapter in (None, Chapter.xas):
         from nescio.studies import demonstrate_absorption
 
@@ -70,8 +74,8 @@ def demo(
         usable_folder(folder)
         if data is None and chapter is Chapter.xas:
             typer.echo("measured platinum particles are left out (--data FOLDER adds them)", err=True)
-        told = demonstrate_absorption(folder, data=data)
-        typer.echo(told.told())
-        typer.echo(f"report: {told.report}")
-        if told.particles is not None:
-            typer.echo(f"report: {told.particles}")
+        counted = demonstrate_absorption(folder, data=data)
+        typer.echo(counted.summary())
+        typer.echo(f"report: {counted.report}")
+        if counted.particles is not None:
+            typer.echo(f"report: {counted.particles}")

@@ -119,7 +119,7 @@ def reproduce(
     elif publication is Publication.xanes:
         numbers = _absorb(data, output)
     else:
-        from nescio.studies import BANKO2021_WANTED, reproduce_banko2021
+        from nescio.studies import BANKO2021_TARGETS, reproduce_banko2021
 
         numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
     if json_file is not None:
@@ -127,12 +127,12 @@ def reproduce(
     if publication is Publication.dkl:
         _print_comparison(numbers)
     elif publication is Publication.xanes:
-        from nescio.studies import XANES_WANTED
+        from nescio.studies import XANES_TARGETS
 
-        _print_numbers(publication.value, numbers, XANES_WANTED)
+        _print_numbers(publication.value, numbers, XANES_TARGETS)
     else:
         _print_numbers(
-            f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else BANKO2021_WANTED
+            f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else BANKO2021_TARGETS
         )
 
 

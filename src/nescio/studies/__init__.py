@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from nescio.lazy import attach
 
 if TYPE_CHECKING:
-    from nescio.studies.banko2021 import BANKO2021_WANTED, reproduce_banko2021
+    from nescio.studies.banko2021 import BANKO2021_TARGETS, reproduce_banko2021
     from nescio.studies.demos import demonstrate_absorption, demonstrate_diffraction, demonstrate_microscope
     from nescio.studies.dkl import comparison_table, plan_comparison
-    from nescio.studies.xanes import XANES_WANTED, reproduce_xanes
+    from nescio.studies.measured import DEMO_FILES, check_measured
+    from nescio.studies.xanes import XANES_TARGETS, reproduce_xanes
 
 __all__ = [
-    "BANKO2021_WANTED",
-    "XANES_WANTED",
+    "BANKO2021_TARGETS",
+    "DEMO_FILES",
+    "XANES_TARGETS",
+    "check_measured",
     "comparison_table",
     "demonstrate_absorption",
     "demonstrate_diffraction",
@@ -29,9 +32,10 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "banko2021": ["BANKO2021_WANTED", "reproduce_banko2021"],
+        "banko2021": ["BANKO2021_TARGETS", "reproduce_banko2021"],
         "demos": ["demonstrate_absorption", "demonstrate_diffraction", "demonstrate_microscope"],
         "dkl": ["comparison_table", "plan_comparison"],
-        "xanes": ["XANES_WANTED", "reproduce_xanes"],
+        "measured": ["DEMO_FILES", "check_measured"],
+        "xanes": ["XANES_TARGETS", "reproduce_xanes"],
     },
 )

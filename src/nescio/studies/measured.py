@@ -11,10 +11,12 @@ __all__ = [
     "COPPER_FOIL",
     "COPPER_SITES",
     "COPPER_TEMPERATURES",
+    "DEMO_FILES",
     "FILM",
     "PLATINUM_FOIL",
     "PLATINUM_PARTICLES",
     "PLATINUM_SITES",
+    "XANES_FILES",
     "check_measured",
     "measured_file",
 ]
@@ -35,6 +37,10 @@ PLATINUM_PARTICLES = "platinum-particles.prj"
 """An Athena project: platinum particles, each sample at several temperatures, named ``SAMPLE TEMPERATURE``."""
 PLATINUM_SITES = "platinum-sites.npz"
 """As of copper."""
+DEMO_FILES = (PLATINUM_FOIL, PLATINUM_PARTICLES)
+"""What the demonstration of absorption needs."""
+XANES_FILES = (*DEMO_FILES, PLATINUM_SITES, COPPER_FOIL, COPPER_SITES, COPPER_TEMPERATURES)
+"""What the study of coordination numbers needs."""
 
 
 def measured_file(data: Path | None, name: str, what: str) -> Path:

@@ -16,14 +16,14 @@ from nescio.xas import bundled_library
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
-    told = demo.demonstrate_absorption(folder, settings=QUICK, progress=False)
-    assert told.report.is_file()
-    assert told.particles is None
-    assert "a copper particle that grows, 28 spectra: C1 is off by" in told.told()
-    assert told.off < 0.6
-    assert told.flagged <= 2
+    outcome = demo.demonstrate_absorption(folder, settings=QUICK, progress=False)
+    assert outcome.report.is_file()
+    assert outcome.particles is None
+    assert "a copper particle that grows, 28 spectra: C1 is off by" in outcome.summary()
+    assert outcome.off < 0.6
+    assert outcome.flagged <= 2
     # Novelty rises, and stays.
-    assert 0.0 < told.first <= 0.4
+    assert 0.0 < outcome.first <= 0.4
     return folder
 
 
@@ -74,8 +74,8 @@ def test_an_interrupted_demo_says_how_to_go_on(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_measured_particles_of_platinum_are_read(measured_folder: Path, tmp_path: Path) -> None:
-    told = demo.demonstrate_absorption(tmp_path, settings=QUICK, data=measured_folder, progress=False)
-    assert told.particles is not None
+    outcome = demo.demonstrate_absorption(tmp_path, settings=QUICK, data=measured_folder, progress=False)
+    assert outcome.particles is not None
     with xr.open_dataset(tmp_path / "platinum" / "findings.nc", engine="h5netcdf") as found:
         assert found.sizes["measurement"] == 6
         assert ((found["value"].sel(quantity="C1") > 4.0) & (found["value"].sel(quantity="C1") < 12.0)).all()

@@ -76,7 +76,7 @@ def test_the_table_counts_what_was_flagged_and_named(capsys: pytest.CaptureFixtu
     assert rows == {
         "one known phase": ["6", "1 (17%)", "5 (83%)"],
         "phases side by side": ["2", "1 (50%)", "1 (50%)"],
-        "sigma, never taught": ["2", "2 (100%)", "–"],
+        "sigma, not trained on": ["2", "2 (100%)", "–"],
     }
 
 

@@ -20,7 +20,7 @@ from nescio.explore.settings import ExploreSettings
 from nescio.studies.dkl import CASES, METHODS, Case, Comparison, compare, plan_comparison, summarise
 from nescio.studies.dkl.cases import Source, load_case
 from nescio.studies.dkl.code import code_digest
-from nescio.studies.dkl.exploration import Run, checkpoints, explore_known, seed_points
+from nescio.studies.dkl.exploration import Run, checkpoints, explore_known, first_points
 from nescio.studies.dkl.exploration import _judged as judged
 from nescio.studies.dkl.summary import judge
 from nescio.view import comparison_curves
@@ -57,14 +57,14 @@ def kept(case: Case, folder: Path) -> dict[str, tuple[Case, Path]]:
 def test_all_methods_of_a_seed_start_from_the_same_places_and_measure_none_twice(
     case: Case, active: Run
 ) -> None:
-    start = seed_points(len(case), 20, 0)
+    start = first_points(len(case), 20, 0)
     for method in ("random", "grid", "forest"):
         run = explore_known(case, METHODS[method], seed=0, points=40)
         assert list(run.chosen[:20]) == start
         assert len(set(run.chosen)) == len(run.chosen) == 40
     assert list(active.chosen[:20]) == start
     assert len(set(active.chosen)) == 40
-    assert seed_points(len(case), 20, 1) != start
+    assert first_points(len(case), 20, 1) != start
 
 
 def test_an_active_deep_kernel_finds_what_its_features_tell_of_and_knows_how_sure_it_is(
@@ -249,8 +249,8 @@ def test_the_code_that_a_result_rests_on_changes_with_what_it_does_and_not_with_
     monkeypatch.syspath_prepend(tmp_path)
     digests = []
     for name, text in {
-        "told_once": "def f(x):\n    return x\n",
-        "told_again": '"""Told."""\n\ndef f(x):\n    """Told."""\n    return x  # told\n',
+        "once": "def f(x):\n    return x\n",
+        "again": '"""Text."""\n\ndef f(x):\n    """Text."""\n    return x  # text\n',
         "changed": "def f(x):\n    return -x\n",
     }.items():
         (tmp_path / "judged_code.py").write_text(text, encoding="utf-8")
@@ -320,7 +320,7 @@ def stage(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(*arguments: object) -> tuple[int, str, str]:
+def run_verb(*arguments: object) -> tuple[int, str, str]:
     result = CliRunner().invoke(application, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -329,7 +329,7 @@ def told(*arguments: object) -> tuple[int, str, str]:
 
 def test_the_verb_prints_a_table_and_writes_numbers_and_a_report(stage: Path) -> None:
     command = ("reproduce", "dkl", "--method", "random", "--method", "grid", "--seeds", 2, "--points", 30)
-    code, out, err = told(*command, "--json", "dkl.json", "-o", "figures")
+    code, out, err = run_verb(*command, "--json", "dkl.json", "-o", "figures")
     assert code == 0
     assert "film is left out (--data FOLDER adds it)" in err
     assert "4 explorations, about 1 min on two cores" in err
@@ -341,10 +341,10 @@ def test_the_verb_prints_a_table_and_writes_numbers_and_a_report(stage: Path) ->
     assert f"{numbers['easy']['grid']['top20_ratio']:.2f}" in out
     report = (stage / "figures" / "report.html").read_text(encoding="utf-8")
     assert (stage / "figures" / "easy.png").is_file()
-    assert METHODS["grid"].told in report
+    assert METHODS["grid"].description in report
     assert "--method random --method grid --seeds 2 --points 30" in report
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#)""", report)
-    assert "0 explorations, about 1 min on two cores, 4 more are kept" in told(*command)[2]
+    assert "0 explorations, about 1 min on two cores, 4 more are kept" in run_verb(*command)[2]
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_the_verb_prints_a_table_and_writes_numbers_and_a_report(stage: Path) ->
 def test_options_of_the_other_publication_are_refused(
     stage: Path, arguments: tuple[object, ...], message: str
 ) -> None:
-    assert told("reproduce", *arguments)[::2] == (2, f"error: {message}\n")
+    assert run_verb("reproduce", *arguments)[::2] == (2, f"error: {message}\n")
 
 
 def test_film_ferroelectric_and_plasmon_are_what_there_is() -> None:

@@ -20,7 +20,7 @@ LIBRARY = bundled_library("Cu", "K")
 
 
 @pytest.mark.slow
-def test_particles_that_were_held_out_are_told_and_their_intervals_cover() -> None:
+def test_numbers_of_held_out_particles_are_right_and_their_intervals_cover() -> None:
     """With a fraction of the training: that the bookkeeping is right, not how good it can be."""
     first = slice(0, 145)
     rows = {
@@ -29,13 +29,13 @@ def test_particles_that_were_held_out_are_told_and_their_intervals_cover() -> No
     quick = QUICK.model_copy(
         update={"networks": QUICK.networks.model_copy(update={"steps": 200, "members": 2})}
     )
-    found, told = held_out_particles(
+    scores, estimates = held_out_particles(
         replace(LIBRARY, **rows), MixtureSettings(), quick, folds=3, progress=False
     )
-    assert len(found["mae"]) == 4
-    assert told["value"].shape == told["truth"].shape
-    assert found["mae"][0] < 0.5
-    assert 0.75 < found["coverage90"] < 1.0
+    assert len(scores["mae"]) == 4
+    assert estimates["value"].shape == estimates["truth"].shape
+    assert scores["mae"][0] < 0.5
+    assert 0.75 < scores["coverage90"] < 1.0
 
 
 def test_the_white_line_ends_where_the_foil_is_lowest_after_it() -> None:
@@ -47,11 +47,16 @@ def test_the_white_line_ends_where_the_foil_is_lowest_after_it() -> None:
 
 
 def test_the_spread_is_that_of_each_sample() -> None:
-    told = {"a b 20K": {"c1": 8.0}, "a b 300K": {"c1": 7.5}, "c 20K": {"c1": 3.0}, "a b 150K": {"c1": 7.0}}
-    assert spread_over_temperatures(told) == {"a b": 1.0, "c": 0.0}
+    estimates = {
+        "a b 20K": {"c1": 8.0},
+        "a b 300K": {"c1": 7.5},
+        "c 20K": {"c1": 3.0},
+        "a b 150K": {"c1": 7.0},
+    }
+    assert spread_over_temperatures(estimates) == {"a b": 1.0, "c": 0.0}
 
 
-def test_how_many_spectra_are_told_in_a_second_is_counted_by_the_clock(
+def test_how_many_spectra_are_assessed_in_a_second_is_counted_by_the_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = iter([100.0, 100.5])
@@ -65,16 +70,17 @@ def test_how_many_spectra_are_told_in_a_second_is_counted_by_the_clock(
 def test_copper_foils_have_twelve_neighbours_at_every_temperature(measured_folder: Path) -> None:
     apart = CoordinationPrior(LIBRARY, normalisation=NormalisationSettings(align="edge"))
     agent = learn_numbers(apart, QUICK, progress=False)
-    told = measured_copper(agent, measured_folder)
-    assert set(told) == {"cu_10k", "cu_50k", "cu_150k", "cu_rt01"}
-    for one in told.values():
+    shells = measured_copper(agent, measured_folder)
+    assert set(shells) == {"cu_10k", "cu_50k", "cu_150k", "cu_rt01"}
+    for one in shells.values():
         assert one["c1"] == pytest.approx(12.0, abs=1.0)
 
 
 def test_a_measured_file_that_is_missing_or_damaged_is_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"copper-foil\.xdi: there is no such file; reproduce xanes needs it"):
+    with pytest.raises(
+        FileError, match=r"platinum-foil\.xdi: there is no such file; reproduce xanes needs it"
+    ):
         reproduce_xanes(tmp_path)
     np.savez(tmp_path / "copper-sites.npz", k=np.ones(3))
     with pytest.raises(FileError, match=r"copper-sites\.npz: holds no spectra of sites \('mu' is missing"):
         compared_with_feff(tmp_path, "cu")
-    (tmp_path / "copper-foil.xdi").write_text("0 0", encoding="utf-8")

@@ -1,7 +1,7 @@
 """Banko et al., npj Computational Materials 7, 104 (2021), measured again: three known phases, and a fourth."""
 
 from nescio.studies.banko2021.priors import banko2021_prior, sigma_prior
-from nescio.studies.banko2021.reproduction import BANKO2021_WANTED, Sizes, reproduce_banko2021
+from nescio.studies.banko2021.reproduction import BANKO2021_TARGETS, Sizes, reproduce_banko2021
 from nescio.studies.banko2021.trials import (
     FRACTIONS,
     MIXED,
@@ -13,7 +13,7 @@ from nescio.studies.banko2021.trials import (
 )
 
 __all__ = [
-    "BANKO2021_WANTED",
+    "BANKO2021_TARGETS",
     "FRACTIONS",
     "MIXED",
     "PURE",

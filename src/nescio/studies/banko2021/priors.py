@@ -12,7 +12,7 @@ __all__ = ["banko2021_prior", "sigma_prior"]
 
 
 def banko2021_prior(*, hard: bool = False) -> Prior:
-    """Return the seed's prior: three phases and the ranges of the reproduction.
+    """Return the prior of the publication: three phases, and the ranges of their nuisance parameters.
 
     Args:
         hard: Double every range: texture down to r = 0.1, lattice strain within 2 % and 0.5 % per axis, crystallites of
@@ -32,7 +32,7 @@ def banko2021_prior(*, hard: bool = False) -> Prior:
 
 
 def sigma_prior(*, hard: bool = False) -> Prior:
-    """Return the same ranges around the phase that the seed withholds, sigma (P4_2/mnm)."""
+    """Return the same ranges for the phase that the publication withholds from training, sigma (P4_2/mnm)."""
     known = banko2021_prior(hard=hard).settings.model_dump(mode="json")
     document = {**known, "phases": _embedded("sigma.toml")["phases"]}
     return Prior.from_settings(validated(PriorSettings, document, "sigma"))

@@ -109,7 +109,7 @@ def write_reproduction(
         agent: What was measured.
         figures: As :func:`nescio.studies.banko2021.reproduce_banko2021` returns them.
         known: Findings on held-out patterns of the known phases, with ``truth``.
-        novel: Of the phase that the agent was not taught.
+        novel: Of the phase that the agent was not trained on.
         mixed: Of mixtures, 30-70 %.
         curves: Of mixtures over the whole range, with ``pair`` and ``fraction``.
         hard: Whether the ranges were doubled; aims and published figures are then left out, for they are of others.
@@ -142,8 +142,8 @@ _NOTES = (
     Text(
         "Banko, L., Maffettone, P. M., Naujoks, D., Olds, D. & Ludwig, A. Deep learning for visualization and novelty "
         "detection in large X-ray diffraction datasets. npj Computational Materials 7, 104 (2021). Known are Fm-3m, "
-        "Im-3m and P6_3/mmc; P4_2/mnm, the sigma phase, was never taught. Every pattern measured here was drawn for "
-        "nothing else.",
+        "Im-3m and P6_3/mmc; P4_2/mnm, the sigma phase, was not in the training. No pattern measured here was "
+        "drawn for anything else.",
         lead="Source",
     ),
     Text(
@@ -175,7 +175,7 @@ def _pictures(
         "latent_map": picture(
             latent_map(novel.whole.isel(measurement=slice(_CROSSES)), known.whole),
             "Held-out patterns of the known phases on the map, by phase (small), and patterns of the phase never "
-            "taught (crosses where they are called novel).",
+            "trained on (crosses where they are called novel).",
         ),
         "strongest_peak": picture(
             latent_map_by_strongest(known.whole), "The same by two-theta of the strongest peak."
@@ -187,7 +187,7 @@ def _pictures(
         "patterns_on_map": picture(signals_on_map(known.whole), "Patterns at marked points of the map."),
         "error_over_map": picture(
             error_over_latent_map({"known": known.whole, "unknown": novel.whole}),
-            "Reconstruction error over the map, of known phases and of the phase never taught, on one colour scale.",
+            "Reconstruction error over the map, of known phases and of the phase not trained on, on one colour scale.",
         ),
         "violins": picture(
             error_violins(kinds),
@@ -204,7 +204,7 @@ def _pictures(
         ),
         "reconstructions_unknown": picture(
             measured_against_reconstructed(novel.whole, spread),
-            "Patterns of the phase never taught, from the strangest to the least strange, and what the agent makes of "
+            "Patterns of the phase not trained on, from the most to the least novel, and what the agent makes of "
             "them.",
         ),
         "p_values": picture(

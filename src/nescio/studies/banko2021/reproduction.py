@@ -1,4 +1,4 @@
-"""Reproduction of Banko et al., npj Computational Materials 7, 104 (2021), measured afresh."""
+"""The figures of Banko et al., npj Computational Materials 7, 104 (2021), measured again."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from nescio.studies.banko2021.report import write_reproduction
 from nescio.studies.banko2021.samples import fraction_curves, known_sample, mixed_sample, novel_sample
 from nescio.studies.banko2021.trials import FRACTIONS
 
-__all__ = ["BANKO2021_WANTED", "Sizes", "reproduce_banko2021"]
+__all__ = ["BANKO2021_TARGETS", "Sizes", "reproduce_banko2021"]
 
-BANKO2021_WANTED = {
+BANKO2021_TARGETS = {
     "knn_accuracy": "at least 0.992 (paper 0.9916)",
     "error_ratio": "at least 10 (paper 5.3)",
     "auroc_novel": "at least 0.998",
@@ -34,12 +34,12 @@ BANKO2021_WANTED = {
     "patterns_per_second": "at least 3000, two cores",
     "peak_memory_mb": "at most 2000",
 }
-"""What each figure is held against; the ranges of `banko2021_prior` without `hard`."""
+"""The target of each figure, for the ranges of `banko2021_prior` without `hard`."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many held-out patterns of each kind the figures rest on."""
+    """How many held-out patterns of each kind are drawn."""
 
     known: int = 40_000
     novel: int = 3_000
@@ -58,7 +58,7 @@ def reproduce_banko2021(
     sizes: Sizes | None = None,
     progress: bool | None = None,
 ) -> dict[str, Any]:
-    """Learn the seed's three phases and measure what it reported, on patterns drawn for nothing else.
+    """Train an agent on the three phases, and measure what the publication reports on patterns drawn for nothing else.
 
     Args:
         hard: Double the ranges of every nuisance parameter.

@@ -1,4 +1,4 @@
-"""Simulated patterns of known make-up, to try an agent on: pure, mixed, and of a phase it was never taught."""
+"""Simulated patterns whose phases are known, to test an agent on: pure, mixed, and of phases it was not trained on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FRACTIONS = np.linspace(0.0, 1.0, 21)
 def patterns_by_phase(
     prior: Prior, key: jax.Array, each: int, *, ideal: bool = False
 ) -> list[NDArray[np.float32]]:
-    """Draw `each` patterns of every phase with the compiled program that learning uses too.
+    """Draw `each` patterns of every phase with the compiled program that training uses too.
 
     Args:
         prior: What to draw from.
@@ -80,11 +80,11 @@ def mixtures(
 def trial_measurements(
     known: Prior, unknown: Prior, key: jax.Array, *, each: int = 300, per_fraction: int = 20
 ) -> xr.Dataset:
-    """Draw pure patterns, mixtures of every pair over the whole range of ratios, and patterns of untaught phases.
+    """Draw pure patterns, mixtures of every pair over the whole range of ratios, and patterns of unknown phases.
 
     Args:
         known: The prior of the agent.
-        unknown: Another on the same axis; every phase of it is untaught.
+        unknown: Another on the same axis; the agent was trained on none of its phases.
         key: Random key.
         each: Patterns of each phase.
         per_fraction: Mixtures of each pair at each of :data:`FRACTIONS`.

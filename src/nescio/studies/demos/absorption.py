@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nescio.learn import NumberAgent, NumberSettings, learn_numbers, learned_into
 from nescio.progress import track
 from nescio.signals import NOVEL
-from nescio.studies.measured import PLATINUM_FOIL, PLATINUM_PARTICLES, check_measured
+from nescio.studies.measured import DEMO_FILES, PLATINUM_FOIL, PLATINUM_PARTICLES, check_measured
 from nescio.version import __version__
 from nescio.xas import (
     CoordinationPrior,
@@ -31,7 +31,7 @@ from nescio.xas import (
     site_model,
 )
 
-__all__ = ["Told", "cuprite", "demonstrate_absorption", "simulated_series"]
+__all__ = ["AbsorptionOutcome", "cuprite", "demonstrate_absorption", "simulated_series"]
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ _ENERGY = np.concatenate(
 
 
 @dataclass(frozen=True)
-class Told:
+class AbsorptionOutcome:
     """What came of it, against a truth that only a simulation has."""
 
     growing: int
@@ -78,7 +78,7 @@ class Told:
     particles: Path | None
     """Report on measured platinum particles, where the data are there."""
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return it in a few sentences."""
         oxide = (
             "the oxide is never called novel"
@@ -97,8 +97,8 @@ def demonstrate_absorption(
     settings: NumberSettings | None = None,
     data: Path | None = None,
     progress: bool | None = None,
-) -> Told:
-    """Learn copper from the library that comes along, watch a simulated series, and write a report.
+) -> AbsorptionOutcome:
+    """Train an agent on the bundled copper library, assess a simulated series, and write a report.
 
     Args:
         folder: Where to write: ``agent``, ``spectra`` (the series as files, and a foil), findings, ``report.html`` and
@@ -115,9 +115,9 @@ def demonstrate_absorption(
     from nescio.view import figure_png, numbers_of_measurements, numbers_report, write_findings
 
     if data is not None:
-        check_measured(data, (PLATINUM_PARTICLES, PLATINUM_FOIL), "demo xas")
+        check_measured(data, DEMO_FILES, "demo xas")
     chosen = settings or NumberSettings()
-    # Spectra are computed up to 120 eV; what is simulated beyond that has no wiggles, and is fitted by itself.
+    # Spectra are computed up to 120 eV; above, the simulated ones are smooth, and the post-edge line is fitted there.
     prior = CoordinationPrior(
         bundled_library("Cu", "K"), normalisation=NormalisationSettings(post=(125.0, 600.0))
     )
@@ -148,7 +148,7 @@ def demonstrate_absorption(
             "what this is": "nescio demo xas: a simulated series, nothing here was measured",
             "agent": agent.identity,
             "library": "copper K edge, 145 sites of 36 particles, by full multiple scattering",
-            "oxide": "cuprite, by full multiple scattering; the agent was never taught it",
+            "oxide": "cuprite, by full multiple scattering; not in the training",
             "the same by hand": (
                 f"nescio assess {folder / 'agent'} {folder / 'spectra'} --foil {foil} -o findings --report"
             ),
@@ -166,7 +166,7 @@ def demonstrate_absorption(
 
 
 def simulated_series(library: SiteLibrary) -> xr.Dataset:
-    """Return what is there at each moment, before it is measured.
+    """Return the true spectra of the series, before measuring adds its errors.
 
     Means over two successive particles while it grows; then ever more of its atoms in cuprite, whose edge is
     0.75 eV above that of the metal, as measured.
@@ -264,16 +264,16 @@ def _written(folder: Path, row: int, truth: xr.Dataset) -> Path:
     return file
 
 
-def _compared(findings: xr.Dataset, report: Path, particles: Path | None) -> Told:
+def _compared(findings: xr.Dataset, report: Path, particles: Path | None) -> AbsorptionOutcome:
     metal = findings["oxide"].values == 0.0
     true = findings["truth"].values[:, 0]
-    told, low, high = (findings[name].sel(quantity="C1").values for name in ("value", "low", "high"))
+    value, low, high = (findings[name].sel(quantity="C1").values for name in ("value", "low", "high"))
     novel = findings["verdict"].values == NOVEL
     known = findings["oxide"].values[~novel]
     later = findings["oxide"].values[findings["oxide"].values > (known.max() if known.size else -1.0)]
-    return Told(
+    return AbsorptionOutcome(
         growing=int(metal.sum()),
-        off=float(np.abs(told - true)[metal].mean()),
+        off=float(np.abs(value - true)[metal].mean()),
         inside=float(((true >= low) & (true <= high))[metal].mean()),
         flagged=int(novel[metal].sum()),
         first=float(later.min()) if later.size else float("nan"),

@@ -1,4 +1,4 @@
-"""The main job on an embedded example: learn three phases, then assess a wafer that holds a fourth."""
+"""Diffraction: train an agent on three phases, then assess a simulated wafer that also holds a fourth."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ ALPHA = 0.01
 # Random keys, apart from those that training and calibration fold in.
 _WAFER_KEY, _TRIAL_KEY = 201, 202
 _REFERENCE = 2000
-_KINDS = {PURE: "one known phase", MIXED: "phases side by side", UNKNOWN: "sigma, never taught"}
+_KINDS = {PURE: "one known phase", MIXED: "phases side by side", UNKNOWN: "sigma, not trained on"}
 
 
 def demonstrate_diffraction(
     folder: Path, *, settings: LearnSettings | None = None, progress: bool | None = None
 ) -> Path:
-    """Learn the seed's three phases, assess a simulated wafer, print what came of it and write a report.
+    """Train an agent on three phases, assess a simulated wafer with it, print the result and write a report.
 
     Args:
         folder: Where to write: ``agent``, ``findings.nc``, ``findings.csv`` and ``report.html``. A training that was
@@ -75,8 +75,8 @@ def print_outcome(findings: xr.Dataset) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="A simulated wafer: what is there, and what the agent said", title_justify="left")
-    table.add_column("what is there")
+    table = Table(title="A simulated wafer: true phases, and what the agent reports", title_justify="left")
+    table.add_column("true phases")
     for title in ("places", "called novel", "named right"):
         table.add_column(title, justify="right")
     novel, right = findings["verdict"].values == NOVEL, _named_right(findings)
@@ -130,7 +130,7 @@ def _report(
         "what this is": "nescio demo: a simulated wafer, nothing here was measured",
         "agent": f"{agent.identity}, learned in {seconds:.0f} s",
         "known": ", ".join(agent.labels),
-        "on the wafer, never taught": "P4_2/mnm (sigma)",
+        "on the wafer, not trained on": "P4_2/mnm (sigma)",
         "prior": "phases and ranges of the reproduction of Banko et al., npj Comput. Mater. 7, 104 (2021)",
         "alpha": f"{ALPHA:g}",
         "version": f"nescio {__version__}",
@@ -141,7 +141,7 @@ def _report(
         reference,
         path=folder / "report.html",
         provenance=provenance,
-        title="A simulated wafer: what the agent knows, and what is new",
+        title="A simulated wafer: known and novel phases",
         predict=lambda latent: agent.latent_grid_labels(latent.astype(np.float32)),
         trials=trials,
         history=agent.history,

@@ -1,4 +1,4 @@
-"""The microscope's chapter of the demonstration: a film of which nobody knows where loops open widest."""
+"""Microscopy: find where the loops of a simulated ferroelectric film open widest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nescio.explore import Experiment, ExploreSettings, Terminal, drive, scalari
 from nescio.explore.explored import explored
 from nescio.microscopy import FerroelectricSettings, FerroelectricTwin, Hysteresis, PatchSettings
 
-__all__ = ["Found", "demo_settings", "demonstrate_microscope"]
+__all__ = ["MicroscopeOutcome", "demo_settings", "demonstrate_microscope"]
 
 _TOP = 0.05
 _TRACE = "trace.sqlite"
 
 
 @dataclass(frozen=True)
-class Found:
+class MicroscopeOutcome:
     """How an exploration did, against a truth that only a simulation has."""
 
     places: int
@@ -34,7 +34,7 @@ class Found:
     """Share of the places not measured whose true value lies within the model's 95 % interval."""
     report: Path
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return it in a few sentences."""
         return (
             f"a film of {self.places:,} places, {self.measured} of them measured: {self.hits} of these are among the "
@@ -55,7 +55,7 @@ def demo_settings() -> ExploreSettings:
 
 def demonstrate_microscope(
     folder: Path, *, settings: ExploreSettings | None = None, show: bool = True
-) -> Found:
+) -> MicroscopeOutcome:
     """Explore a simulated film, going on from where an interrupted demonstration stopped, and write a report.
 
     Args:
@@ -102,7 +102,7 @@ def _begun(folder: Path, settings: ExploreSettings, twin: FerroelectricTwin) -> 
     return Experiment.create(folder / _TRACE, settings, twin.survey())
 
 
-def _found(experiment: Experiment, twin: FerroelectricTwin, report: Path) -> Found:
+def _found(experiment: Experiment, twin: FerroelectricTwin, report: Path) -> MicroscopeOutcome:
     truth = twin.truth()
     true, _, _ = scalarize(experiment.scalarizer, list(truth), progress=False)
     values = true[:, 0]
@@ -115,7 +115,7 @@ def _found(experiment: Experiment, twin: FerroelectricTwin, report: Path) -> Fou
     coverage = float("nan")
     if fit is not None:
         coverage = float((np.abs(values - fit.mean[:, 0]) < 1.96 * fit.sd[:, 0])[rest].mean())
-    return Found(
+    return MicroscopeOutcome(
         places=len(values),
         measured=len(measured),
         hits=int(top[measured].sum()),

@@ -39,7 +39,7 @@ _LARGEST = 2**30
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Candidates, the scalar that a measurement of each gives, and what there is to find.
+    """Candidates, and the scalar that a measurement of each gives.
 
     Raises:
         ExplorationError: A number is missing.
@@ -79,7 +79,7 @@ class Case:
 
     @cached_property
     def digest(self) -> str:
-        """Of all that it holds, so that a result can tell what it was of."""
+        """Digest of all arrays, so that a kept result names its data."""
         summed = hashlib.sha256(f"{self.name} {self.noisy}".encode())
         for array in (getattr(self, name) for name in _ARRAYS):
             summed.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
@@ -212,7 +212,7 @@ def _case(
 _PATCHES: Mapping[str, PatchSettings] = {
     "film": PatchSettings(size=16, edge="reflect"),
     "ferroelectric": PatchSettings(size=16, edge="reflect"),
-    # Two or three particles across: fewer, and an edge of the array cannot be told from its inside.
+    # Two or three particles across: fewer do not show whether a patch lies at an edge of the array.
     "plasmon": PatchSettings(size=32, edge="reflect"),
 }
 _SCALARIZERS: Mapping[str, Scalarizer] = {

@@ -128,7 +128,7 @@ class Comparison:
                     "a worker process died, perhaps for lack of memory; the same command goes on"
                 ) from None
             except BaseException:
-                # Nobody waits for what will not be looked at; what is finished is kept, and no file is half written.
+                # The result would not be used; finished explorations are kept, and no file is half written.
                 for process in set(multiprocessing.active_children()) - earlier:
                     process.terminate()
                 raise
@@ -294,5 +294,5 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        # Nobody is left to be told anything.
+        # The parent has ended: an exit without clean-up loses nothing.
         os._exit(1)

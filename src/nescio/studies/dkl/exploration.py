@@ -1,4 +1,4 @@
-"""One exploration of known scalars: no instrument and no record, but the surrogate, the policies and the choice."""
+"""One exploration of known scalars, with the surrogate, the policies and the choice of an experiment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nescio.studies.dkl.code import CODE, code_digest
 from nescio.studies.dkl.methods import METHODS, Expected, Method
 from nescio.view import write_atomically
 
-__all__ = ["Job", "Run", "checkpoints", "explore_known", "seed_points"]
+__all__ = ["Job", "Run", "checkpoints", "explore_known", "first_points"]
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _WITHIN_95 = 1.959964
 
 
 class Run(Settings):
-    """What came of one exploration."""
+    """The result of one exploration."""
 
     chosen: tuple[int, ...]
     """Candidates in the order of measuring."""
@@ -45,12 +45,12 @@ class Run(Settings):
 
 
 def checkpoints(first: int, points: int) -> tuple[int, ...]:
-    """Return after how many measurements a model is judged: the seeds, every ten more, and all."""
+    """Return the numbers of measurements at which a model is judged: the first points, every ten more, and all."""
     return tuple(sorted({*range(first, points + 1, _EVERY), points}))
 
 
-def seed_points(n: int, first: int, seed: int) -> list[int]:
-    """Return the candidates, of `n`, measured before there is anything to learn from; the same for all methods."""
+def first_points(n: int, first: int, seed: int) -> list[int]:
+    """Return the candidates, of `n`, that are measured before the model is trained; the same for all methods."""
     order = np.asarray(jax.random.permutation(_key(seed, 0), n))[:first]
     return [int(candidate) for candidate in order]
 
@@ -67,7 +67,7 @@ def explore_known(case: Case, method: Method, *, seed: int, points: int, first: 
     """
     start = time.perf_counter()
     candidates, model = method.prepare(case, seed)
-    chosen = seed_points(len(case), first, seed)
+    chosen = first_points(len(case), first, seed)
     marks = checkpoints(first, points)
     judged: list[tuple[float, float]] = []
     while True:

@@ -89,8 +89,8 @@ class Forest:
 class Method:
     """A way to explore."""
 
-    told: str
-    """What it is, for a reader."""
+    description: str
+    """For a reader."""
     sees: Literal["patch", "latent", "pixels", "position"]
     """What is known of a place before it is measured: features of its patch, the latent position of its patch, the
     pixels themselves, or where it is."""
@@ -189,5 +189,5 @@ METHODS: Mapping[str, Method] = {
         seconds=40.0,
     ),
 }
-"""All of them, in the order of tables. But for `random`, `grid`, `forest` and `improvement`, which tell so, the policy
-is the default one: what differs is the model."""
+"""All of them, in the order of tables. All but `random`, `grid`, `forest` and `improvement` use the default policy and
+differ in the model."""

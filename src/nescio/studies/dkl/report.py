@@ -77,7 +77,7 @@ def write_comparison(folder: Path, curves: Mapping[str, xr.Dataset], *, progress
         about = [Text(_ABOUT[name], lead="The data")] if name in _ABOUT else []
         sections.append(Section(name, [*about, picture, table]))
     methods = dict.fromkeys(str(name) for one in curves.values() for name in one["method"].values)
-    sections.append(Section("Methods", [Details({name: METHODS[name].told for name in methods})]))
+    sections.append(Section("Methods", [Details({name: METHODS[name].description for name in methods})]))
     sections.append(Section("Provenance", [Details(_provenance(curves, list(methods)))]))
     return write_report(folder / "report.html", "Ways to explore, compared", sections, progress=progress)
 

@@ -70,7 +70,7 @@ def summarise(curves: xr.Dataset) -> dict[str, dict[str, Any]]:
           ``lower`` and ``upper``.
     """
     points = curves["point"].values
-    # What was found of the best, over what was measured rather than over what there is.
+    # The share among the measured points, not among the best candidates.
     among = curves["found"].isel(point=-1) * (curves.attrs["best"] / points[-1])
     ends = {"found_top5": among, **{name: curves[name].isel(point=-1) for name in JUDGED[1:]}}
     summary: dict[str, dict[str, Any]] = {}

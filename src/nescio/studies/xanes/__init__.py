@@ -2,22 +2,22 @@
 
 from nescio.studies.xanes.multiple_scattering import METALS, compared_with_feff, compared_with_foil
 from nescio.studies.xanes.reproduction import (
-    XANES_WANTED,
+    XANES_TARGETS,
     beyond_white_line,
+    first_shell,
     held_out_particles,
     measured_platinum,
     reproduce_xanes,
-    told_c1,
 )
 
 __all__ = [
     "METALS",
-    "XANES_WANTED",
+    "XANES_TARGETS",
     "beyond_white_line",
     "compared_with_feff",
     "compared_with_foil",
+    "first_shell",
     "held_out_particles",
     "measured_platinum",
     "reproduce_xanes",
-    "told_c1",
 ]

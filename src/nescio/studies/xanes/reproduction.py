@@ -1,4 +1,4 @@
-"""How well coordination numbers are told: of particles that were held out, and of measured foils and particles."""
+"""How accurate coordination numbers are: for held-out particles, and for measured foils and particles."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from nescio.studies.measured import (
     COPPER_TEMPERATURES,
     PLATINUM_FOIL,
     PLATINUM_PARTICLES,
+    XANES_FILES,
     check_measured,
 )
 from nescio.studies.xanes.multiple_scattering import METALS, scattering_numbers
@@ -44,22 +45,22 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
-    "XANES_WANTED",
+    "XANES_TARGETS",
     "beyond_white_line",
     "draw_held_out",
     "draw_measured",
+    "first_shell",
     "held_out_particles",
     "measured_copper",
     "measured_platinum",
     "reproduce_xanes",
     "spectra_per_second",
     "spread_over_temperatures",
-    "told_c1",
 ]
 
 Floats = NDArray[np.float64]
 
-XANES_WANTED = {
+XANES_TARGETS = {
     "mae": "0.25, 0.25, 0.7, 0.6 or less",
     "coverage90": "0.87 to 0.93",
     "fms_correlation": "0.97 or more",
@@ -72,12 +73,7 @@ XANES_WANTED = {
     "pt_particles_c1": "8.4 (EXAFS), within 1, or novel",
     "pt_particles_spread": "below 0.7",
 }
-"""What each figure is held against."""
-_FILES = (
-    *(name for metal in METALS.values() for name in (metal.foil, metal.sites)),
-    COPPER_TEMPERATURES,
-    PLATINUM_PARTICLES,
-)
+"""The target of each figure."""
 FOLDS = 6
 _DRAWN = 8
 _TIMES = 6
@@ -94,10 +90,10 @@ def held_out_particles(
     times: int = _TIMES,
     progress: bool | None = None,
 ) -> tuple[dict[str, Any], xr.Dataset]:
-    """Tell the numbers of particles none of whose sites were learned from.
+    """Estimate the numbers of particles none of whose sites were in the training set.
 
-    The particles are dealt into folds. Of each, networks learn from the sites of all particles that share none with it
-    or with the next fold, whose particles calibrate the intervals.
+    The particles are dealt into folds. For each fold, networks are trained on the sites that occur neither in it nor in
+    the next fold; the particles of the next fold calibrate the intervals.
 
     Args:
         library: Of sites.
@@ -140,14 +136,14 @@ def held_out_particles(
                 progress=False,
             )
             signals, numbers = _particles(everything, library, asked, _EVALUATION, times)
-            told = agent.regression.expect(signals)
-            parts.append([numbers, told.mean, told.low, told.high])
+            expected = agent.regression.expect(signals)
+            parts.append([numbers, expected.mean, expected.low, expected.high])
             advance(1.0)
     truth, value, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
     shells = library.coordination.shape[1]
     quantities = CoordinationPrior(library, mixtures).quantities
     both = ("measurement", "quantity")
-    everything_told = xr.Dataset(
+    estimates = xr.Dataset(
         {"truth": (both, truth), "value": (both, value), "low": (both, low), "high": (both, high)},
         {
             "quantity": [one.name for one in quantities],
@@ -155,12 +151,12 @@ def held_out_particles(
         },
     )
     within = ((truth >= low) & (truth <= high))[:, :shells]
-    numbers_told = {
+    scores = {
         "mae": np.abs(value - truth)[:, :shells].mean(axis=0).tolist(),
         "coverage90": float(within.mean()),
         "coverage90_each": within.mean(axis=0).tolist(),
     }
-    return numbers_told, everything_told
+    return scores, estimates
 
 
 def _particles(
@@ -178,10 +174,10 @@ def _particles(
 
 
 def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
-    """Return C1 of copper foils at several temperatures, by file, with what is flagged.
+    """Return C1 of copper foils at several temperatures by file, see :func:`first_shell`.
 
     Args:
-        agent: Of copper, that learned from spectra put by their edge: the foils are of several beamlines.
+        agent: For copper, trained on spectra that are aligned by their edge: the foils are from several beamlines.
         data: Folder of measured data, see :mod:`nescio.studies.measured`.
     """
     foil = normalised(read_columns(data / COPPER_FOIL), e0=METALS["cu"].e0)
@@ -189,7 +185,7 @@ def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
     files = sorted({file for pattern in FILE_PATTERNS for file in folder.glob(pattern)})
     if not files:
         raise FileError(f"{folder}: no file in this folder matches {', '.join(FILE_PATTERNS)}")
-    return told_c1(
+    return first_shell(
         _assessed(agent, [normalised(one_spectrum(file), e0=METALS["cu"].e0) for file in files], foil)
     )
 
@@ -198,7 +194,8 @@ def measured_platinum(agent: NumberAgent, data: Path) -> tuple[xr.Dataset, xr.Da
     """Return findings on a platinum foil, and on platinum particles on carbon.
 
     Args:
-        agent: Of platinum, that learned from spectra put by their edge: foil and particles are of two beamlines.
+        agent: For platinum, trained on spectra that are aligned by their edge: foil and particles are from two
+            beamlines.
         data: Folder of measured data, see :mod:`nescio.studies.measured`.
     """
     foil = normalised(read_columns(data / PLATINUM_FOIL), e0=METALS["pt"].e0)
@@ -215,7 +212,7 @@ def _assessed(agent: NumberAgent, spectra: Sequence[Normalised], foil: Normalise
     return agent.assess(prepare_normalised(spectra, agent.prior, foil))
 
 
-def told_c1(findings: xr.Dataset) -> dict[str, Any]:
+def first_shell(findings: xr.Dataset) -> dict[str, Any]:
     """Return C1 of each measurement by its name, with interval, error of measuring, p-value and whether it is novel."""
     found = findings.sel(quantity="C1")
     return {
@@ -234,7 +231,7 @@ def told_c1(findings: xr.Dataset) -> dict[str, Any]:
 def beyond_white_line(library: SiteLibrary) -> float:
     """Return where a library's foil has its first minimum after its first maximum, in eV from the Fermi level.
 
-    There the white line ends, whose height is that of empty states of the absorber: it depends on what is adsorbed, and
+    The white line ends there. Its height depends on the empty states of the absorber, and so on what is adsorbed;
     theory makes it too low.
     """
     slope = np.diff(library.foil)
@@ -243,21 +240,21 @@ def beyond_white_line(library: SiteLibrary) -> float:
     return float(library.energy[turns[turns > top][0]])
 
 
-def spread_over_temperatures(told: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def spread_over_temperatures(estimates: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Return by how much C1 differs at most among measurements of a sample, which are called ``SAMPLE TEMPERATURE``."""
     found: dict[str, list[float]] = {}
-    for name, one in told.items():
+    for name, one in estimates.items():
         found.setdefault(name.rpartition(" ")[0], []).append(one["c1"])
     return {sample: max(values) - min(values) for sample, values in found.items()}
 
 
 def _of_particles(findings: xr.Dataset) -> dict[str, Any]:
-    told = told_c1(findings)
-    return {"pt_particles_c1": told, "pt_particles_spread": spread_over_temperatures(told)}
+    estimates = first_shell(findings)
+    return {"pt_particles_c1": estimates, "pt_particles_spread": spread_over_temperatures(estimates)}
 
 
 def spectra_per_second(agent: NumberAgent, *, count: int = 20_000) -> float:
-    """Return how many spectra a second are told with their intervals."""
+    """Return how many spectra a second are assessed, intervals included."""
     draws = agent.prior.sampler()
     signals = np.asarray(jax.jit(lambda key: draws(key, 2000, jnp.asarray(0))[0])(jax.random.key(0)))
     table = np.resize(signals, (count, signals.shape[1]))
@@ -281,17 +278,17 @@ def reproduce_xanes(
         FileError: A measured file is missing or damaged.
     """
     if data is not None:
-        check_measured(data, _FILES, "reproduce xanes")
+        check_measured(data, XANES_FILES, "reproduce xanes")
     copper, platinum = bundled_library("Cu", "K"), bundled_library("Pt", "L3")
     # First, as long as nothing else has warmed the machine.
     found = scattering_numbers(data)
     for kind in ("difference", "absorption"):
-        told, everything = held_out_particles(
+        scores, estimates = held_out_particles(
             platinum, MixtureSettings(input=kind), NumberSettings(), progress=progress
         )
-        found |= told if kind == "difference" else {"absorption": told}
+        found |= scores if kind == "difference" else {"absorption": scores}
         if folder is not None and kind == "difference":
-            draw_held_out(everything, folder)
+            draw_held_out(estimates, folder)
     # The measured ones are of other beamlines than the foils.
     apart = NormalisationSettings(align="edge")
     agent = learn_numbers(CoordinationPrior(platinum, normalisation=apart), progress=progress)
@@ -313,17 +310,17 @@ def reproduce_xanes(
             CoordinationPrior(platinum, MixtureSettings(input="absorption"), apart), progress=progress
         )
         foil, particles = measured_platinum(alone, data)
-        found["pt_foil_c1"] = told_c1(foil)
-        found["absorption"]["pt_particles_c1"] = told_c1(particles)
+        found["pt_foil_c1"] = first_shell(foil)
+        found["absorption"]["pt_particles_c1"] = first_shell(particles)
     return found
 
 
-def draw_held_out(told: xr.Dataset, folder: Path) -> None:
-    """Write what was told of particles that were held out, against the truth, as held-out.png."""
+def draw_held_out(estimates: xr.Dataset, folder: Path) -> None:
+    """Write estimated against true numbers of held-out particles as held-out.png."""
     from nescio.view import figure_png, numbers_against_truth
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "held-out.png").write_bytes(figure_png(numbers_against_truth(told)))
+    (folder / "held-out.png").write_bytes(figure_png(numbers_against_truth(estimates)))
 
 
 def draw_measured(agent: NumberAgent, findings: xr.Dataset, folder: Path) -> None:
