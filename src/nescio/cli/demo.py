@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nescio.cli.folders import usable_folder
+from nescio.files import usable_folder
 
 __all__ = ["Chapter", "demo"]
 

@@ -1,17 +1,23 @@
 """Reading files that nobody vouches for: within limits, executing nothing, following no links out of them."""
 
-from nescio.files.archive import npy_array, npz_arrays
-from nescio.files.content import file_content, measured_data, one_line, text_content
-from nescio.files.hdf5 import (
-    HDF5_SIGNATURE,
-    attribute,
-    default_data,
-    groups_below,
-    member,
-    numeric_array,
-    opened_hdf5,
-    text_of,
-)
+from typing import TYPE_CHECKING
+
+from nescio.lazy import attach
+
+if TYPE_CHECKING:
+    from nescio.files.archive import npy_array, npz_arrays
+    from nescio.files.content import file_content, measured_data, one_line, text_content
+    from nescio.files.folders import usable_folder
+    from nescio.files.hdf5 import (
+        HDF5_SIGNATURE,
+        attribute,
+        default_data,
+        groups_below,
+        member,
+        numeric_array,
+        opened_hdf5,
+        text_of,
+    )
 
 __all__ = [
     "HDF5_SIGNATURE",
@@ -28,4 +34,24 @@ __all__ = [
     "opened_hdf5",
     "text_content",
     "text_of",
+    "usable_folder",
 ]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "archive": ["npy_array", "npz_arrays"],
+        "content": ["file_content", "measured_data", "one_line", "text_content"],
+        "folders": ["usable_folder"],
+        "hdf5": [
+            "HDF5_SIGNATURE",
+            "attribute",
+            "default_data",
+            "groups_below",
+            "member",
+            "numeric_array",
+            "opened_hdf5",
+            "text_of",
+        ],
+    },
+)

@@ -17,10 +17,9 @@ from pydantic import ValidationError
 
 from nescio.configuration import Settings
 from nescio.explore.candidates import Candidates
-from nescio.explore.choosing import choose
-from nescio.explore.policies import View
+from nescio.explore.experiment import with_model
+from nescio.explore.policies import View, choose
 from nescio.explore.surrogates import Fit
-from nescio.explore.viewing import with_model
 from nescio.microscopy.comparison_code import code_digest
 from nescio.microscopy.comparison_data import Case
 from nescio.microscopy.comparison_methods import METHODS, Expected, Method
@@ -33,10 +32,10 @@ Floats = NDArray[np.float64]
 _EVERY = 10
 _WITHIN_95 = 1.959964
 _CODE = (
-    "nescio.explore.choosing",
+    "nescio.explore.policies.choosing",
     "nescio.explore.policies",
     "nescio.explore.surrogates",
-    "nescio.explore.viewing",
+    "nescio.explore.experiment.decision",
     "nescio.learn.convolutional",
     "nescio.learn.fitting",
     "nescio.learn.vae",

@@ -10,9 +10,7 @@ import numpy as np
 
 from nescio.errors import NescioError
 from nescio.explore import Experiment, ExploreSettings, drive
-from nescio.explore.explored import explored
 from nescio.explore.scalarizers import scalarize
-from nescio.explore.watching import Terminal
 from nescio.microscopy.patches import PatchSettings
 from nescio.microscopy.scalarizers import Hysteresis
 from nescio.microscopy.twins import FerroelectricSettings, FerroelectricTwin
@@ -69,7 +67,7 @@ def run_demo(folder: Path, *, settings: ExploreSettings | None = None, show: boo
         InterruptedExplorationError: Ctrl-C was pressed; the same command goes on.
         FileError: The folder cannot be written to.
     """
-    from nescio.view import write_exploration_report
+    from nescio.view import LiveView, write_exploration_report
 
     settings = settings or demo_settings()
     if not isinstance(settings.instrument, FerroelectricSettings):
@@ -79,11 +77,11 @@ def run_demo(folder: Path, *, settings: ExploreSettings | None = None, show: boo
     twin = settings.instrument.build()
     with _begun(folder, settings, twin) as experiment:
         if show:
-            with Terminal(experiment, resume="the same command") as observer:
+            with LiveView(settings.title, resume="the same command") as observer:
                 drive(experiment, twin, observer=observer, wait=False)
         else:
             drive(experiment, twin, wait=False)
-        report = write_exploration_report(folder / "report.html", explored(experiment))
+        report = write_exploration_report(folder / "report.html", experiment.to_dataset())
         return _found(experiment, twin, report)
 
 
@@ -96,8 +94,8 @@ def _begun(folder: Path, settings: ExploreSettings, twin: FerroelectricTwin) -> 
             # Left by another version: of no use, and nothing the user chose.
             left = None
         if left is not None:
-            if not left.finished and left.settings == settings:
-                twin.remember([left.position(one.candidate) for one in left.measured])
+            if not left.state.finished and left.settings == settings:
+                left.connect(twin)
                 return left
             left.close()
         shutil.rmtree(folder)
@@ -106,11 +104,11 @@ def _begun(folder: Path, settings: ExploreSettings, twin: FerroelectricTwin) -> 
 
 def _found(experiment: Experiment, twin: FerroelectricTwin, report: Path) -> Found:
     truth = twin.truth()
-    true, _, _ = scalarize(experiment.scalarizer, list(truth), progress=False)
+    true, _, _ = scalarize(experiment.state.steering.scalarizer, list(truth), progress=False)
     values = true[:, 0]
     best = round(_TOP * len(values))
     top = values >= np.sort(values)[-best]
-    measured = np.array([one.candidate for one in experiment.measured], int)
+    measured = np.array([one.candidate for one in experiment.state.measured], int)
     rest = np.ones(len(values), bool)
     rest[measured] = False
     fit = experiment.fit
