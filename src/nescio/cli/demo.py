@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nescio.cli.folders import usable_folder
 from nescio.errors import ConfigurationError
+from nescio.files import usable_folder
 
 __all__ = ["Chapter", "demo"]
 

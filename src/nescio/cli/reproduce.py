@@ -10,9 +10,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from nescio.cli.folders import usable_folder
 from nescio.cli.overrides import SetOption, learn_settings
 from nescio.errors import ConfigurationError, FileError
+from nescio.files import usable_folder
 
 __all__ = ["Publication", "reproduce"]
 

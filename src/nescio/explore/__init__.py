@@ -1,7 +1,7 @@
 """Experiments that choose their own measurements: candidates, surrogates, policies, instruments, and the loop.
 
 Names are loaded when they are first used: a microscope's own Python, which needs nothing but
-:mod:`nescio.explore.instruments`, never loads what fits models.
+:mod:`nescio.explore.instruments`, never loads the code that fits models.
 """
 
 from typing import TYPE_CHECKING
@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING
 from nescio.lazy import attach
 
 if TYPE_CHECKING:
-    from nescio.explore.acts import build_act
-    from nescio.explore.candidates import Candidates
-    from nescio.explore.choosing import choose
-    from nescio.explore.driving import Observer, drive, remind, resume_command
-    from nescio.explore.experiment import Experiment, Next
-    from nescio.explore.known import Measured
-    from nescio.explore.nesting import build_one_of
+    from nescio.explore.candidates import (
+        Candidates,
+        FeatureSettings,
+    )
+    from nescio.explore.experiment import (
+        Experiment,
+        Measured,
+        Next,
+        Observer,
+        build_act,
+        drive,
+        open_experiment,
+        resumable,
+        resume_command,
+        run_status,
+        with_model,
+    )
     from nescio.explore.policies import (
         Coverage,
         ExpectedImprovement,
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
         Random,
         UpperConfidenceBound,
         View,
+        choose,
     )
     from nescio.explore.scalarizers import (
         BandIntegral,
@@ -38,10 +49,15 @@ if TYPE_CHECKING:
         stated_unit,
         value_weights,
     )
-    from nescio.explore.settings import ExploreSettings, read_settings
-    from nescio.explore.surrogates import Fit, Surrogate, SurrogateSettings
-    from nescio.explore.viewing import with_model
-    from nescio.explore.watching import Terminal
+    from nescio.explore.settings import (
+        ExploreSettings,
+        read_settings,
+    )
+    from nescio.explore.surrogates import (
+        Fit,
+        Surrogate,
+        SurrogateSettings,
+    )
 
 __all__ = [
     "BandIntegral",
@@ -51,6 +67,7 @@ __all__ = [
     "ExpectedImprovement",
     "Experiment",
     "ExploreSettings",
+    "FeatureSettings",
     "Fit",
     "Measured",
     "Next",
@@ -62,19 +79,19 @@ __all__ = [
     "Scalarizer",
     "Surrogate",
     "SurrogateSettings",
-    "Terminal",
     "UpperConfidenceBound",
     "View",
     "build_act",
-    "build_one_of",
     "choose",
     "drive",
     "integral_weights",
     "noise_sd",
+    "open_experiment",
     "product",
     "read_settings",
-    "remind",
+    "resumable",
     "resume_command",
+    "run_status",
     "scalarize",
     "selected",
     "stated_unit",
@@ -85,14 +102,32 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "acts": ["build_act"],
-        "candidates": ["Candidates"],
-        "choosing": ["choose"],
-        "driving": ["Observer", "drive", "remind", "resume_command"],
-        "experiment": ["Experiment", "Next"],
-        "known": ["Measured"],
-        "nesting": ["build_one_of"],
-        "policies": ["Coverage", "ExpectedImprovement", "Policy", "Random", "UpperConfidenceBound", "View"],
+        "candidates": [
+            "Candidates",
+            "FeatureSettings",
+        ],
+        "experiment": [
+            "Experiment",
+            "Measured",
+            "Next",
+            "Observer",
+            "build_act",
+            "drive",
+            "open_experiment",
+            "resumable",
+            "resume_command",
+            "run_status",
+            "with_model",
+        ],
+        "policies": [
+            "Coverage",
+            "ExpectedImprovement",
+            "Policy",
+            "Random",
+            "UpperConfidenceBound",
+            "View",
+            "choose",
+        ],
         "scalarizers": [
             "BandIntegral",
             "CurveScalarizer",
@@ -107,9 +142,14 @@ __getattr__, __dir__ = attach(
             "stated_unit",
             "value_weights",
         ],
-        "settings": ["ExploreSettings", "read_settings"],
-        "surrogates": ["Fit", "Surrogate", "SurrogateSettings"],
-        "viewing": ["with_model"],
-        "watching": ["Terminal"],
+        "settings": [
+            "ExploreSettings",
+            "read_settings",
+        ],
+        "surrogates": [
+            "Fit",
+            "Surrogate",
+            "SurrogateSettings",
+        ],
     },
 )

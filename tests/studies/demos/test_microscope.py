@@ -37,8 +37,8 @@ def test_it_explores_reports_and_goes_on_where_it_was_interrupted(
     assert "Ctrl-C" not in whole.report.read_text(encoding="utf-8")
 
     def drive_a_little(experiment, instrument, **_):
-        for candidate in experiment.ask(4)[:4]:
-            experiment.tell(candidate, instrument.measure(experiment.position(candidate)))
+        for candidate in experiment.ask(4).candidates:
+            experiment.tell(candidate, instrument.measure(experiment.candidates.position(candidate)))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

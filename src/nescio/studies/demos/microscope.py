@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nescio.errors import NescioError
-from nescio.explore import Experiment, ExploreSettings, Terminal, drive, scalarize
-from nescio.explore.explored import explored
+from nescio.explore import Experiment, ExploreSettings, drive, scalarize
 from nescio.microscopy import FerroelectricSettings, FerroelectricTwin, Hysteresis, PatchSettings
 
 __all__ = ["MicroscopeOutcome", "demo_settings", "demonstrate_microscope"]
@@ -67,7 +66,7 @@ def demonstrate_microscope(
         InterruptedExplorationError: Ctrl-C was pressed; the same command goes on.
         FileError: The folder cannot be written to.
     """
-    from nescio.view import write_exploration_report
+    from nescio.view import LiveView, write_exploration_report
 
     settings = settings or demo_settings()
     if not isinstance(settings.instrument, FerroelectricSettings):
@@ -77,11 +76,11 @@ def demonstrate_microscope(
     twin = settings.instrument.build()
     with _begun(folder, settings, twin) as experiment:
         if show:
-            with Terminal(experiment, resume="the same command") as observer:
+            with LiveView(settings.title, resume="the same command") as observer:
                 drive(experiment, twin, observer=observer, wait=False)
         else:
             drive(experiment, twin, wait=False)
-        report = write_exploration_report(folder / "report.html", explored(experiment))
+        report = write_exploration_report(folder / "report.html", experiment.to_dataset())
         return _found(experiment, twin, report)
 
 
@@ -94,8 +93,8 @@ def _begun(folder: Path, settings: ExploreSettings, twin: FerroelectricTwin) -> 
             # Left by another version: of no use, and nothing the user chose.
             left = None
         if left is not None:
-            if not left.finished and left.settings == settings:
-                twin.remember([left.position(one.candidate) for one in left.measured])
+            if not left.state.finished and left.settings == settings:
+                left.connect(twin)
                 return left
             left.close()
         shutil.rmtree(folder)
@@ -104,11 +103,11 @@ def _begun(folder: Path, settings: ExploreSettings, twin: FerroelectricTwin) -> 
 
 def _found(experiment: Experiment, twin: FerroelectricTwin, report: Path) -> MicroscopeOutcome:
     truth = twin.truth()
-    true, _, _ = scalarize(experiment.scalarizer, list(truth), progress=False)
+    true, _, _ = scalarize(experiment.state.steering.scalarizer, list(truth), progress=False)
     values = true[:, 0]
     best = round(_TOP * len(values))
     top = values >= np.sort(values)[-best]
-    measured = np.array([one.candidate for one in experiment.measured], int)
+    measured = np.array([one.candidate for one in experiment.state.measured], int)
     rest = np.ones(len(values), bool)
     rest[measured] = False
     fit = experiment.fit
