@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nescio.cli.folders import usable_folder
 from nescio.cli.overrides import SetOption, learn_settings, number_settings
 from nescio.errors import ConfigurationError
+from nescio.files import usable_folder
 
 if TYPE_CHECKING:
     from nescio.learn import Agent, NumberAgent

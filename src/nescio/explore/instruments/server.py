@@ -27,7 +27,12 @@ from nescio.errors import (
 from nescio.explore.instruments import wire
 from nescio.explore.instruments.protocol import Instrument
 
-__all__ = ["Server", "serve"]
+__all__ = [
+    "Server",
+    "host_of",
+    "import_zmq",
+    "serve",
+]
 
 SHORTEST_TOKEN = 16
 _LONGEST_STOP = 5.0
