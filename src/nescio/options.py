@@ -78,13 +78,16 @@ def options_of(technique: str) -> TechniqueOptions:
 
 
 def _beside(module: str) -> Path | None:
-    """Return the file of options in the package that holds a module, which is not imported."""
-    package = module.rpartition(".")[0]
-    try:
-        spec = find_spec(package) if package else None
-    except (ImportError, ValueError):
+    """Return the file of options in the folder that holds a module, or that is a package; nothing is imported."""
+    top, *rest = module.split(".")
+    spec = find_spec(top)
+    if spec is None or not spec.submodule_search_locations:
         return None
-    if spec is None:
-        return None
-    folders = spec.submodule_search_locations or ()
-    return next((file for folder in folders if (file := Path(folder) / _FILE).is_file()), None)
+    for folder in map(Path, spec.submodule_search_locations):
+        for name in rest:
+            if not (folder / name).is_dir():
+                break
+            folder = folder / name
+        if (folder / _FILE).is_file():
+            return folder / _FILE
+    return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from nescio.errors import ConfigurationError
-from nescio.registry import available_kinds, find_part
+from nescio.registry import installed_names, installed_part
 
 if TYPE_CHECKING:
     import jax
@@ -180,7 +180,7 @@ def sample(prior: ClassPrior, key: jax.Array, n: int) -> tuple[Batch, jax.Array]
 
 def available_techniques() -> tuple[str, ...]:
     """Return the names of all installed techniques, sorted."""
-    return available_kinds(_GROUP)
+    return installed_names(_GROUP)
 
 
 def find_technique(name: str) -> Technique:
@@ -189,7 +189,7 @@ def find_technique(name: str) -> Technique:
     Raises:
         ConfigurationError: No installed package registers that name, or it cannot be imported.
     """
-    found = find_part(_GROUP, name)
+    found = installed_part(_GROUP, name)
     if found is None:
         known = ", ".join(available_techniques()) or "none"
         raise ConfigurationError(f"technique {name!r} is not installed (installed: {known})")

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from nescio import __version__
-from nescio.cli.folders import usable_folder
 from nescio.cli.measurements import expand, read_and_prepare
 from nescio.cli.options import given_options
 from nescio.cli.outcome import INCOMPLETE, note, report_error
+from nescio.files import usable_folder
+from nescio.version import __version__
 
 __all__ = ["assess"]
 

@@ -153,23 +153,15 @@ def _techniques() -> dict[str, str]:
 
 
 def _wrong_numbers() -> list[str]:
-    """Return what is wrong with a compiled derivative, and with weights that were stored and read again."""
-    from pathlib import Path
-
+    """Return what is wrong with a compiled derivative."""
     import jax
     import jax.numpy as jnp
     import numpy as np
 
-    from nescio.learn.storage import array_content, arrays_of
-
     x = np.linspace(0.1, 2.0, 1000, dtype=np.float32)
     slope = np.asarray(jax.jit(jax.grad(lambda x: jnp.sum(jnp.log(x) ** 2)))(x))
-    problems = []
-    if not np.allclose(slope, 2.0 * np.log(x) / x, rtol=1e-3, atol=1e-4):
-        problems.append("JAX computes a derivative wrongly")
-    if not np.array_equal(arrays_of(array_content({"x": x}), Path("memory"))["x"], x):
-        problems.append("weights are not read as they were written")
-    return problems
+    right = np.allclose(slope, 2.0 * np.log(x) / x, rtol=1e-3, atol=1e-4)
+    return [] if right else ["JAX computes a derivative wrongly"]
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from nescio.cli.folders import usable_folder
 from nescio.cli.outcome import say
 from nescio.cli.overrides import SetOption, overridden
 from nescio.errors import ConfigurationError, InterruptedTrainingError
+from nescio.files import usable_folder
 
 __all__ = ["learn"]
 

@@ -18,6 +18,7 @@ from nescio.errors import (
     InterruptedTrainingError,
     NescioError,
     NescioWarning,
+    printable,
 )
 
 __all__ = [
@@ -42,9 +43,7 @@ _Arguments = ParamSpec("_Arguments")
 
 def say(text: object) -> None:
     """Print a line on standard output, with escapes for bytes of file names that are no text."""
-    from nescio.files.names import escaped
-
-    typer.echo(escaped(str(text)))
+    typer.echo(printable(str(text)))
 
 
 def note(text: object) -> None:
@@ -58,9 +57,7 @@ def report_error(error: object) -> None:
 
 
 def _line(kind: str, text: object) -> None:
-    from nescio.files.names import escaped
-
-    typer.echo(f"{kind}: {escaped(' '.join(str(text).split()))}", err=True)
+    typer.echo(f"{kind}: {printable(' '.join(str(text).split()))}", err=True)
 
 
 def guarded(verb: Callable[_Arguments, None], *, compiles: bool = True) -> Callable[_Arguments, None]:

@@ -1,22 +1,32 @@
-"""File names that are not text."""
+"""Names of files as text that can be shown and kept."""
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
 
-__all__ = ["escaped"]
+from nescio.errors import printable
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+__all__ = ["display_name", "short_name", "suffix_of"]
+
+_LONGEST = 200
 
 
-def escaped(text: str) -> str:
-    r"""Return text with escapes for what UTF-8 cannot hold: Python gives odd bytes of a file name as surrogates.
+def display_name(path: str | Path) -> str:
+    r"""Return a path as text that can be shown and kept: ``caf\xe9`` for a name whose bytes are not UTF-8."""
+    return printable(str(path))
 
-    The name ``b"pr\xe4parat.xy"`` of a file becomes ``pr\xe4parat.xy``, with four characters for the odd byte.
+
+def short_name(text: str) -> str:
+    """Return a name that a file gives to something as text that can be shown and kept, of 200 characters at most.
+
+    NumPy keeps names in arrays in which each takes the memory of the longest.
     """
-    return _SURROGATE.sub(_escape, text)
+    return printable(text[:_LONGEST])
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+def suffix_of(path: str | Path) -> str:
+    """Return the suffix in lower case, that below a compression's where there is one: ``.xy`` of ``A.XY.GZ``."""
+    name = Path(path).name.lower()
+    for compression in (".gz", ".bz2", ".xz"):
+        name = name.removesuffix(compression)
+    return Path(name).suffix

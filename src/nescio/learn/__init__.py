@@ -4,6 +4,7 @@ from nescio.learn.agent import Agent, find_agent, learn
 from nescio.learn.autoencoders import fit_convolutional_vae, fit_vae
 from nescio.learn.calibration import conformal_p_values, expected_calibration_error, flagged_fraction
 from nescio.learn.classes import (
+    BATCH,
     ClassAgent,
     LearnSettings,
     StoredSampler,
@@ -14,9 +15,10 @@ from nescio.learn.classes import (
 from nescio.learn.folders import checkpoint_of, train_into
 from nescio.learn.networks import VAE, ConvolutionalVAE, VAESettings
 from nescio.learn.numbers import NumberAgent, NumberSettings
-from nescio.learn.store import load_agent, save_agent
+from nescio.learn.store import agent_digest, load_agent, save_agent
 
 __all__ = [
+    "BATCH",
     "VAE",
     "Agent",
     "ClassAgent",
@@ -26,6 +28,7 @@ __all__ = [
     "NumberSettings",
     "StoredSampler",
     "VAESettings",
+    "agent_digest",
     "checkpoint_of",
     "conformal_p_values",
     "disturb",

@@ -10,7 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from nescio.configuration import Settings
-from nescio.registry import find_kind
+from nescio.errors import ConfigurationError
+from nescio.registry import installed_names, installed_part
 from nescio.techniques import Prior
 
 __all__ = ["Agent", "find_agent", "learn"]
@@ -126,9 +127,12 @@ def find_agent(kind: str, source: str = "") -> type[Agent]:
         source: Where it was named, for the message.
 
     Raises:
-        ConfigurationError: No installed package registers that kind.
+        ConfigurationError: No installed package registers that kind, or it cannot be imported.
     """
-    agent: type[Agent] = find_kind(_GROUP, kind, source)
+    agent: type[Agent] | None = installed_part(_GROUP, kind)
+    if agent is None:
+        where, known = f"{source}: " if source else "", ", ".join(installed_names(_GROUP))
+        raise ConfigurationError(f"{where}no agents answer with {kind!r} (known: {known})")
     return agent
 
 

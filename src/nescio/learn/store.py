@@ -13,7 +13,7 @@ from nescio.learn.storage import Pair, document_digest, read_json, write_json
 from nescio.signals import CLASSES
 from nescio.techniques import Technique, find_technique
 
-__all__ = ["load_agent", "save_agent"]
+__all__ = ["agent_digest", "load_agent", "save_agent"]
 
 _Agent = TypeVar("_Agent", bound=Agent)
 
@@ -104,6 +104,21 @@ def load_agent(
             f"{folder}: this agent answers with {agent.kind} ({', '.join(agent.known)}), not with {of.kind}"
         )
     return agent
+
+
+def agent_digest(folder: str | Path) -> str:
+    """Return the digest that a saved agent bears, without loading it; agents with equal digests are equal.
+
+    Raises:
+        AgentError: There is no agent, or its document is damaged or bears no digest.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise AgentError(f"{folder}: no such agent; an agent is a folder that `nescio learn` made")
+    digest = read_json(folder / _DOCUMENT).get("digest")
+    if not isinstance(digest, str) or not digest:
+        raise AgentError(f"{folder}: {_DOCUMENT} bears no digest; learn the agent again")
+    return digest
 
 
 def _check_digest(path: Path, document: dict[str, Any]) -> None:

@@ -1,14 +1,22 @@
 """Figures, tables and reports of findings and of explorations; it knows of no technique, only of `nescio.signals`."""
 
 from nescio.view.comparison import comparison_curves
-from nescio.view.exploration import write_exploration_report
-from nescio.view.exploration_curve import learning_curve, model_history, time_spent
-from nescio.view.exploration_latent import exploration_latent_map
-from nescio.view.exploration_maps import predicted_maps
-from nescio.view.exploration_path import measured_places, survey_image
-from nescio.view.exploration_reading import place_text
-from nescio.view.exploration_spectra import best_and_typical_spectra
-from nescio.view.exploration_trust import foretold_share, prediction_against_measurement
+from nescio.view.exploration import (
+    LiveView,
+    RunStatus,
+    best_and_typical_spectra,
+    exploration_latent_map,
+    learning_curve,
+    measured_places,
+    model_history,
+    place_text,
+    predicted_maps,
+    predicted_share,
+    prediction_against_measurement,
+    survey_image,
+    time_spent,
+    write_exploration_report,
+)
 from nescio.view.findings import (
     FindingsView,
     assessment_report,
@@ -40,18 +48,19 @@ from nescio.view.findings import (
     wafer_map,
     write_findings,
 )
-from nescio.view.live import LiveView, Status
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
-from nescio.view.style import figure_png
+from nescio.view.style import MEASURED, MODEL, figure_png, new_figure, plain, styled
 
 __all__ = [
+    "MEASURED",
+    "MODEL",
     "Cards",
     "Details",
     "FindingsView",
     "LiveView",
     "Picture",
+    "RunStatus",
     "Section",
-    "Status",
     "Table",
     "Text",
     "assessment_report",
@@ -67,7 +76,6 @@ __all__ = [
     "figure_png",
     "findings_report",
     "findings_table",
-    "foretold_share",
     "latent_map",
     "latent_map_by_strongest",
     "learning_curve",
@@ -75,12 +83,15 @@ __all__ = [
     "measured_places",
     "model_history",
     "most_novel",
+    "new_figure",
     "numbers_against_truth",
     "numbers_of_measurements",
     "numbers_report",
     "p_value_uniformity",
     "place_text",
+    "plain",
     "predicted_maps",
+    "predicted_share",
     "prediction_against_measurement",
     "print_summary",
     "reliability_diagram",
@@ -89,6 +100,7 @@ __all__ = [
     "signals_among_known",
     "signals_on_map",
     "structures_in_space",
+    "styled",
     "survey_image",
     "time_spent",
     "training_history",

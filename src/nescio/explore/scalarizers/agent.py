@@ -147,14 +147,9 @@ def _loaded(folder: str, digest: str) -> ClassAgent:
 
 def _digest(folder: str) -> str:
     """Return the digest that a saved agent bears."""
-    from nescio.learn.storage import read_json
+    from nescio.learn import agent_digest
 
-    if not Path(folder).is_dir():
-        raise ValueError(f"{folder}: no such agent; an agent is a folder that `nescio learn` made")
     try:
-        digest = read_json(Path(folder) / _DOCUMENT).get("digest")
+        return agent_digest(folder)
     except AgentError as error:
         raise ValueError(str(error)) from None
-    if not isinstance(digest, str) or not digest:
-        raise ValueError(f"{folder}: {_DOCUMENT} bears no digest; learn the agent again")
-    return digest

@@ -22,7 +22,7 @@ from nescio.view.findings.numbers import (
     structures_in_space,
     training_space,
 )
-from nescio.view.findings.numbers_report import numbers_report
+from nescio.view.findings.numbers_assessment import numbers_report
 from nescio.view.findings.patterns import measured_against_reconstructed, most_novel
 from nescio.view.findings.tables import findings_report, findings_table, print_summary, write_findings
 from nescio.view.findings.wafer import wafer_map

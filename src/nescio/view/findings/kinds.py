@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import xarray as xr
 
-from nescio.registry import find_kind
+from nescio.errors import ConfigurationError
+from nescio.registry import installed_names, installed_part
 from nescio.signals import CLASSES
 
 if TYPE_CHECKING:
@@ -61,5 +62,10 @@ def view_of(findings: xr.Dataset) -> FindingsView:
     Raises:
         ConfigurationError: No installed package registers their kind.
     """
-    view: FindingsView = find_kind(_GROUP, str(findings.attrs.get("kind", CLASSES)), "findings")()
+    kind = str(findings.attrs.get("kind", CLASSES))
+    found = installed_part(_GROUP, kind)
+    if found is None:
+        known = ", ".join(installed_names(_GROUP))
+        raise ConfigurationError(f"nothing shows findings of kind {kind!r} (known: {known})")
+    view: FindingsView = found()
     return view

@@ -11,7 +11,7 @@ import xarray as xr
 
 from nescio.view.findings.cells import concise, expanded, terminal_text, unreadable_tables
 from nescio.view.findings.numbers import quantity_names
-from nescio.view.findings.numbers_report import numbers_report
+from nescio.view.findings.numbers_assessment import numbers_report
 from nescio.view.findings.reading import need, text_of, values_of
 
 if TYPE_CHECKING:

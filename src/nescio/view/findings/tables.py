@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from nescio.files import escaped, write_atomically
+from nescio.errors import printable
+from nescio.files import write_atomically
 from nescio.view.findings.cells import expanded
 from nescio.view.findings.kinds import view_of
 from nescio.view.findings.reading import names_of, text_of, values_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["findings_report", "findings_table", "print_summary", "write_findings"]
 
 # Spreadsheets take a cell that begins with one of these for a formula (OWASP, CSV injection), wide forms included.
-_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def findings_table(findings: xr.Dataset) -> pd.DataFrame:
@@ -52,8 +53,8 @@ def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path
     """Write ``findings.nc`` (NetCDF4, everything) and ``findings.csv`` (:func:`findings_table`) into a folder.
 
     A crash or a full disk leaves each file old or new, never half. Attributes that NetCDF cannot hold become JSON; text
-    that UTF-8 cannot hold, such as part of a file name, is escaped. In the CSV file an apostrophe stands before a text
-    that a spreadsheet would take for a formula.
+    that UTF-8 cannot hold, such as part of a file name, is escaped. In the CSV file control characters are escaped, and
+    an apostrophe stands before a text that a spreadsheet would take for a formula.
 
     Returns:
         The paths of the two files.
@@ -116,8 +117,7 @@ def findings_report(
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table in which no text is a formula to a spreadsheet."""
     texts = {
-        # Of a line break by "\r" alone the csv module takes no notice, but readers do.
-        name: [_plain(text.replace("\r", "\\r")) for text in column.astype(str)]
+        name: [_plain(printable(text)) for text in column.astype(str)]
         for name, column in table.items()
         if column.dtype.kind not in "fiub"
     }
@@ -137,16 +137,24 @@ def _storable(findings: xr.Dataset) -> xr.Dataset:
     stored = findings.copy()
     for name, variable in findings.variables.items():
         if variable.dtype.kind in "OU":
-            text = [escaped(str(value)) for value in variable.values.ravel()]
+            text = [_encodable(str(value)) for value in variable.values.ravel()]
             stored[name] = (variable.dims, np.array(text, dtype=str).reshape(variable.shape), variable.attrs)
         stored[name].attrs = {str(k): _attribute(v) for k, v in variable.attrs.items()}
     stored.attrs = {str(k): _attribute(v) for k, v in findings.attrs.items()}
     return stored
 
 
+def _encodable(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return printable(text)
+    return text
+
+
 def _attribute(value: Any) -> Any:
     if isinstance(value, str):
-        return escaped(value)
+        return _encodable(value)
     if isinstance(value, int | float | np.number | np.ndarray) and not isinstance(value, bool):
         return value
     if isinstance(value, list | tuple) and value and all(type(v) in (int, float) for v in value):
