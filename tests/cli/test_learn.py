@@ -85,7 +85,7 @@ def test_an_agent_is_not_replaced_unasked(stage: Any, prior: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "needs a key technique"),
+        ("# nothing\n", "needs a key technique"),
         ('technique = "fake"\nlearn = 3\n', "must be a table"),
         ("=", "not valid TOML"),
     ],

@@ -44,7 +44,7 @@ def test_csv_gives_back_what_was_written(findings, synthetic, tmp_path):
     assert [f"probability[{c}]" in stored for c in synthetic.LABELS] == [True] * 4
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝"])
 def test_no_text_in_the_csv_file_is_a_formula_to_a_spreadsheet(findings, tmp_path, sign):
     few = findings.isel(measurement=[10, 11])
     few["measurement"] = [f"{sign}cmd|' /C calc'!A0", f"a{sign}b"]
@@ -62,11 +62,11 @@ def test_no_text_in_the_csv_file_is_a_formula_to_a_spreadsheet(findings, tmp_pat
 
 def test_control_characters_in_names_do_not_break_rows_of_the_csv_file(findings, tmp_path):
     few = findings.isel(measurement=[10, 11])
-    few["measurement"] = ["\ra\r=1", "\tb\nc"]
+    few["measurement"] = ["\ra\r=1", "b\nc"]
     _, path = view.write_findings(few, tmp_path)
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["name"] for row in rows] == ["\\ra\\r=1", "\\tb\\nc"]
+    assert [row["name"] for row in rows] == ["\\ra\\r=1", "b\nc"]
 
 
 def test_names_of_files_that_are_no_text_are_escaped(findings, tmp_path):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["findings_report", "findings_table", "print_summary", "write_findings"]
 
 # Spreadsheets take a cell that begins with one of these for a formula (OWASP, CSV injection), wide forms included.
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
 def findings_table(findings: xr.Dataset) -> pd.DataFrame:
@@ -53,8 +53,8 @@ def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path
     """Write ``findings.nc`` (NetCDF4, everything) and ``findings.csv`` (:func:`findings_table`) into a folder.
 
     A crash or a full disk leaves each file old or new, never half. Attributes that NetCDF cannot hold become JSON; text
-    that UTF-8 cannot hold, such as part of a file name, is escaped. In the CSV file control characters are escaped, and
-    an apostrophe stands before a text that a spreadsheet would take for a formula.
+    that UTF-8 cannot hold, such as part of a file name, is escaped. In the CSV file an apostrophe stands before a text
+    that a spreadsheet would take for a formula.
 
     Returns:
         The paths of the two files.
@@ -117,7 +117,8 @@ def findings_report(
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table in which no text is a formula to a spreadsheet."""
     texts = {
-        name: [_plain(printable(text)) for text in column.astype(str)]
+        # The csv module takes no notice of a line break by "\r" alone, but readers do.
+        name: [_plain(text.replace("\r", "\\r")) for text in column.astype(str)]
         for name, column in table.items()
         if column.dtype.kind not in "fiub"
     }
