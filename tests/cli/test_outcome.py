@@ -68,6 +68,23 @@ def test_warnings_become_notes_and_others_stay_warnings(capsys: pytest.CaptureFi
     assert capsys.readouterr().err == "note: the cache cannot be kept\n"
 
 
+def test_what_jax_says_of_its_cache_is_one_note(capsys: pytest.CaptureFixture[str]) -> None:
+    def verb() -> None:
+        for program in ("jit_one", "jit_two"):
+            warnings.warn(
+                f"Error writing persistent compilation cache entry for '{program}': OSError: [Errno 28] No space",
+                UserWarning,
+                stacklevel=1,
+            )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        guarded(verb, compiles=False)()
+    err = capsys.readouterr().err
+    assert err.startswith("note: compiled programs cannot be kept for the next time (Error writing")
+    assert err.count("\n") == 1
+
+
 def test_file_names_that_are_no_text_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     for tell in (say, note, report_error):
         tell(f"{ODD}.xy: two\nlines" if tell is not say else f"{ODD}.xy")

@@ -39,6 +39,7 @@ WAITING = 3
 INTERRUPTED = 130
 
 _Arguments = ParamSpec("_Arguments")
+_OF_THE_CACHE = "Error writing persistent compilation cache"
 
 
 def say(text: object) -> None:
@@ -126,15 +127,19 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 @contextmanager
 def _warnings_as_notes() -> Iterator[None]:
-    """Print Nescio's own warnings as notes, each once; others as Python does."""
+    """Print Nescio's own warnings as notes, and what JAX says of its cache as one; others as Python does."""
     with warnings.catch_warnings():
-        usual = warnings.showwarning
+        usual, told = warnings.showwarning, set[str]()
 
         def show(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
             if issubclass(category, NescioWarning):
                 note(message)
-            else:
+            elif not str(message).startswith(_OF_THE_CACHE):
                 usual(message, category, *more, **named)
+            elif not told:
+                # For every program one, where the disk is full.
+                told.add(_OF_THE_CACHE)
+                note(f"compiled programs cannot be kept for the next time ({message})")
 
         warnings.simplefilter("default", NescioWarning)
         warnings.showwarning = show

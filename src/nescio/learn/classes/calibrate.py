@@ -69,7 +69,9 @@ def calibrate(
     ranked = sizes.draws if draws is None else draws
     root = jax.random.key(learner.settings.training.seed)
     total = len(masks) * (sizes.scale_draws + ranked)
-    described = "calibrating" if masks == (None,) else f"calibrating {len(masks)} partial range(s)"
+    described = "calibrating"
+    if masks != (None,):
+        described += " a partial range" if len(masks) == 1 else f" {len(masks)} partial ranges"
     with track(described, total, enabled=progress) as advanced:
 
         def look(stream: int, n: int) -> list[_Seen]:
