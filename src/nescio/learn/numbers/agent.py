@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +20,13 @@ from nescio.learn.calibration import flagged_fraction
 from nescio.learn.checks import check_alpha, check_axis
 from nescio.learn.networks import VAE, shapes_of
 from nescio.learn.numbers.familiarity import Familiarity, fit_familiarity
+from nescio.learn.numbers.findings import Results, findings_of, interval_ends
 from nescio.learn.numbers.regression import Regression, blank_regression, fit_regression
 from nescio.learn.numbers.settings import NumberSettings
 from nescio.learn.storage import learned_identity, named_arrays, restore_arrays
 from nescio.learn.train import Checkpoint, interrupted_after
 from nescio.progress import track
-from nescio.signals import KNOWN, NOVEL, NUMBERS, UNREADABLE, simulated_measurements
+from nescio.signals import KNOWN, NOVEL, NUMBERS, simulated_measurements
 from nescio.techniques import NumberPrior
 
 __all__ = ["NumberAgent"]
@@ -39,8 +40,6 @@ _SHORT = 20_000
 _AT_ONCE = 8192
 _DRAWN_AT_ONCE = 1000
 _FRESH = 1000
-# Structures that a sentence names.
-_NAMED = 12
 # Measurements whose structures a report draws.
 _STRUCTURES_OF = 3
 _FAMILIAR = ("low", "span", "scale")
@@ -161,7 +160,7 @@ class NumberAgent:
         )
         signals, problems = self._checked(prepared)
         rows = np.flatnonzero([not problem for problem in problems])
-        results = _Results.empty(len(signals), len(self.known), signals.shape[1], self._latent_dimensions)
+        results = Results.empty(len(signals), len(self.known), signals.shape[1], self._latent_dimensions)
         shown = False if progress is None and len(signals) < _SHORT else progress
         with track("assessing", max(len(rows), 1), enabled=shown) as advanced:
             for start in range(0, len(rows), _AT_ONCE):
@@ -182,7 +181,18 @@ class NumberAgent:
                     results.reconstruction[some] = self.familiarity.reconstructed(signals[some])
                     results.latent[some] = self.familiarity.latent(signals[some])
                 advanced(len(some))
-        return self._findings(prepared, results, problems, alpha)
+        return findings_of(
+            prepared,
+            results,
+            problems,
+            prior=self.prior,
+            alpha=alpha,
+            attributes={
+                "level": self.regression.level,
+                "agent": self.identity,
+                "technique": self.prior.technique,
+            },
+        )
 
     def reference(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
         """Return findings on `n` fresh known signals, their numbers in ``truth`` (measurement, quantity).
@@ -253,7 +263,9 @@ class NumberAgent:
         everything = np.full(len(self.known), np.inf)
         if not self.prior.structures(-everything, everything):
             return []
-        low, high = _reach({name: findings[name].values for name in ("value", "low", "high", "systematic")})
+        low, high = interval_ends(
+            {name: findings[name].values for name in ("value", "low", "high", "systematic")}
+        )
         fits = findings["structures"].values != ""
         known, novel = (findings["verdict"].values == verdict for verdict in (KNOWN, NOVEL))
         rows = next(
@@ -356,95 +368,6 @@ class NumberAgent:
             change = np.abs(self.regression.moments(disturbed[:, number])[0] - mean)
             largest[cause] = np.maximum(largest.get(cause, change), change)
         return np.asarray(np.sqrt(sum((change**2 for change in largest.values()), np.zeros_like(mean))))
-
-    def _findings(
-        self, prepared: xr.Dataset, results: _Results, problems: Sequence[str], alpha: float
-    ) -> xr.Dataset:
-        assessed = np.array([not problem for problem in problems], bool)
-        novel = assessed & (results.p_value <= alpha)
-        axis = str(self.prior.axis.name)
-        both = ("measurement", "quantity")
-        reasons, structures = [], []
-        low, high = _reach(results.numbers)
-        for i in range(len(assessed)):
-            fitting = [one.name for one in self.prior.structures(low[i], high[i])] if assessed[i] else []
-            more = len(fitting) - _NAMED
-            structures.append("; ".join(fitting[:_NAMED]) + (f"; and {more} more" if more > 0 else ""))
-            reasons.append(self._reason(results, i, alpha) if assessed[i] else problems[i])
-        findings = (
-            prepared.drop_vars("problem", errors="ignore")
-            .assign({name: (both, values) for name, values in results.numbers.items()})
-            .assign(
-                p_value=("measurement", results.p_value),
-                reconstruction=(("measurement", axis), results.reconstruction),
-                latent=(("measurement", "latent_dimension"), results.latent),
-                verdict=(
-                    "measurement",
-                    np.where(assessed, np.where(novel, NOVEL, KNOWN), UNREADABLE).astype(str),
-                ),
-                reason=("measurement", np.array(reasons, dtype=object).astype(str)),
-                structures=("measurement", np.array(structures, dtype=object).astype(str)),
-            )
-            .assign_coords(
-                quantity=list(self.known),
-                quantity_units=("quantity", [one.units for one in self.prior.quantities]),
-                quantity_long_name=("quantity", [one.long_name for one in self.prior.quantities]),
-                latent_dimension=np.arange(results.latent.shape[1]),
-            )
-        )
-        findings["p_value"].attrs = {"long_name": "p-value (share of known measurements at least as strange)"}
-        findings.attrs |= {
-            "kind": NUMBERS,
-            "alpha": alpha,
-            "level": self.regression.level,
-            "agent": self.identity,
-            "technique": self.prior.technique,
-        }
-        return findings
-
-    def _reason(self, results: _Results, i: int, alpha: float) -> str:
-        p = float(results.p_value[i])
-        if np.isnan(p):
-            return "this agent has no novelty detector, so whether the numbers hold is not known"
-        if p <= alpha:
-            return f"unlike the training signals (p = {p:.2g}, at most {alpha:g}): the numbers may not hold"
-        half = 0.5 * (results.numbers["high"][i] - results.numbers["low"][i])
-        unsure = [
-            name
-            for name, error, width in zip(self.known, results.numbers["systematic"][i], half, strict=True)
-            if error > width
-        ]
-        text = f"no stranger than known measurements (p = {p:.2g})"
-        if unsure:
-            text += f"; errors of measurement change {', '.join(unsure)} by more than the interval"
-        return text
-
-
-@dataclass(frozen=True)
-class _Results:
-    """Arrays with a row for each measurement, NaN where it was not assessed."""
-
-    numbers: dict[str, Floats]
-    """By name, each of shape (n, quantities)."""
-    p_value: Floats
-    reconstruction: NDArray[np.float32]
-    latent: Floats
-
-    @classmethod
-    def empty(cls, n: int, quantities: int, points: int, latent: int) -> _Results:
-        names = ("value", "aleatoric", "epistemic", "systematic", "low", "high")
-        return cls(
-            {name: np.full((n, quantities), np.nan) for name in names},
-            np.full(n, np.nan),
-            np.full((n, points), np.nan, np.float32),
-            np.full((n, latent), np.nan),
-        )
-
-
-def _reach(numbers: Mapping[str, Floats]) -> tuple[Floats, Floats]:
-    """Return the ends of intervals that include the systematic error."""
-    half = np.hypot(0.5 * (numbers["high"] - numbers["low"]), numbers["systematic"])
-    return numbers["value"] - half, numbers["value"] + half
 
 
 def _familiarity(
