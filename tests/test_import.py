@@ -27,6 +27,7 @@ def loaded_by(code: str) -> set[str]:
         "import nescio.studies, nescio.studies.demos, nescio.explore",
         "from nescio.cli import main as nescio\n" + HELP.format("['nescio', '--help']"),
         "from nescio.cli import main as nescio\n" + HELP.format("['nescio', 'assess', '--help']"),
+        "from nescio.cli import main as nescio\n" + HELP.format("['nescio', 'doctor', '--help']"),
     ],
 )
 def test_nothing_heavy_is_loaded_before_it_is_used(code: str) -> None:

@@ -99,8 +99,8 @@ def _panel(axes: Axes, findings: xr.Dataset, i: int, grid: NDArray[np.float64]) 
 
 def signal_label(findings: xr.Dataset) -> str:
     """Return what the signals are, for an axis."""
-    told = findings["intensity"].attrs
-    return axis_label(findings, "intensity").removesuffix(" (1)") if told else "intensity (scaled)"
+    described = findings["intensity"].attrs
+    return axis_label(findings, "intensity").removesuffix(" (1)") if described else "intensity (scaled)"
 
 
 def _title(findings: xr.Dataset, i: int) -> str:
