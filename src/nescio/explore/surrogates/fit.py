@@ -21,8 +21,8 @@ __all__ = ["ROUNDING", "Data", "Fit", "Model", "OutputFit", "Support", "given", 
 
 Floats = NDArray[np.float64]
 
-INDUCING = 512
-"""Inducing points of a sparse model, with room for candidates that are only imagined as measured."""
+INDUCING = EXACT
+"""Inducing points of a sparse model: as many as the exact model takes measurements."""
 
 # Values that differ by less than this, relatively, are all the same.
 ROUNDING = 1e-9
@@ -139,10 +139,9 @@ def given(
         return condition(parameters, measured, data.target, data.mask, positioned), support
     # By the kernel of one member for all: their embeddings differ little.
     first = jax.tree.map(lambda leaf: leaf[0], parameters)
-    chosen, kept = (
-        np.asarray(part) for part in choose_inducing(first, measured, data.mask, positioned[0], size=INDUCING)
-    )
-    index, mask = np.where(kept > 0, data.index[chosen], 0), kept
+    chosen, kept = choose_inducing(first, measured, data.mask, positioned[0], size=INDUCING)
+    mask = np.array(kept)
+    index = np.where(mask > 0, data.index[np.asarray(chosen)], 0)
     if len(imagined):
         last = slice(INDUCING - len(imagined), INDUCING)
         index[last], mask[last] = imagined, 1.0
