@@ -12,7 +12,7 @@ import pytest
 from nescio.configuration import read_toml
 from nescio.errors import ConfigurationError, FileError, MeasurementError, NescioError
 from nescio.explore import read_settings
-from nescio.learn import open_agent
+from nescio.learn import load_agent
 from nescio.microscopy import read_image
 from nescio.trace import Trace
 from nescio.xas import read_feff_path, read_feff_phases, read_spectra, spectra_dataset
@@ -52,7 +52,7 @@ READERS = {
     "trace.sqlite": lambda path: Trace.open(path, read_only=True),
     "feff0001.dat": read_feff_path,
     "phase.pad": in_folder("phase.pad", read_feff_phases),
-    "agent.json": in_folder("agent.json", open_agent),
+    "agent.json": in_folder("agent.json", load_agent),
 }
 
 
