@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, StructureError
+from nescio.files import file_content
 
 __all__ = [
     "Site",
@@ -283,15 +284,7 @@ def read_structure(
 
 
 def _read_block(path: Path) -> tuple[str, gemmi.SmallStructure]:
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise FileError(f"{path}: larger than {_LARGEST_FILE // 1_000_000} MB, not a structure's CIF")
-        raw = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise FileError(f"{path}: {reason}") from None
-    if not raw.strip():
-        raise FileError(f"{path}: empty file, a CIF was expected")
+    raw = file_content(path, _LARGEST_FILE)
     if b"\0" in raw:
         raise FileError(f"{path}: not a text file, a CIF was expected")
     try:
