@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nescio import __version__
 from nescio.cli.measurements import expand, read_and_prepare
 from nescio.cli.outcome import INCOMPLETE, report_error
 from nescio.files import usable_folder
+from nescio.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from nescio.lazy import attach
 
 if TYPE_CHECKING:
-    from nescio.explore.candidates import Candidates
+    from nescio.explore.candidates import (
+        Candidates,
+        FeatureSettings,
+    )
     from nescio.explore.experiment import (
         Experiment,
         Measured,
@@ -21,29 +24,88 @@ if TYPE_CHECKING:
         resumable,
         resume_command,
         run_status,
+        with_model,
     )
-    from nescio.explore.settings import ExploreSettings, read_settings
+    from nescio.explore.policies import (
+        Coverage,
+        ExpectedImprovement,
+        Policy,
+        Random,
+        UpperConfidenceBound,
+        View,
+        choose,
+    )
+    from nescio.explore.scalarizers import (
+        BandIntegral,
+        CurveScalarizer,
+        Output,
+        Scalar,
+        Scalarizer,
+        integral_weights,
+        noise_sd,
+        product,
+        scalarize,
+        selected,
+        stated_unit,
+        value_weights,
+    )
+    from nescio.explore.settings import (
+        ExploreSettings,
+        read_settings,
+    )
+    from nescio.explore.surrogates import (
+        Fit,
+        Surrogate,
+        SurrogateSettings,
+    )
 
 __all__ = [
+    "BandIntegral",
     "Candidates",
+    "Coverage",
+    "CurveScalarizer",
+    "ExpectedImprovement",
     "Experiment",
     "ExploreSettings",
+    "FeatureSettings",
+    "Fit",
     "Measured",
     "Next",
     "Observer",
+    "Output",
+    "Policy",
+    "Random",
+    "Scalar",
+    "Scalarizer",
+    "Surrogate",
+    "SurrogateSettings",
+    "UpperConfidenceBound",
+    "View",
     "build_act",
+    "choose",
     "drive",
+    "integral_weights",
+    "noise_sd",
     "open_experiment",
+    "product",
     "read_settings",
     "resumable",
     "resume_command",
     "run_status",
+    "scalarize",
+    "selected",
+    "stated_unit",
+    "value_weights",
+    "with_model",
 ]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "candidates": ["Candidates"],
+        "candidates": [
+            "Candidates",
+            "FeatureSettings",
+        ],
         "experiment": [
             "Experiment",
             "Measured",
@@ -55,7 +117,39 @@ __getattr__, __dir__ = attach(
             "resumable",
             "resume_command",
             "run_status",
+            "with_model",
         ],
-        "settings": ["ExploreSettings", "read_settings"],
+        "policies": [
+            "Coverage",
+            "ExpectedImprovement",
+            "Policy",
+            "Random",
+            "UpperConfidenceBound",
+            "View",
+            "choose",
+        ],
+        "scalarizers": [
+            "BandIntegral",
+            "CurveScalarizer",
+            "Output",
+            "Scalar",
+            "Scalarizer",
+            "integral_weights",
+            "noise_sd",
+            "product",
+            "scalarize",
+            "selected",
+            "stated_unit",
+            "value_weights",
+        ],
+        "settings": [
+            "ExploreSettings",
+            "read_settings",
+        ],
+        "surrogates": [
+            "Fit",
+            "Surrogate",
+            "SurrogateSettings",
+        ],
     },
 )

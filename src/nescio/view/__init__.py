@@ -36,14 +36,16 @@ from nescio.view.numbers import (
     structures_in_space,
     training_space,
 )
-from nescio.view.numbers_report import numbers_report
+from nescio.view.numbers_assessment import numbers_report
 from nescio.view.patterns import measured_against_reconstructed, most_novel
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
-from nescio.view.style import figure_png
+from nescio.view.style import MEASURED, MODEL, figure_png, new_figure, plain, styled
 from nescio.view.tables import findings_table, print_summary, write_findings
 from nescio.view.wafer import wafer_map
 
 __all__ = [
+    "MEASURED",
+    "MODEL",
     "Cards",
     "Details",
     "LiveView",
@@ -71,11 +73,13 @@ __all__ = [
     "measured_places",
     "model_history",
     "most_novel",
+    "new_figure",
     "numbers_against_truth",
     "numbers_of_measurements",
     "numbers_report",
     "p_value_uniformity",
     "place_text",
+    "plain",
     "predicted_maps",
     "predicted_share",
     "prediction_against_measurement",
@@ -86,6 +90,7 @@ __all__ = [
     "signals_among_known",
     "signals_on_map",
     "structures_in_space",
+    "styled",
     "survey_image",
     "time_spent",
     "training_history",

@@ -17,7 +17,16 @@ from nescio.files import write_atomically
 from nescio.progress import Advance, track
 from nescio.view.style import figure_png
 
-__all__ = ["Cards", "Details", "Picture", "Section", "Table", "Text", "write_report"]
+__all__ = [
+    "Block",
+    "Cards",
+    "Details",
+    "Picture",
+    "Section",
+    "Table",
+    "Text",
+    "write_report",
+]
 
 
 @dataclass(frozen=True)

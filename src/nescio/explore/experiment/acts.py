@@ -41,6 +41,7 @@ __all__ = [
     "Step",
     "Stop",
     "Undo",
+    "accepted_act",
     "build_act",
 ]
 

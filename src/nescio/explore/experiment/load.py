@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nescio import __version__
 from nescio.errors import FileError, TraceError
 from nescio.explore.candidates import Candidates, inside_any, outside
 from nescio.explore.experiment.acts import accepted_act, build_act
@@ -22,6 +21,7 @@ from nescio.explore.scalarizers import Scalar, Scalarizer
 from nescio.explore.settings import ExploreSettings, Goal
 from nescio.explore.stopping import Snapshot
 from nescio.trace import (
+    ENDINGS,
     Act,
     ActOutcome,
     Decision,
@@ -32,11 +32,19 @@ from nescio.trace import (
     ScalarizerRecord,
     Trace,
 )
+from nescio.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["begin_trace", "read_candidates", "read_state", "seconds_between", "snapshot_of"]
+__all__ = [
+    "begin_trace",
+    "read_candidates",
+    "read_state",
+    "scalarizer_record",
+    "seconds_between",
+    "snapshot_of",
+]
 
 _FILE = "trace.sqlite"
 
@@ -93,7 +101,7 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
 
 
 def _remove(database: Path) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    for suffix in ("", *ENDINGS):
         # A file that cannot be removed shows when the record is written.
         with suppress(OSError):
             database.with_name(database.name + suffix).unlink(missing_ok=True)

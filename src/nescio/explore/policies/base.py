@@ -14,7 +14,7 @@ from pydantic import SerializeAsAny
 from nescio.configuration import Settings
 from nescio.registry import Kinds
 
-__all__ = ["POLICIES", "AnyPolicy", "Policy", "View", "build_policy"]
+__all__ = ["POLICIES", "AnyPolicy", "Floats", "Policy", "View", "build_policy"]
 
 Floats = NDArray[np.float64]
 

@@ -24,7 +24,7 @@ from nescio.microscopy.images import positions_of
 from nescio.microscopy.read.choosing import chosen
 from nescio.microscopy.read.colour import colour_field, is_colour
 from nescio.microscopy.read.fields import MAX_BYTES, Field
-from nescio.microscopy.read.hdf5 import fields_of, is_hyperspy
+from nescio.microscopy.read.hdf5 import hdf5_fields, is_hyperspy
 from nescio.microscopy.read.hyperspy import HYPERSPY_SUFFIXES, hyperspy_fields
 from nescio.microscopy.read.image_form import image_form, is_image
 from nescio.microscopy.read.lines import with_lines
@@ -222,7 +222,7 @@ def _opened(path: Path) -> Iterator[list[Field]]:
         with opened_hdf5(source) as file:
             hyperspy = is_hyperspy(file)
             if not hyperspy:
-                yield fields_of(file)
+                yield hdf5_fields(file)
                 return
         with hyperspy_fields(source, path, reader="HSPY") as fields:
             yield fields
@@ -233,7 +233,7 @@ def _opened(path: Path) -> Iterator[list[Field]]:
         return
     if suffix in _HDF5_SUFFIXES:
         with opened_hdf5(source) as file:
-            yield fields_of(file)
+            yield hdf5_fields(file)
     elif kind is FileKind.NPZ or suffix == ".npz":
         arrays = npz_arrays(source, kinds=_KINDS)
         fields = [_plain(name, values, source) for name, values in arrays.items()]

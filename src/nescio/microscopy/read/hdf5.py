@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +24,16 @@ def is_hyperspy(file: Hdf5) -> bool:
     return text_attribute(file.root, "file_format").lower() == "hyperspy"
 
 
-@contextmanager
-def hdf5_fields(source: Source) -> Iterator[list[Field]]:
-    """Give the arrays of an HDF5 file; they can be read while the block lasts.
+def hdf5_fields(file: Hdf5) -> list[Field]:
+    """Return the arrays of an open HDF5 file, which can be read as long as it is open.
 
     Axes are those that an NXdata names, else the dimension scales of a dataset, as NSID and netCDF write them, or the
     dimensions of EMD; else lines of as many points beside it. The default NXdata is preferred. Packed numbers are
     unpacked (:mod:`nescio.microscopy.read.packing`).
 
     Raises:
-        FileError: The file is damaged, or refers to other files.
+        FileError: An attribute or a table that describes an array is impossible.
     """
-    with opened_hdf5(source) as file:
-        yield list(fields_of(file))
-
-
-def fields_of(file: Hdf5) -> list[Field]:
-    """Return the arrays of an open HDF5 file; see :func:`hdf5_fields`."""
     import h5py
 
     default = default_data(file.root)

@@ -19,6 +19,21 @@ from numpy.typing import NDArray
 from nescio.view.exploration.reading import Floats, Plane, numbers, words
 from nescio.view.style import RASTERISED_ABOVE, ClassStyle, plain
 
+__all__ = [
+    "BEST",
+    "OFFERED",
+    "Grid",
+    "colours_of",
+    "draw_image",
+    "draw_map",
+    "draw_measured",
+    "frame",
+    "image_extent",
+    "origin_handles",
+    "origin_styles",
+    "ring_best",
+]
+
 OFFERED = "#BBBBBB"
 """Of candidates that were not measured."""
 NOWHERE = "#E4E4E4"

@@ -11,7 +11,31 @@ from numpy.typing import NDArray
 from nescio.errors import MeasurementError
 from nescio.view.style import plain
 
-__all__ = ["place_text"]
+__all__ = [
+    "Floats",
+    "Plane",
+    "act_steps",
+    "best_measurements",
+    "column",
+    "coordinate_label",
+    "coordinate_names",
+    "decided",
+    "duration_text",
+    "measured_candidates",
+    "measured_of",
+    "minimised",
+    "number_text",
+    "numbers",
+    "on_image",
+    "output_label",
+    "output_number",
+    "outputs",
+    "place_text",
+    "typical_measurements",
+    "unit_of",
+    "usable",
+    "words",
+]
 
 Floats = NDArray[np.float64]
 
