@@ -37,7 +37,7 @@ from nescio.signals import with_notes
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["IMAGE_PATTERNS", "read_image", "read_spectrum_image"]
+__all__ = ["IMAGE_PATTERNS", "opened_fields", "read_image", "read_spectrum_image"]
 
 _HDF5_SUFFIXES = (".nxs", ".nx", ".h5", ".hdf5", ".hdf", ".hf5", ".nc")
 _KINDS = "iufcUSb"
@@ -86,7 +86,7 @@ def read_image(
     """
     path = Path(path)
     names = [image] if isinstance(image, str) else list(image)
-    with _opened(path) as fields:
+    with opened_fields(path) as fields:
         found = _chosen_images(path, fields, names, luminance)
         dataset = image_form(
             path,
@@ -110,7 +110,9 @@ def read_spectrum_image(
     dimensions: Sequence[str] = (),
     pixel_size: float | tuple[float, float] | None = None,
     unit: str | None = None,
+    channels: Sequence[str] = (),
     luminance: bool = False,
+    missing: bool = False,
 ) -> xr.Dataset:
     """Read spectra on a grid, or at listed places, and the image that they were measured in if the file has one.
 
@@ -126,7 +128,9 @@ def read_spectrum_image(
         dimensions: Names of the other dimensions, where the file does not say.
         pixel_size: Of the image, as in :func:`read_image`; where no image is read, the distance of neighbouring places.
         unit: Of `pixel_size`.
+        channels: Of the image, as in :func:`read_image`.
         luminance: As in :func:`read_image`.
+        missing: Of the image, as in :func:`read_image`.
 
     Returns:
         ``spectra`` (candidate, ...), with the coordinates of a spectrum; NaN where nothing was measured. ``position``
@@ -139,14 +143,22 @@ def read_spectrum_image(
         MissingExtraError: As in :func:`read_image`.
     """
     path = Path(path)
-    with _opened(path) as fields:
+    with opened_fields(path) as fields:
         found = chosen(path, fields, spectra, _may_be_spectra, "spectra", _SPECTRA_NAMES)
         others = [field for field in fields if field is not found]
         names = [image] if isinstance(image, str) else list(image or ())
         shown, notes = ([], []) if image is None else _overview(path, others, names, luminance)
-        overview = (
-            image_form(path, shown, asked=any(names), pixel_size=pixel_size, unit=unit) if shown else None
-        )
+        overview = None
+        if shown:
+            overview = image_form(
+                path,
+                shown,
+                asked=any(names),
+                pixel_size=pixel_size,
+                unit=unit,
+                channels=channels,
+                missing=missing,
+            )
         dataset = spectra_form(
             path,
             found,
@@ -212,8 +224,17 @@ def _left_out(path: Path, fields: Sequence[Field], taken: Sequence[Field]) -> li
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[list[Field]]:
-    """Give the arrays of a file, its kind told by its content where that is telling, else by its extension."""
+def opened_fields(path: Path, *, everything: bool = False) -> Iterator[list[Field]]:
+    """Give the arrays of a file, its kind told by its content where that is telling, else by its extension.
+
+    Args:
+        path: The file.
+        everything: Whether arrays that are but axes of others are given, too.
+
+    Raises:
+        FileError: The file is missing, of an unknown kind, damaged or too large.
+        MissingExtraError: Its kind needs a library that is not installed.
+    """
     suffix = suffix_of(path)
     source = read_source(path, MAX_BYTES)
     kind = file_kind(source.content)
@@ -222,7 +243,7 @@ def _opened(path: Path) -> Iterator[list[Field]]:
         with opened_hdf5(source) as file:
             hyperspy = is_hyperspy(file)
             if not hyperspy:
-                yield hdf5_fields(file)
+                yield hdf5_fields(file, everything=everything)
                 return
         with hyperspy_fields(source, path, reader="HSPY") as fields:
             yield fields
@@ -233,7 +254,7 @@ def _opened(path: Path) -> Iterator[list[Field]]:
         return
     if suffix in _HDF5_SUFFIXES:
         with opened_hdf5(source) as file:
-            yield hdf5_fields(file)
+            yield hdf5_fields(file, everything=everything)
     elif kind is FileKind.NPZ or suffix == ".npz":
         arrays = npz_arrays(source, kinds=_KINDS)
         fields = [_plain(name, values, source) for name, values in arrays.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nescio.files import Hdf5, Source, default_data, groups_below, member, opened_hdf5
+from nescio.files import Hdf5, default_data, groups_below, member
 from nescio.microscopy.read.colour import colour_field
 from nescio.microscopy.read.fields import MAX_VALUES, Field
 from nescio.microscopy.read.lines import with_lines
@@ -24,12 +24,16 @@ def is_hyperspy(file: Hdf5) -> bool:
     return text_attribute(file.root, "file_format").lower() == "hyperspy"
 
 
-def hdf5_fields(file: Hdf5) -> list[Field]:
+def hdf5_fields(file: Hdf5, *, everything: bool = False) -> list[Field]:
     """Return the arrays of an open HDF5 file, which can be read as long as it is open.
 
     Axes are those that an NXdata names, else the dimension scales of a dataset, as NSID and netCDF write them, or the
     dimensions of EMD; else lines of as many points beside it. The default NXdata is preferred. Packed numbers are
     unpacked (:mod:`nescio.microscopy.read.packing`).
+
+    Args:
+        file: The file.
+        everything: Whether scales of dimensions are given as arrays of their own, too.
 
     Raises:
         FileError: An attribute or a table that describes an array is impossible.
@@ -43,7 +47,7 @@ def hdf5_fields(file: Hdf5) -> list[Field]:
             node = member(group, name)
             if not isinstance(node, h5py.Dataset) or not node.shape or node.dtype.kind not in "iufcbV":
                 continue
-            if node.is_scale and len(node.shape) == 1:
+            if node.is_scale and len(node.shape) == 1 and not everything:
                 continue
             if is_usid(file, node):
                 fields.append(usid_field(file, node))
