@@ -14,8 +14,6 @@ from nescio.errors import FileError
 __all__ = ["Packing", "packing_of"]
 
 _NUMERIC = "iufb"
-_MANTISSA = 2**23
-"""Numbers that a float32 tells apart."""
 
 
 class Packing(NamedTuple):
@@ -30,6 +28,8 @@ class Packing(NamedTuple):
     """Stored numbers beyond these stand for none."""
     stored_as: np.dtype[np.generic] | None = None
     """How the bytes are to be taken, where not as their type says."""
+    single: bool = False
+    """Whether scale and offset are of single precision, which is what the unpacked numbers have."""
 
     def unpacked(self, stored: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """Return the numbers; NaN where they are missing, and as they are where nothing is packed or missing."""
@@ -64,13 +64,10 @@ class Packing(NamedTuple):
         return absent if absent is not None and absent.any() else None
 
     def _precision(self, dtype: np.dtype[Any]) -> type[np.floating]:
-        """Return float32 where it holds every number that can be stored, else float64."""
-        if dtype.kind == "f":
-            return (
-                np.float32 if dtype.itemsize <= 4 and self.scale == 1.0 and self.offset == 0.0 else np.float64
-            )
-        largest = abs(self.offset) / abs(self.scale) + 2.0 ** (8 * dtype.itemsize)
-        return np.float32 if largest < _MANTISSA else np.float64
+        """Return the type of the unpacked numbers: float32 where that is stated, or holds all that can be stored."""
+        if self.scale == 1.0 and self.offset == 0.0:
+            return np.float32 if dtype == np.float32 or dtype.itemsize <= 2 else np.float64
+        return np.float32 if self.single else np.float64
 
 
 def packing_of(where: str, dtype: np.dtype[Any], attribute: Callable[[str], Any]) -> Packing:
@@ -123,6 +120,11 @@ def packing_of(where: str, dtype: np.dtype[Any], attribute: Callable[[str], Any]
         low,
         high,
         stored_as,
+        all(
+            np.asarray(attribute(name)).dtype == np.float32
+            for name, found in (("scale_factor", scale), ("add_offset", offset))
+            if found
+        ),
     )
 
 

@@ -72,9 +72,9 @@ _SPECTRAL = frozenset(
 """Words that tell a spectrum's axis even where its unit is a length."""
 _CHANNELS = frozenset(("channel", "channels", "c"))
 _DIRECTIONS: dict[str, Direction] = {
-    **dict.fromkeys(("x", "xaxis", "column", "columns", "col", "cols", "width"), "x"),
-    **dict.fromkeys(("y", "yaxis", "row", "rows", "height", "line", "lines"), "y"),
-    **dict.fromkeys(("z", "depth"), "z"),
+    **dict.fromkeys(("x", "xaxis", "kx", "qx", "gx", "dx", "column", "columns", "col", "cols", "width"), "x"),
+    **dict.fromkeys(("y", "yaxis", "ky", "qy", "gy", "dy", "row", "rows", "height", "line", "lines"), "y"),
+    **dict.fromkeys(("z", "zaxis", "depth"), "z"),
 }
 _PLACES = frozenset(
     ("candidate", "candidates", "place", "places", "position", "positions", "site", "spot", "spots")
