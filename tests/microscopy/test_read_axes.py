@@ -243,7 +243,7 @@ def test_an_image_and_its_grid_in_different_units_are_brought_together(tmp_path)
                 "image",
                 {"y": np.arange(9) * 0.01, "x": 0.02 + np.arange(12) * 0.01},
                 "um",
-                CUBE.ravel()[:108].reshape(9, 12),
+                pixels,
             ),
             ("grid", VALUES, None, CUBE),
         ):

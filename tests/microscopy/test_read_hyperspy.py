@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from tests.microscopy.grids import CUBE, same, write_hyperspy, write_signals
 
 from nescio.errors import FileError, MissingExtraError
 from nescio.microscopy import read_image, read_spectrum_image
 from nescio.microscopy.read import hyperspy, hyperspy_worker
 from nescio.microscopy.read.roles import axis_role, flagged_roles
 from nescio.signals import notes_of
-from tests.microscopy.grids import CUBE, same, write_hyperspy, write_signals
 
 pytestmark = pytest.mark.usefixtures("unprobed")
 

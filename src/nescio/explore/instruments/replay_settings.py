@@ -163,5 +163,5 @@ def _is_table(value: object) -> bool:
 
 def _own_names(grid: xr.Dataset, spectra: xr.DataArray) -> list[str]:
     """Return the names of coordinates that belong to the spectra alone."""
-    kept = {*grid.drop_vars("spectra").dims}
+    kept = {dim for name, variable in grid.data_vars.items() if name != "spectra" for dim in variable.dims}
     return [str(name) for name in spectra.coords if not {*spectra[name].dims} & (kept - {"candidate"})]

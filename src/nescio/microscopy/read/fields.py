@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,8 +91,10 @@ class Field:
     """Whether the file itself shows it as images, one for each point of the other dimensions."""
     colour: bool = False
     """Whether it is a picture in colour, shape (y, x); `read` gives its luminance."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """Sentences on what was assumed, changed or left out."""
+    marks: str = ""
+    """A sentence where the file's marks of places contradict the names; it matters where spectra are read."""
     contradiction: str = ""
     """Why its axes are not known, where the file tells different things; it can be read with options only."""
 

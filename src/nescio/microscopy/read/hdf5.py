@@ -80,4 +80,5 @@ def _field(file: Hdf5, node: Any, form: Form, preferred: bool) -> Field:
         coordinates=form.coordinates,
         stack=form.stack,
         notes=form.notes,
+        marks=form.marks,
     )

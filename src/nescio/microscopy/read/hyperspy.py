@@ -203,7 +203,7 @@ def _field(source: Source, folder: Path, name: str, signal: dict[str, Any]) -> F
         _marks([axis["navigate"] for axis in described], signal["record_by"]),
     )
     quantity = signal["quantity"].partition("(")[2].rstrip(") ")
-    field = Field(
+    return Field(
         name,
         shape,
         dtype,
@@ -212,8 +212,8 @@ def _field(source: Source, folder: Path, name: str, signal: dict[str, Any]) -> F
         unit=quantity,
         budget=source.budget,
         stack=stack,
+        marks=f"{name} {contradiction}" if contradiction else "",
     )
-    return field.with_notes(f"{name} {contradiction}" if contradiction else "")
 
 
 def _marks(navigate: Sequence[bool | None], record_by: str) -> list[bool]:

@@ -77,8 +77,8 @@ def nexus_form(file: Hdf5, group: Any, name: str, node: Any) -> Form | None:
             coordinates.append(coordinate)
     found = tuple(axis or Axis() for axis in axes)
     flagged, stack, note_of_marks = _interpreted(found, interpretation)
-    notes += [note_of_marks] if note_of_marks else []
-    return Form(flagged, tuple(coordinates), tuple(notes), shown, stack)
+    marks = f"interpretation of {name} {note_of_marks}" if note_of_marks else ""
+    return Form(flagged, tuple(coordinates), tuple(notes), shown, stack, marks=marks)
 
 
 def _listed(value: Any) -> list[str]:

@@ -39,6 +39,8 @@ class Form(NamedTuple):
     """Whether it is what its group is there to show."""
     stack: bool = False
     colour: bool = False
+    marks: str = ""
+    """As of :class:`Field`."""
 
 
 def text_attribute(node: Any, name: str) -> str:

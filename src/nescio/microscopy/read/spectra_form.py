@@ -111,7 +111,7 @@ def spectra_form(
         attrs={"source": str(path)},
     )
     dataset = dataset.assign(spectra=spectra)
-    notes = [f"{path}: {note}" for note in (*field.notes, *found.notes, *unused)]
+    notes = [f"{path}: {note}" for note in (*field.notes, field.marks, *found.notes, *unused) if note]
     if image is not None:
         dataset = dataset.merge(image, combine_attrs="override")
         notes = [*notes_of(image), *notes]

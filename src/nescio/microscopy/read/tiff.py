@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,9 +140,18 @@ def _page(source: Source, tags: Any, number: int) -> _Page:
         int(_first(tags, 262, 1)),
         int(_first(tags, 284, 1)),
         int(_first(tags, 259, 1)),
-        str(tags.get(270, "")),
+        _description(tags),
         (_ratio(tags, 283), _ratio(tags, 282)),
     )
+
+
+def _description(tags: Any) -> str:
+    """Return the description, which Pillow decodes as Latin-1 and programs write in UTF-8."""
+    text = str(tags.get(270, ""))
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _all(tags: Any, tag: int, default: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -316,20 +324,19 @@ def _ome(source: Source, page: _Page) -> tuple[tuple[Axis, Axis], tuple[str, ...
 
 def _stack(source: Source, fields: list[Field], axes: tuple[Axis, Axis], names: tuple[str, ...]) -> Field:
     """Return all pages as one array (page, y, x): spectra, or an image where it is asked for by this name."""
-    first = fields[0]
+    pages, first = tuple(fields), fields[0]
     labels = names if len(names) == len(fields) and len({*names}) == len(names) and all(names) else ()
 
     def read() -> npt.NDArray[np.generic]:
-        source.spend(len(fields) * math.prod(first.shape) * 8, "all pages")
-        return np.stack([field.read() for field in fields])
+        source.spend(len(pages) * math.prod(first.shape) * 8, "all pages")
+        return np.stack([field.read() for field in pages])
 
-    reading: Callable[[], npt.NDArray[np.generic]] = read
     return Field(
         "pages",
         (len(fields), *first.shape),
         first.dtype,
         (Axis("page", role="signal", labels=labels), *axes),
-        reading,
+        read,
         budget=source.budget,
         notes=first.notes,
     )
