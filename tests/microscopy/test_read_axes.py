@@ -14,6 +14,7 @@ from tests.microscopy.grids import (
     VALUES,
     X,
     Y,
+    ordered,
     same,
     write_emd,
     write_netcdf,
@@ -38,6 +39,20 @@ def test_nexus_of_every_age_in_any_order_is_the_same_grid(tmp_path, order, how):
 def test_netcdf_and_emd_in_any_order_are_the_same_grid(tmp_path, order):
     same(read_spectrum_image(write_netcdf(tmp_path / "a.nc", order)))
     same(read_spectrum_image(write_emd(tmp_path / "a.h5", order)))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_netcdf_3_is_read_alike(tmp_path, order):
+    array = xr.DataArray(
+        ordered(order), {name: (name, VALUES[name], {"units": UNITS[name]}) for name in order}, order
+    )
+    packed = {"dtype": "int32", "scale_factor": 1e-8, "_FillValue": -(2**31)}
+    array.to_dataset(name="spectra").to_netcdf(
+        tmp_path / "a.nc", engine="scipy", encoding={"spectra": packed}
+    )
+    found = read_spectrum_image(tmp_path / "a.nc")
+    np.testing.assert_allclose(found["spectra"], CUBE.reshape(20, 6), atol=1e-8)
+    same(found.assign(spectra=found["spectra"].copy(data=CUBE.reshape(20, 6))))
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -158,7 +158,7 @@ def read_as(tmp_path, monkeypatch):
     def read(reader, how, **options):
         path = tmp_path / "map.wdf"
         path.write_bytes(b"WDF1")
-        monkeypatch.setattr(hyperspy_worker, "_guard", lambda _: None)
+        monkeypatch.setattr(hyperspy_worker, "guard_files", lambda _: None)
         monkeypatch.setattr(hyperspy_worker, "import_module", lambda _: reader)
         monkeypatch.setattr(
             hyperspy, "answer_apart", lambda _, request, *__, **___: hyperspy_worker._read(request, b"")

@@ -152,7 +152,8 @@ class Field:
         if not 0 < count <= most:
             raise FileError(f"{path}: {self.name} has shape {self.shape}; needs 1 to {most} numbers")
         values = self.read()
-        exact = values.dtype == np.float32 or values.dtype.itemsize < 4
+        # In either order of bytes.
+        exact = values.dtype.itemsize < 4 or values.dtype.newbyteorder("=") == np.float32
         wanted = np.dtype(np.float32 if exact else np.float64)
         if self.budget is not None and values.dtype != wanted:
             self.budget.spend(wanted.itemsize * count, self.name)

@@ -28,10 +28,12 @@ from nescio.microscopy.read.hdf5 import hdf5_fields, is_hyperspy
 from nescio.microscopy.read.hyperspy import HYPERSPY_SUFFIXES, hyperspy_fields
 from nescio.microscopy.read.image_form import image_form, is_image
 from nescio.microscopy.read.lines import with_lines
+from nescio.microscopy.read.netcdf3 import is_netcdf3, netcdf3_fields
 from nescio.microscopy.read.pictures import PICTURE_SUFFIXES, picture_fields
 from nescio.microscopy.read.places import listed_places
 from nescio.microscopy.read.spectra_form import is_spectra, spectra_form
 from nescio.microscopy.read.units import converted
+from nescio.microscopy.read.zspy import zspy_fields
 from nescio.signals import with_notes
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ _IMAGE_NAMES = ("image", "survey", "overview")
 _SPECTRA_NAMES = ("spectra", "spectrum", "loops", "curves")
 
 IMAGE_PATTERNS: tuple[str, ...] = tuple(
-    f"*{suffix}" for suffix in (".npz", ".npy", *_HDF5_SUFFIXES, *PICTURE_SUFFIXES, *HYPERSPY_SUFFIXES)
+    f"*{suffix}"
+    for suffix in (".npz", ".npy", *_HDF5_SUFFIXES, *PICTURE_SUFFIXES, *HYPERSPY_SUFFIXES, ".zspy")
 )
 """Glob patterns of the files that can be read; suffixes may be in capitals."""
 
@@ -236,6 +239,10 @@ def opened_fields(path: Path, *, everything: bool = False) -> Iterator[list[Fiel
         MissingExtraError: Its kind needs a library that is not installed.
     """
     suffix = suffix_of(path)
+    if suffix == ".zspy":
+        with zspy_fields(path) as fields:
+            yield fields
+        return
     source = read_source(path, MAX_BYTES)
     kind = file_kind(source.content)
     known = suffix in (".npz", ".npy", *_HDF5_SUFFIXES, *PICTURE_SUFFIXES)
@@ -252,7 +259,9 @@ def opened_fields(path: Path, *, everything: bool = False) -> Iterator[list[Fiel
         with hyperspy_fields(source, path) as fields:
             yield fields
         return
-    if suffix in _HDF5_SUFFIXES:
+    if is_netcdf3(source.content):
+        yield netcdf3_fields(source, everything=everything)
+    elif suffix in _HDF5_SUFFIXES:
         with opened_hdf5(source) as file:
             yield hdf5_fields(file, everything=everything)
     elif kind is FileKind.NPZ or suffix == ".npz":

@@ -32,10 +32,10 @@ from nescio.microscopy.read.colour import colour_field
 from nescio.microscopy.read.fields import MAX_BYTES, Axis, Field
 from nescio.microscopy.read.roles import axis_role, direction_of, flagged_roles
 
-__all__ = ["HYPERSPY_SUFFIXES", "hyperspy_fields"]
+__all__ = ["HYPERSPY_SUFFIXES", "hyperspy_fields", "signal_field"]
 
 # Readers that neither evaluate text nor unpickle objects from a file: netCDF does the one; PantaRhei, MRCZ and ZSPY
-# can do the other, ZSPY through the codecs of Zarr.
+# can do the other, ZSPY through the codecs of Zarr (see nescio.microscopy.read.zspy).
 _READERS = frozenset(
     (
         *(
@@ -135,7 +135,7 @@ def hyperspy_fields(source: Source, path: Path, *, reader: str = "") -> Iterator
             raise FileError(f"{source.name}: cannot be read ({answer['problem']})")
         names = unique_names([one["title"] for one in answer["signals"]], "signal")
         yield [
-            _field(source, Path(folder), name, signal)
+            signal_field(source, Path(folder), name, signal)
             for name, signal in zip(names, answer["signals"], strict=True)
         ]
 
@@ -179,7 +179,15 @@ def _copy(source: Source, path: Path, folder: Path) -> None:
         raise FileError(write_problem(folder / path.name, error)) from None
 
 
-def _field(source: Source, folder: Path, name: str, signal: dict[str, Any]) -> Field:
+def signal_field(source: Source, folder: Path, name: str, signal: dict[str, Any]) -> Field:
+    """Return a signal as a field.
+
+    Args:
+        source: The file.
+        folder: Where the numbers of the signal lie.
+        name: Of the signal.
+        signal: As :mod:`nescio.microscopy.read.hyperspy_worker` describes it.
+    """
     shape = tuple(signal["shape"])
     described = [axis for axis in signal["axes"] if axis["size"] or axis["values"] is not None]
     if signal["dtype"] is None:

@@ -12,6 +12,8 @@ import numpy as np
 
 from nescio.files import one_line, serve_apart
 
+__all__ = ["described_signals", "guard_files"]
+
 _LONGEST_TEXT = 1000
 # What libraries ask of the machine: how much memory and how many cores it has.
 _PICKLING = ("dask._expr", "rsciio.utils._distributed")
@@ -29,7 +31,7 @@ _REFUSED = (
 )
 
 
-def _guard(folder: Path) -> None:
+def guard_files(folder: Path) -> None:
     """Let this process open, from now on, files in a folder and those of installed programs only."""
     roots = {
         folder.resolve(),
@@ -63,13 +65,13 @@ def _read(request: dict[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:
         import_module("dask.array")
     except ImportError as error:
         return _lacking(error), b""
-    _guard(folder)
+    guard_files(folder)
     for name, module in modules:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 signals = module.file_reader(str(folder / request["name"]), lazy=False)
-                return {"signals": _described(signals, folder, int(request["most"]))}, b""
+                return {"signals": described_signals(signals, folder, int(request["most"]))}, b""
         except ImportError as error:
             return _lacking(error), b""
         except Exception as error:  # the readers fail on damaged or foreign files in every possible way
@@ -86,7 +88,7 @@ def _lacking(error: ImportError) -> dict[str, Any]:
     return {"lacks": f"the package {lacking} is not installed; pip install {lacking}"}
 
 
-def _described(signals: list[dict[str, Any]], folder: Path, most: int) -> list[dict[str, Any]]:
+def described_signals(signals: list[dict[str, Any]], folder: Path, most: int) -> list[dict[str, Any]]:
     """Write the numbers of signals into files of the folder, and return what they are."""
     described = []
     for number, signal in enumerate(signals):

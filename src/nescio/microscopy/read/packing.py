@@ -66,7 +66,8 @@ class Packing(NamedTuple):
     def _precision(self, dtype: np.dtype[Any]) -> type[np.floating]:
         """Return the type of the unpacked numbers: float32 where that is stated, or holds all that can be stored."""
         if self.scale == 1.0 and self.offset == 0.0:
-            return np.float32 if dtype == np.float32 or dtype.itemsize <= 2 else np.float64
+            single = dtype.itemsize <= 2 or dtype.newbyteorder("=") == np.float32
+            return np.float32 if single else np.float64
         return np.float32 if self.single else np.float64
 
 
