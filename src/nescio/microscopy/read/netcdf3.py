@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nescio.errors import FileError, NescioError
-from nescio.files import Source, one_line, text_of
+from nescio.files import Source, one_line, short_name, text_of
 from nescio.microscopy.read.fields import MAX_VALUES, Axis, Coordinate, Field
 from nescio.microscopy.read.lines import with_lines
 from nescio.microscopy.read.packing import packing_of
@@ -63,7 +63,9 @@ def _field(source: Source, variables: dict[str, Any], name: str) -> Field:
     dims = [str(dim) for dim in held.dimensions]
     axes = [_axis(source, variables, dim, points) for dim, points in zip(dims, values.shape, strict=True)]
     coordinates = []
-    for other in sorted({*_text(held, "coordinates").split(), "x", "y"} & {*variables} - {*dims, name}):
+    for other in sorted(
+        {*str(_attribute(held, "coordinates") or "").split(), "x", "y"} & {*variables} - {*dims, name}
+    ):
         own = [str(dim) for dim in variables[other].dimensions]
         if own and {*own} <= {*dims} and values.dtype.kind in "iuf":
             along = _values(source, other, variables[other])
@@ -121,4 +123,4 @@ def _attribute(held: Any, name: str) -> Any:
 
 def _text(held: Any, name: str) -> str:
     value = _attribute(held, name)
-    return value if isinstance(value, str) else ""
+    return short_name(value) if isinstance(value, str) else ""

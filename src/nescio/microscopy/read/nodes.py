@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nescio.errors import FileError
-from nescio.files import Hdf5, attribute
+from nescio.files import Hdf5, attribute, short_name
 from nescio.microscopy.read.fields import MAX_VALUES, Axis, Coordinate
 from nescio.microscopy.read.packing import Packing, packing_of
 from nescio.microscopy.read.roles import axis_role, direction_of
@@ -44,9 +44,9 @@ class Form(NamedTuple):
 
 
 def text_attribute(node: Any, name: str) -> str:
-    """Return an attribute that is text; an empty one where it is missing or something else."""
+    """Return an attribute that is text, of at most 200 characters; an empty one where it is missing or something else."""
     value = attribute(node, name)
-    return value if isinstance(value, str) else ""
+    return short_name(value) if isinstance(value, str) else ""
 
 
 def packing(file: Hdf5, node: Any) -> Packing:
@@ -105,7 +105,7 @@ def axis_of(file: Hdf5, node: Any, name: str, points: int) -> Axis:
     if empty_dimension or node.shape not in ((points,), (points + 1,)):
         return bare
     if h5py.check_string_dtype(node.dtype) and points <= _MOST_LABELS and node.shape == (points,):
-        return Axis(name, role=role, labels=tuple(file.texts(node, _MOST_LABELS)))
+        return Axis(name, role=role, labels=tuple(map(short_name, file.texts(node, _MOST_LABELS))))
     if node.dtype.kind not in "iuf":
         return bare
     with np.errstate(all="ignore"):

@@ -13,6 +13,8 @@ from nescio.microscopy.read.roles import axis_role, direction_of
 
 __all__ = ["emd_form", "scales_form"]
 
+_MOST_COORDINATES = 100
+
 
 def scales_form(file: Hdf5, group: Any, node: Any) -> Form:
     """Return axes by the dimension scales of a dataset, and the coordinates that CF's ``coordinates`` names."""
@@ -31,8 +33,8 @@ def _coordinates(file: Hdf5, group: Any, node: Any, names: list[str]) -> list[Co
     import h5py
 
     listed = {
-        *text_attribute(node, "coordinates").split(),
-        *text_attribute(group, "coordinates").split(),
+        *_listed(node),
+        *_listed(group),
         # Written without that attribute, x and y of a list of places still are what they are called.
         *(name for name in group if direction_of(name) in ("x", "y") and name.lower() in ("x", "y")),
     }
@@ -50,6 +52,11 @@ def _coordinates(file: Hdf5, group: Any, node: Any, names: list[str]) -> list[Co
             if coordinate is not None:
                 found.append(coordinate)
     return found
+
+
+def _listed(node: Any) -> list[str]:
+    value = attribute(node, "coordinates")
+    return value.split()[:_MOST_COORDINATES] if isinstance(value, str) else []
 
 
 def emd_form(file: Hdf5, group: Any, name: str, node: Any) -> Form | None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from nescio.errors import ConfigurationError, FileError
+from nescio.files import short_name
 
 __all__ = [
     "AXES",
@@ -198,7 +199,7 @@ def measured_dataset(
                 f"{path}: intensity {one[column]:g} of pattern {row + 1} at {points[column]:g} is not below 1e30"
             )
     name = "two_theta" if kind.startswith("two_theta") else "q"
-    names = list(names) if names is not None else _numbered(path, values.shape[0])
+    names = list(map(short_name, names)) if names is not None else _numbered(path, values.shape[0])
     if len(names) != values.shape[0] or len(set(names)) != len(names):
         raise FileError(f"{path}: {values.shape[0]} patterns need as many names, each only once")
     dataset = xr.Dataset(

@@ -16,6 +16,7 @@ from nescio.files import (
     groups_below,
     member,
     opened_hdf5,
+    short_name,
     text_of,
 )
 from nescio.xrd.read.measured import (
@@ -128,7 +129,7 @@ def _from_plain(file: Hdf5, axis: str | None, wavelength: float | None) -> xr.Da
             if node.dtype.kind in "iu" and name == "scan":
                 arrays[name] = arrays[name].astype(np.int64)
         elif h5py.check_string_dtype(node.dtype) and node.size is not None and node.size < _MAX_OBJECTS:
-            arrays[name] = np.array(file.texts(node), np.str_)
+            arrays[name] = np.array(list(map(short_name, file.texts(node))), np.str_)
         units[name] = str(attribute(node, "units") or "")
     return dataset_from_named(
         file.source,
