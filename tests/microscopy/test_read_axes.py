@@ -349,3 +349,13 @@ def test_a_colour_picture_beside_spectra_is_left_out_with_a_note(tmp_path):
     np.testing.assert_allclose(found["image"].values[0], photo @ np.array([0.299, 0.587, 0.114]), rtol=1e-5)
     with pytest.raises(FileError, match="photo is in colour"):
         read_spectrum_image(tmp_path / "a.npz", image="photo")
+
+
+def test_a_line_of_another_part_of_the_file_is_no_axis_unless_it_is_called_like_one(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["scan/spectra"] = CUBE
+        file["motors/value_set"] = np.arange(6.0)
+    assert read_spectrum_image(tmp_path / "a.h5")["spectra"].dims == ("candidate", "signal")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["axes/energy"] = ENERGY
+    np.testing.assert_array_equal(read_spectrum_image(tmp_path / "a.h5")["energy"], ENERGY)

@@ -16,7 +16,7 @@ from nescio.microscopy.images import length_unit
 from nescio.microscopy.read.fields import Axis, Coordinate, Field
 from nescio.microscopy.read.roles import Direction, Role, axis_role, direction_of
 
-__all__ = ["with_lines"]
+__all__ = ["is_axis_name", "with_lines"]
 
 _LONGEST = 10_000_000
 _UNITS = {
@@ -44,6 +44,11 @@ class _Line(NamedTuple):
     monotonic: bool
     named: bool
     shape: tuple[int, ...]
+
+
+def is_axis_name(name: str) -> bool:
+    """Say whether an array is called like what a spectrum runs over ("energy", "bias_V")."""
+    return _NAMED.fullmatch(_name_and_unit(name, "")[0]) is not None
 
 
 def with_lines(path: Path, fields: Sequence[Field]) -> list[Field]:

@@ -44,7 +44,7 @@ class Form(NamedTuple):
 
 
 def text_attribute(node: Any, name: str) -> str:
-    """Return an attribute that is text, of at most 200 characters; an empty one where it is missing or something else."""
+    """Return an attribute that is text, 200 characters at most; an empty one where there is none."""
     value = attribute(node, name)
     return short_name(value) if isinstance(value, str) else ""
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nescio.errors import FileError
 from nescio.microscopy.images import LENGTH_UNITS, positions_of
 from nescio.microscopy.read.fields import Axis, Field
+from nescio.microscopy.read.lines import is_axis_name
 from nescio.microscopy.read.places import Places, listed_places, place_dimensions, place_positions
 from nescio.microscopy.read.roles import is_unnamed
 from nescio.microscopy.read.units import converted
@@ -85,7 +86,8 @@ def spectra_form(
     values = values.reshape(-1, *shape)
     if not any(np.isfinite(one).any() for one in values):
         raise FileError(f"{path}: {field.name} holds no finite number")
-    names, unused = _names(path, [field.axes[index] for index in along], shape, fields, dimensions)
+    beside = [one for one in fields if one.group == field.group or is_axis_name(one.short_name)]
+    names, unused = _names(path, [field.axes[index] for index in along], shape, beside, dimensions)
     spectra = xr.DataArray(
         values,
         dims=("candidate", *names),

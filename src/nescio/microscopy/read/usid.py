@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nescio.errors import FileError
-from nescio.files import Hdf5, attribute, text_of
+from nescio.files import Hdf5, attribute, short_name, text_of
 from nescio.microscopy.read.fields import Axis, Coordinate, Field
 from nescio.microscopy.read.nodes import node_values, packing, text_attribute
 from nescio.microscopy.read.roles import Role, direction_of
@@ -104,7 +104,7 @@ def _table(file: Hdf5, node: Any, kind: str, points: int) -> _Table:
     held = _referred(file, node, f"{kind}_Values")
     names, units = (
         [
-            text_of(one).strip()
+            short_name(text_of(one)).strip()
             for one in np.ravel([] if attribute(held, key) is None else attribute(held, key))
         ]
         for key in ("labels", "units")
