@@ -166,6 +166,18 @@ def test_a_stack_of_imagej_with_one_page_says_what_is_missing(tmp_path):
     assert "ImageJ says that it holds 5 images, of which 1 stand as pages" in notes_of(read_image(path))[0]
 
 
+def test_a_damaged_page_in_colour_is_told(tmp_path):
+    colours = RANDOM.integers(0, 255, (16, 20, 3)).astype(np.uint8)
+    path = written(tmp_path / "a.tif", colours, photometric="rgb", compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        start = file.pages[0].dataoffsets[0]
+    content = bytearray(path.read_bytes())
+    content[start : start + 40] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=r"a.tif: image is not a readable picture \((?!.*BytesIO)"):
+        read_image(path)
+
+
 def test_pages_that_lead_back_to_the_first_end(tmp_path):
     path = written(tmp_path / "a.tif", HEIGHT.astype(np.float32))
     with tifffile.TiffFile(path) as file:

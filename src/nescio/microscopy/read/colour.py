@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nescio.errors import FileError
-from nescio.files import Budget
+from nescio.files import Budget, one_line
 from nescio.microscopy.read.fields import Axis, Field
 
-__all__ = ["colour_field", "grey_of", "is_colour", "luminance_of"]
+__all__ = ["colour_field", "grey_of", "is_colour", "luminance_of", "pillow_reason"]
 
 # ITU-R BT.601: the share of red, green and blue in what the eye takes for brightness.
 _LUMINANCE = (0.299, 0.587, 0.114)
@@ -68,3 +68,8 @@ def grey_of(path: Path, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]
         raise FileError(f"{path}: has transparent pixels; save it without an alpha channel")
     red, green, blue = (colours[..., index] for index in range(3))
     return red if (red == green).all() and (green == blue).all() else None
+
+
+def pillow_reason(error: BaseException) -> str:
+    """Return what Pillow says of an error, without the object that it read from."""
+    return one_line(error).partition(" <_io.")[0]

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 
 from nescio.errors import FileError
-from nescio.files import FileKind, Source, file_kind, one_line
-from nescio.microscopy.read.colour import colour_field, grey_of
+from nescio.files import FileKind, Source, file_kind
+from nescio.microscopy.read.colour import colour_field, grey_of, pillow_reason
 from nescio.microscopy.read.fields import MAX_VALUES, Axis, Field
 from nescio.microscopy.read.tiff import tiff_fields
 
@@ -42,7 +42,7 @@ def picture_fields(source: Source) -> list[Field]:
     except FileError:
         raise
     except Exception as error:  # Pillow fails on damaged bytes in every possible way
-        raise FileError(f"{source.name}: is not a readable picture ({one_line(error)})") from error
+        raise FileError(f"{source.name}: is not a readable picture ({pillow_reason(error)})") from error
 
 
 def _picture(source: Source) -> Field:

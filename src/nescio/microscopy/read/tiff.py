@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import io
 import math
-import re
-from typing import Any, NamedTuple
+import warnings
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from nescio.errors import FileError, MissingExtraError, NescioError
-from nescio.files import CrashError, Source, TimeLimitError, answer_apart, one_line, xml_root
-from nescio.microscopy.read.colour import colour_field, grey_of, luminance_of
+from nescio.files import CrashError, Source, TimeLimitError, answer_apart, one_line
+from nescio.microscopy.read.colour import colour_field, grey_of, luminance_of, pillow_reason
 from nescio.microscopy.read.fields import MAX_VALUES, Axis, Field
-from nescio.microscopy.read.roles import Direction
-from nescio.microscopy.read.units import spelt_unit
+from nescio.microscopy.read.tiff_scale import described_scale
 
 __all__ = ["tiff_fields"]
 
@@ -41,8 +40,9 @@ _RETYPED: dict[tuple[int, int], tuple[np.dtype[Any], np.dtype[Any]]] = {
 }
 _COLOURS = (2, 3, 5, 6, 8)
 _INVERTED = 0
-_IMAGEJ = re.compile(r"^(\w+)=(.*)$", re.M)
-_NOT_A_LENGTH = ("inch", "pixel", "")
+_PLANES = 2
+# Bytes that a pixel takes while it is decoded and converted.
+_COLOURED = 24
 
 
 class _Page(NamedTuple):
@@ -81,14 +81,17 @@ def tiff_fields(source: Source) -> list[Field]:
         FileError: It is damaged or too large.
     """
     try:
-        pages = _pages(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pages = _pages(source)
     except NescioError:
         raise
     except Exception as error:  # Pillow fails on damaged tags in every possible way
         raise FileError(f"{source.name}: is not a readable TIFF ({one_line(error)})") from None
     if not pages:
         raise FileError(f"{source.name}: is not a readable TIFF (it has no page)")
-    axes, names, note = _described(source, pages)
+    first = pages[0]
+    axes, names, note = described_scale(source, first.description, first.resolution, first.shape, len(pages))
     called = ["image"] if len(pages) == 1 else [f"page {number}" for number in range(1, len(pages) + 1)]
     fields = [_field(source, page, name, axes) for page, name in zip(pages, called, strict=True)]
     if note:
@@ -194,25 +197,42 @@ def _dtype(page: _Page) -> np.dtype[Any]:
 
 def _coloured(source: Source, page: _Page, name: str, axes: tuple[Axis, Axis]) -> Field:
     """Return a page in colour; what is grey in the guise of colour is grey."""
-    if set(page.bits) == {8} or len(page.bits) == 1:
-        spend = 24 * math.prod(page.shape)
-        source.spend(spend, name)
-        colours = np.asarray(_opened(source, page).convert("RGBA"))
-        grey = grey_of(source.path, colours)
-        if grey is not None:
-            return Field(name, page.shape, grey.dtype, axes, lambda: grey, budget=source.budget)
-    else:
-
-        def read() -> npt.NDArray[np.generic]:
-            values = _by_tifffile(source, page, name)
-            if page.planar == 2:
-                values = np.moveaxis(values, 0, -1)
-            red, green, blue = (values[..., index] for index in range(3))
-            same = (red == green).all() and (green == blue).all()
-            return red if same else luminance_of(values)
-
-        return Field(name, page.shape, np.dtype(np.float32), axes, read, budget=source.budget, colour=True)
+    if set(page.bits) != {8} and len(page.bits) > 1:
+        # Pillow would cut them to 8 bits.
+        return Field(
+            name,
+            page.shape,
+            np.dtype(np.float32),
+            axes,
+            lambda: _deep_colours(source, page, name),
+            budget=source.budget,
+            colour=True,
+        )
+    source.spend(_COLOURED * math.prod(page.shape), name)
+    try:
+        colours = _by_pillow(source, page, "RGBA")
+    except Exception as error:  # Pillow fails on damaged bytes in every possible way
+        problem = f"{source.name}: {name} is not a readable picture ({pillow_reason(error)})"
+        return Field(name, page.shape, np.dtype(np.uint8), axes, lambda: _refused(problem))
+    grey = grey_of(source.path, colours)
+    if grey is not None:
+        return Field(name, page.shape, grey.dtype, axes, lambda: grey, budget=source.budget)
     return colour_field(name, (*page.shape, 4), lambda: colours, source.budget, axes)
+
+
+def _refused(problem: str) -> NoReturn:
+    raise FileError(problem)
+
+
+def _deep_colours(source: Source, page: _Page, name: str) -> npt.NDArray[np.generic]:
+    """Return the luminance of a page in colour of more than 8 bits, or its grey if it only seems to be in colour."""
+    values = _by_tifffile(source, page, name)
+    if page.planar == _PLANES:
+        values = np.moveaxis(values, 0, -1)
+    if values.ndim != 3 or values.shape[2] < 3:
+        raise FileError(f"{source.name}: {name} holds {page.kind} in each pixel, which are no colours")
+    red, green, blue = (values[..., index] for index in range(3))
+    return red if (red == green).all() and (green == blue).all() else luminance_of(values)
 
 
 def _grey(source: Source, page: _Page, name: str) -> npt.NDArray[np.generic]:
@@ -221,7 +241,7 @@ def _grey(source: Source, page: _Page, name: str) -> npt.NDArray[np.generic]:
     source.spend(8 * page.size, name)
     if key in _EXACT and not (page.photometric == _INVERTED and page.bits[0] > 1):
         try:
-            values = np.asarray(_opened(source, page))
+            values = _by_pillow(source, page)
         except Exception:  # what Pillow does not know, tifffile may
             return _by_tifffile(source, page, name)
         before, after = _RETYPED.get(key, (values.dtype, values.dtype))
@@ -229,12 +249,14 @@ def _grey(source: Source, page: _Page, name: str) -> npt.NDArray[np.generic]:
     return _by_tifffile(source, page, name)
 
 
-def _opened(source: Source, page: _Page) -> Any:
+def _by_pillow(source: Source, page: _Page, mode: str = "") -> npt.NDArray[Any]:
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(source.content), formats=("TIFF",))
-    picture.seek(page.number)
-    return picture
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(source.content), formats=("TIFF",)) as picture:
+            picture.seek(page.number)
+            return np.asarray(picture.convert(mode) if mode else picture)
 
 
 def _by_tifffile(source: Source, page: _Page, name: str) -> npt.NDArray[np.generic]:
@@ -266,60 +288,6 @@ def _by_tifffile(source: Source, page: _Page, name: str) -> npt.NDArray[np.gener
         )
     source.spend(len(data), name)
     return np.frombuffer(data, answer["dtype"]).reshape(answer["shape"])
-
-
-def _described(source: Source, pages: list[_Page]) -> tuple[tuple[Axis, Axis], tuple[str, ...], str]:
-    """Return axes of y and x, names of the pages, and a note, as ImageJ or OME describe them."""
-    first = pages[0]
-    bare = (Axis("y", role="space"), Axis("x", role="space"))
-    if first.description.startswith("ImageJ="):
-        told = dict(_IMAGEJ.findall(first.description))
-        unit = spelt_unit(told.get("unit", "").replace("\\u00B5", "µ"))
-        images = int(told["images"]) if told.get("images", "").isdigit() else 1
-        note = (
-            f"ImageJ says that it holds {images} images, of which {len(pages)} stand as pages and can be read"
-            if images > len(pages)
-            else ""
-        )
-        if unit not in _NOT_A_LENGTH and all(math.isfinite(one) and one > 0 for one in first.resolution):
-            sizes = [1 / one for one in first.resolution]
-            return _scaled(first.shape, sizes, (unit, unit)), (), note
-        return bare, (), note
-    if (
-        first.description.lstrip("\ufeff").lstrip().startswith(("<?xml", "<OME"))
-        and "<OME" in first.description
-    ):
-        return _ome(source, first)
-    return bare, (), ""
-
-
-def _scaled(shape: tuple[int, int], sizes: list[float], units: tuple[str, str]) -> tuple[Axis, Axis]:
-    y, x = (
-        Axis(name, size * np.arange(points, dtype=np.float64), unit, "space", toward=name)
-        for name, size, points, unit in zip(_DIRECTIONS, sizes, shape, units, strict=True)
-    )
-    return y, x
-
-
-_DIRECTIONS: tuple[Direction, Direction] = ("y", "x")
-
-
-def _ome(source: Source, page: _Page) -> tuple[tuple[Axis, Axis], tuple[str, ...], str]:
-    bare = (Axis("y", role="space"), Axis("x", role="space"))
-    try:
-        text = page.description.replace("\ufeff", "")
-        root = xml_root(Source(source.path, text.encode("utf-8"), source.budget))
-        pixels = root.find(".//Pixels")
-        if pixels is None:
-            return bare, (), ""
-        sizes = [float(pixels.get(f"PhysicalSize{name}", "nan")) for name in "YX"]
-        units = [spelt_unit(pixels.get(f"PhysicalSize{name}Unit", "µm")) for name in "YX"]
-        names = tuple(channel.get("Name", "") for channel in pixels.findall("Channel"))
-    except (FileError, ValueError) as error:
-        return bare, (), f"its OME description cannot be read, and with it the pixel size ({one_line(error)})"
-    if not all(math.isfinite(size) and size > 0 for size in sizes):
-        return bare, names, ""
-    return _scaled(page.shape, sizes, (units[0], units[1])), names, ""
 
 
 def _stack(source: Source, fields: list[Field], axes: tuple[Axis, Axis], names: tuple[str, ...]) -> Field:
