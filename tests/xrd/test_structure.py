@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nescio.errors import FileError, NescioError, StructureError
+from nescio.xrd.crystal import Structure, make_structure, read_structure, structure_from_document
 from nescio.xrd.reflections import compute_reflections
-from nescio.xrd.structure import Structure, make_structure, read_structure, structure_from_document
 
 RUTILE = {
     "cell": [4.594, 4.594, 2.959, 90, 90, 90],
@@ -197,7 +197,7 @@ def test_a_document_survives_json_to_the_last_bit(written):
     [
         (b"", FileError, "empty"),
         (b"  \n", FileError, "empty"),
-        (b"\x00\x01\x02", FileError, "not a text file"),
+        (b"\x00\x01\x02", FileError, "is not text"),
         (bytes(range(1, 256)), FileError, "not a valid CIF"),
         ("once upon a time", FileError, "not a valid CIF"),
         ("data_x\n_cell_length_a 3\n", StructureError, "no atom sites"),

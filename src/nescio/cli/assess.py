@@ -12,7 +12,8 @@ import typer
 from nescio import __version__
 from nescio.cli.folders import usable_folder
 from nescio.cli.measurements import expand, read_and_prepare
-from nescio.cli.outcome import INCOMPLETE, report_error
+from nescio.cli.outcome import INCOMPLETE, report_error, report_notes
+from nescio.signals import notes_of, with_notes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,8 +80,7 @@ def assess(
         preparing=_given(background=background, foil=foil, align=align, e0=e0),
     )
     errors = [*missing, *unusable]
-    if notice := prepared.attrs.get("notice"):
-        typer.echo(f"note: {notice}", err=True)
+    report_notes(notes_of(prepared))
     usable_folder(output)
     findings = loaded.assess(prepared, alpha=alpha)
     write_findings(findings, output)
@@ -93,7 +93,9 @@ def assess(
             "command": shlex.join(["nescio", *sys.argv[1:]]),
             "version": f"nescio {__version__}",
         }
-        _write_report(loaded, findings, output / "report.html", provenance)
+        _write_report(
+            loaded, with_notes(findings, notes_of(loaded.prior)), output / "report.html", provenance
+        )
     print_summary(findings)
     for error in errors:
         report_error(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ParamSpec
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from nescio.compute import enable_compilation_cache
 from nescio.errors import InterruptedExplorationError, InterruptedTrainingError, NescioError
 
-__all__ = ["FAILED", "INCOMPLETE", "INTERRUPTED", "WAITING", "guarded", "report_error"]
+__all__ = ["FAILED", "INCOMPLETE", "INTERRUPTED", "WAITING", "guarded", "report_error", "report_notes"]
 
 INCOMPLETE = 1
 FAILED = 2
@@ -24,6 +24,12 @@ _Arguments = ParamSpec("_Arguments")
 def report_error(error: object) -> None:
     """Print an error as one line on standard error."""
     typer.echo("error: " + " ".join(str(error).split()), err=True)
+
+
+def report_notes(notes: Iterable[str]) -> None:
+    """Print notes, each once, as a line on standard error."""
+    for note in dict.fromkeys(" ".join(note.split()) for note in notes):
+        typer.echo(f"note: {note}", err=True)
 
 
 def guarded(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:

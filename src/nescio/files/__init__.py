@@ -12,10 +12,12 @@ from nescio.files.hdf5 import (
     opened_hdf5,
     text_of,
 )
+from nescio.files.text import decoded
 
 __all__ = [
     "HDF5_SIGNATURE",
     "attribute",
+    "decoded",
     "default_data",
     "file_content",
     "groups_below",

@@ -14,10 +14,11 @@ from typing import TypeAlias
 from matplotlib.figure import Figure
 
 from nescio.progress import Advance, track
+from nescio.signals import notes_of
 from nescio.view.style import figure_png
 from nescio.view.tables import write_atomically
 
-__all__ = ["Cards", "Details", "Picture", "Section", "Table", "Text", "write_report"]
+__all__ = ["Cards", "Details", "Picture", "Section", "Table", "Text", "notes_section", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ class Section:
 
     title: str
     blocks: Sequence[Block]
+
+
+def notes_section(source: object) -> list[Section]:
+    """Return a section with the notes of a dataset (:func:`nescio.signals.notes_of`), or none where it has none."""
+    notes = notes_of(source)
+    return [Section("Notes on how the files were read", [Text(note) for note in notes])] if notes else []
 
 
 def write_report(

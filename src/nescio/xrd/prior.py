@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +17,7 @@ from jax import Array
 from nescio.configuration import read_toml, validated
 from nescio.errors import ConfigurationError, NescioError
 from nescio.techniques import Batch, sample
+from nescio.xrd.crystal import Structure, make_structure, read_structure, structure_from_document
 from nescio.xrd.disturbances import (
     gaussian_noise,
     gaussian_peaks,
@@ -28,7 +29,6 @@ from nescio.xrd.pattern import Crystal, Diffractometer, PatternParameters, powde
 from nescio.xrd.peaks import nodes_for
 from nescio.xrd.reflections import compute_reflections
 from nescio.xrd.settings import PhaseSettings, PriorSettings
-from nescio.xrd.structure import Structure, make_structure, read_structure, structure_from_document
 from nescio.xrd.widths import width_range
 
 __all__ = ["Prior"]
@@ -122,6 +122,11 @@ class Prior:
     def technique(self) -> str:
         """Name of the technique."""
         return "xrd"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about how the phases were read, a sentence each."""
+        return tuple(note for structure in self.structures for note in structure.notes)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -424,10 +429,15 @@ def _with_cifs(settings: PriorSettings, folder: Path, source: str) -> PriorSetti
 def _load_structure(phase: PhaseSettings, folder: Path, source: str) -> Structure:
     try:
         if phase.cif is not None:
-            return read_structure(folder / phase.cif, name=phase.name)
+            file, block = folder / phase.cif, None
+            if "#" in phase.cif and not file.exists():
+                name, _, block = phase.cif.rpartition("#")
+                file = folder / name
+            return read_structure(file, name=phase.name, block=block)
         # The settings guarantee that a phase without a CIF is written out in full.
         cell, group = cast("tuple[float, ...]", phase.cell), cast("str | int", phase.space_group)
-        return make_structure(phase.name, cell, group, [site.model_dump() for site in phase.sites])
+        made = make_structure(phase.name, cell, group, [site.model_dump() for site in phase.sites])
+        return replace(made, notes=tuple(f"{source}: {note}" for note in made.notes))
     except NescioError as error:
         about = "" if repr(phase.name) in str(error) else f"phase {phase.name!r}: "
         raise type(error)(f"{source}: {about}{error}") from None

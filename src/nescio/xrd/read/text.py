@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
+from nescio.files import decoded
 from nescio.xrd.read.measured import (
     MAX_POINTS,
     MAX_VALUES,
@@ -20,7 +21,7 @@ from nescio.xrd.read.measured import (
     wavelength_angstrom,
 )
 
-__all__ = ["decoded", "read_text"]
+__all__ = ["read_text"]
 
 _COMMENT = ("#", "!", ";", "'", "//", "%", "*")
 _WAVELENGTH = re.compile(
@@ -53,29 +54,6 @@ class _Table:
     separator: str | None
     titles: list[str] | None
     """One title a column, where the last line before the numbers holds as many."""
-
-
-def decoded(path: Path, content: bytes) -> str:
-    """Return the text of a file in UTF-8, UTF-16 (with byte order mark) or else Latin-1.
-
-    Raises:
-        FileError: It is not text.
-    """
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            text = content.decode("utf-16")
-        except UnicodeDecodeError as error:
-            raise FileError(
-                f"{path}: begins like UTF-16 text but is damaged at byte {error.start}"
-            ) from error
-    else:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("latin-1")
-    if "\x00" in text:
-        raise FileError(f"{path}: is not text (a zero byte at character {text.index(chr(0)) + 1})")
-    return text
 
 
 def read_text(path: Path, content: bytes, *, axis: str | None, wavelength: float | None) -> xr.Dataset:

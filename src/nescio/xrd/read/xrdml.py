@@ -12,9 +12,9 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
+from nescio.files import decoded
 from nescio.xrd.frames import merge_frames
 from nescio.xrd.read.measured import MAX_POINTS, measured_dataset, resolved_wavelength, wavelength_angstrom
-from nescio.xrd.read.text import decoded
 
 __all__ = ["read_xrdml"]
 
