@@ -25,11 +25,12 @@ _BLANKS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00a0\u1680\u2000-\u200b\u
 _NAME_WITH_BLANKS = re.compile(r"^(data_\S*)([ \t]+(?!_|loop_|data_|#)\S.*)$", re.I | re.M)
 _MINUS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 _NUMBER = re.compile(
-    r"(?P<number>(?P<sign>[-+]?)(?P<whole>\d*)(?:\.(?P<decimals>\d*))?(?:[eEdD](?P<power>[-+]?\d{1,3}))?)"
+    r"(?P<number>(?P<sign>[-+]?)(?P<whole>\d*)(?:\.(?P<decimals>\d*))?(?:[eEdD](?P<power>[-+]?\d{1,2}))?)"
     r"(?:\((?P<sigma>\d{1,9}|\?)\))?"
 )
 _FRACTION = re.compile(r"(?P<above>[-+]?\d{1,6})/(?P<below>\d{1,6})")
 _LONGEST_NUMBER = 60
+_PLACE = re.compile(r"^string:(\d+)(?::\d+(?:\(\d+\))?:?)?\s*")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def parse_cif(path: Path, content: bytes) -> tuple[Block, ...]:
     try:
         blocks = tuple(_blocks(_plain(text)))
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split()).removeprefix("string:")
+        reason = _PLACE.sub(r"line \1: ", " ".join(str(error).split()))
         raise FileError(f"{path}: not a valid CIF: {_shown(reason)[:200]}") from None
     if not blocks:
         raise FileError(f"{path}: no data_ block, a CIF was expected")
@@ -121,7 +122,10 @@ def parse_number(text: str) -> Number:
 def _blocks(text: str) -> Iterator[Block]:
     document = gemmi.cif.Document()
     document.parse_string(text)
+    names: dict[str, int] = {}
     for block in document:
+        name = _shown(block.name).strip()
+        names[name.lower()] = number = names.get(name.lower(), 0) + 1
         columns: dict[str, tuple[str | None, ...]] = {}
         loops: list[frozenset[str]] = []
         conflicts: list[str] = []
@@ -131,7 +135,7 @@ def _blocks(text: str) -> Iterator[Block]:
                     conflicts.append(tag)
             if item.loop is not None:
                 loops.append(frozenset(_tag(tag) for tag in item.loop.tags))
-        yield Block(_shown(block.name).strip(), columns, tuple(loops), tuple(conflicts))
+        yield Block(name if number == 1 else f"{name} ({number})", columns, tuple(loops), tuple(conflicts))
 
 
 def _items(item: gemmi.cif.Item) -> Iterator[tuple[str, tuple[str | None, ...]]]:

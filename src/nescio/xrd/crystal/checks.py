@@ -72,7 +72,7 @@ def check_symmetry(structure: Structure, where: str) -> None:
     else:
         named = gemmi.SpaceGroup(structure.space_group)
         fits = unit.is_compatible_with_spacegroup(named, eps=1e-2)
-        group = f"space group {named.hm} ({named.crystal_system_str()})"
+        group = f"space group {named.xhm()} ({named.crystal_system_str()})"
     if not fits:
         cell = ", ".join(f"{x:g}" for x in structure.cell)
         raise StructureError(f"{where}: a cell of {cell} does not fit {group}")

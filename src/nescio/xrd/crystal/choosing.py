@@ -79,7 +79,8 @@ def choose(
     if len(remaining) == 1:
         return structure, (f"{question}; {setting.words()} is taken, since {'; '.join(reasons)}",)
     if all(diffract_alike(structure, other) for _, other, _ in remaining[1:]):
-        return structure, ()
+        # A choice that changes nothing is not worth a word; a contradiction in the file is.
+        return structure, (f"{question}; both give the same pattern",) if setting.listed else ()
     for setting, structure, _ in remaining:
         if setting == preferred:
             return structure, (f"{question}; {setting.words()} is taken",)

@@ -17,10 +17,10 @@ from nescio.xrd.crystal.words import listed
 
 __all__ = ["settled", "without_images"]
 
-# However coarsely it is rounded, a position is not moved farther (angstrom).
-_FARTHEST = 0.2
-# Shorter moves (angstrom) are those of digits that are missing.
+# Moves farther than this (angstrom) are noted.
 _NOTED = 0.005
+# What coordinates are written for that end in thirds: 1/3 as 0.33, 0.333, 0.3333.
+_SIXTHS = np.array([1.0, 2.0, 4.0, 5.0]) / 6.0
 
 
 def settled(
@@ -28,9 +28,9 @@ def settled(
 ) -> tuple[Structure, tuple[str, ...]]:
     """Return the structure with its atoms on the special positions that they were written for, and notes.
 
-    An atom belongs on a special position where its images are nearer to each other than 0.05 angstrom, or than the
-    digits that are written can tell: 0.33 in a cell of 20 angstrom is 1/3. If it is there only in part, and its
-    images are apart by more than rounding, they are parts of one atom, whose occupancies add up.
+    An atom belongs on a special position where its images are nearer to each other than 0.05 angstrom, or would be if
+    0.33 were written as 1/3. If it is there only in part, and its images are apart by more than the digits that are
+    written can tell, they are parts of one atom, whose occupancies add up.
 
     Args:
         structure: As written.
@@ -42,41 +42,59 @@ def settled(
     moved: list[str] = []
     joined: list[str] = []
     for site, half in zip(structure.sites, rounding, strict=True):
-        x, halves = np.asarray(site.position), np.asarray(half)
-        offsets = rotations @ x + translations - x
-        shifts = np.round(offsets)
-        apart = np.linalg.norm((offsets - shifts) @ axes.T, axis=1)
-        # What rounding each coordinate can change of an image's distance, at most.
-        blur = (np.abs(rotations - np.eye(3)) @ halves) @ np.linalg.norm(axes, axis=0)
-        near = apart < np.clip(blur, SAME_ATOM, 2.0 * _FARTHEST)
-        special = x + (offsets - shifts)[near].mean(axis=0)
-        distance = float(np.linalg.norm((special - x) @ axes.T))
-        rounded = bool((np.abs(special - x) <= halves * 1.01 + 1e-9).all())
-        if near.sum() == 1 or distance > _FARTHEST:
+        written, halves = np.asarray(site.position), np.asarray(half)
+        x, found = written, _images(written, rotations, translations, axes)
+        thirds = _with_thirds(written, halves)
+        if not np.array_equal(thirds, written):
+            others = _images(thirds, rotations, translations, axes)
+            if others[1].sum() > found[1].sum():
+                x, found = thirds, others
+        nearest, near, apart = found
+        if near.sum() == 1:
             sites.append(site)
             continue
-        occupancy = site.occupancy
-        if not rounded and distance > _NOTED:
-            label = site.label or site.element
-            images = int((apart[near] > _NOTED).sum()) + 1
-            if images * occupancy <= 1.0 + OVERFULL:
-                occupancy *= images
-                joined.append(f"{label} ({images} images)")
-            else:
-                moved.append(f"{label} ({distance:.3f} angstrom)")
-        sites.append(
-            replace(
-                site,
-                position=(float(special[0]), float(special[1]), float(special[2])),
-                occupancy=occupancy,
-            )
-        )
+        special = nearest[near].mean(axis=0)
+        distance = float(np.linalg.norm(axes @ (special - written)))
+        occupancy, label = site.occupancy, site.label or site.element
+        rounded = x is thirds or bool((np.abs(special - written) <= halves * 1.01 + 1e-9).all())
+        images = int(near.sum()) // max(int((apart[near] <= _NOTED).sum()), 1)
+        if images > 1 and not rounded and images * occupancy <= 1.0 + OVERFULL:
+            occupancy *= images
+            joined.append(f"{label} ({images} images)")
+        elif distance > _NOTED:
+            moved.append(f"{label} ({distance:.3f} angstrom)")
+        position = float(special[0]), float(special[1]), float(special[2])
+        sites.append(replace(site, position=position, occupancy=occupancy))
     notes = []
     if moved:
         notes.append(f"moved onto special positions: {listed(moved)}")
     if joined:
-        notes.append(f"images nearer than 0.05 angstrom are joined to one atom: {listed(joined)}")
+        notes.append(f"images nearer than {SAME_ATOM:g} angstrom are joined to one atom: {listed(joined)}")
     return replace(structure, sites=tuple(sites)), tuple(notes)
+
+
+def _images(
+    x: NDArray[np.float64],
+    rotations: NDArray[np.float64],
+    translations: NDArray[np.float64],
+    axes: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Return images (operations, 3) in the cell around a position, which are the same atom, and how far they are."""
+    offsets = rotations @ x + translations - x
+    offsets -= np.round(offsets)
+    apart = np.linalg.norm(offsets @ axes.T, axis=1)
+    return x + offsets, apart < SAME_ATOM, apart
+
+
+def _with_thirds(x: NDArray[np.float64], halves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a position with 1/3, 2/3, 1/6, 5/6 for coordinates that are these, rounded or cut off."""
+    whole = np.floor(x)
+    differences = _SIXTHS - (x - whole)[:, None]
+    written = halves[:, None]
+    fits = (np.abs(differences) <= written * 1.01) | ((differences > 0.0) & (differences < 2.0 * written))
+    # One digit tells nothing: 0.3 is three tenths.
+    fits &= (written > 0.0) & (written < 0.01)
+    return np.where(fits.any(axis=1), whole + _SIXTHS[fits.argmax(axis=1)], x)
 
 
 def without_images(structure: Structure) -> tuple[Structure, tuple[str, ...], tuple[int, ...]]:

@@ -137,7 +137,11 @@ def _structure(
     cell, notes = _cell(block, where)
     unit = gemmi.UnitCell(*cell)
     atoms = read_atoms(block, unit, where)
-    notes += [f"{tag} stands there with different values" for tag in block.conflicts if tag.startswith(_USED)]
+    notes += [
+        f"{tag} stands there with different values; the first counts"
+        for tag in block.conflicts
+        if tag.startswith(_USED)
+    ]
     notes += atoms.notes
     notes += [sentence for tag, sentence in _MORE.items() if block.has(tag)]
     bare = Structure(
@@ -159,13 +163,13 @@ def _structure(
 
 def _cell(block: Block, where: str) -> tuple[Cell, list[str]]:
     """Return a, b, c, alpha, beta, gamma, and notes."""
-    lengths = [_number(block, tag) for tag in _LENGTHS]
+    lengths = [_parameter(block, tag, where) for tag in _LENGTHS]
     if all(length is None for length in lengths):
         raise StructureError(f"{where}: no unit cell (_cell_length_a ...) in block {block.name!r}")
     if any(length is None for length in lengths):
         raise StructureError(f"{where}: the unit cell is incomplete (_cell_length_a, _b and _c)")
     notes = []
-    angles = [_number(block, tag) for tag in _ANGLES]
+    angles = [_parameter(block, tag, where) for tag in _ANGLES]
     if any(angle is None for angle in angles):
         # The dictionary of CIF gives this default.
         notes.append("angles of the cell that are not stated are 90 degree")
@@ -179,14 +183,18 @@ def _cell(block: Block, where: str) -> tuple[Cell, list[str]]:
     return (a, b, c, alpha, beta, gamma), notes
 
 
-def _number(block: Block, *tags: str) -> float | None:
-    """Return a number that counts only as far as it is one; of cell parameters it must be one."""
-    text = block.value(*tags)
-    if text is None:
-        return None
+def _parameter(block: Block, tag: str, where: str) -> float | None:
+    text = block.value(tag)
     try:
-        return parse_number(text).value
+        return None if text is None else parse_number(text).value
+    except ValueError as error:
+        raise StructureError(f"{where}: {tag}: {error}") from None
+
+
+def _number(block: Block, *tags: str) -> float | None:
+    """Return a number that only helps to decide, and does not count if it is none."""
+    text = block.value(*tags)
+    try:
+        return None if text is None else parse_number(text).value
     except ValueError:
-        if tags[0].startswith("_cell_") and tags[0] not in ("_cell_volume", "_cell_formula_units_z"):
-            raise StructureError(f"{tags[0]} of block {block.name!r}: {text[:40]!r} is no number") from None
         return None

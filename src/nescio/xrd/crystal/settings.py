@@ -75,7 +75,7 @@ class Setting:
         """Return what to call it beside other settings."""
         if self.listed:
             untabulated = " in a setting without a symbol" if self.operations else ""
-            return f"the listed operations ({self.space_group}{untabulated})"
+            return f"the list of operations ({self.space_group}{untabulated})"
         extension = str(gemmi.SpaceGroup(self.space_group).ext).strip()
         choice = _WORDS.get(extension)
         return f"{choice} ({self.space_group})" if choice else self.space_group

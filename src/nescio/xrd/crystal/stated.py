@@ -19,6 +19,7 @@ from nescio.xrd.crystal.settings import (
     named_settings,
     numbered_settings,
 )
+from nescio.xrd.crystal.symmetry import triplets_of
 
 __all__ = ["SymmetryStatement", "stated_symmetry", "symbol_or_number"]
 
@@ -175,11 +176,12 @@ def _exact(
     words = " and ".join(sentence for sentence, _ in others)
     candidates = (exact, *(setting for setting in rivals if not _same(exact, (setting,), strictly=True)))
     same_type = all(setting.number == exact.number for _, settings in others for setting in settings)
+    seconded = len(others) < sum(map(bool, (by_symbol, by_number, hall is not None and exact.listed)))
     return SymmetryStatement(
         candidates,
         question=f"{where}: {words}, which contradicts {said}",
-        # Within one space group type, operations are the more explicit statement.
-        preferred=exact if same_type or not rivals else None,
+        # Within one space group type, operations are the more explicit statement; or another statement agrees.
+        preferred=exact if same_type or seconded else None,
         advice="remove from the file what is wrong",
         notes=(*notes, f"{words}, which contradicts {said}") if len(candidates) == 1 else tuple(notes),
     )
@@ -189,10 +191,9 @@ def _same(exact: Setting, settings: Sequence[Setting], *, strictly: bool = False
     """Say whether a setting is one of others; a setting without a symbol is one of any of its number."""
     if exact.operations and not strictly:
         return any(setting.number == exact.number for setting in settings)
-    return any(
-        (setting.space_group, setting.operations) == (exact.space_group, exact.operations)
-        for setting in settings
-    )
+    # Some settings have two symbols, such as A b a m and A c a m.
+    own = set(triplets_of(exact.symmetry))
+    return any(set(triplets_of(setting.symmetry)) == own for setting in settings)
 
 
 def _by_name(
@@ -255,7 +256,7 @@ def _fitting(
         group = gemmi.SpaceGroup(settings[0].space_group)
         shown = ", ".join(f"{x:g}" for x in cell)
         raise StructureError(
-            f"{where}: a cell of {shown} does not fit space group {group.hm} ({group.crystal_system_str()})"
+            f"{where}: a cell of {shown} does not fit space group {group.xhm()} ({group.crystal_system_str()})"
         )
     return fit
 

@@ -22,7 +22,7 @@ __all__ = [
 
 # Relative departure of a cell from the symmetry that its group asks for.
 _CELL_TOLERANCE = 1e-2
-_MOST_OPERATIONS = 192 * 24
+_MOST_OPERATIONS = 192 * 4
 # A cell of each system that its operations leave as it is, if they belong to axes as they are usually chosen.
 _SAMPLE_CELLS = {
     "triclinic": [("b", (5, 6, 7, 80, 95, 103))],
@@ -71,7 +71,7 @@ def _operations(triplets: tuple[str, ...]) -> gemmi.GroupOps:
         group.add_missing_elements()
     except RuntimeError as error:
         raise ValueError(f"the symmetry operations make no group ({str(error)[:80]})") from None
-    if not _is_closed(group):
+    if len(group) > _MOST_OPERATIONS or not _is_closed(group):
         raise ValueError("the symmetry operations make no group")
     return group
 
