@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Strict, ValidationError
 
 from nescio.errors import ConfigurationError, FileError
+from nescio.files import display_name, file_content, refuse_deep
 
 __all__ = ["Real", "Settings", "Whole", "read_toml", "validated"]
 
-_LARGEST_FILE = 10_000_000
+_LARGEST_FILE = 2_000_000
+_MARKS = re.compile(r"[,={}\[\]\n]")
+_MOST_PARTS = 100
 _Model = TypeVar("_Model", bound=BaseModel)
 
 # A number written as true or as text is a mistake, and not 1 or what the text might mean.
@@ -36,21 +40,21 @@ def read_toml(path: Path) -> dict[str, Any]:
         FileError: It does not exist, is not a text file, or is larger than a configuration can be.
         ConfigurationError: It is not valid TOML; the message names the line.
     """
+    content = file_content(path, _LARGEST_FILE)
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise FileError(f"{path}: larger than {_LARGEST_FILE // 1_000_000} MB, not a configuration file")
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise FileError(f"{path}: no such file") from None
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise FileError(f"{path}: not a text file in UTF-8") from None
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: cannot be read ({error})") from None
+        raise FileError(f"{display_name(path)}: not a text file in UTF-8") from None
+    # The parser takes a time that grows with the square of the parts of a name.
+    if max(part.count(".") for part in _MARKS.split(text)) > _MOST_PARTS:
+        raise ConfigurationError(f"{display_name(path)}: a name of more than {_MOST_PARTS} parts (a.b.c)")
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
     # Besides its own errors the parser passes on ValueError: an integer of thousands of digits, an impossible date.
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+        raise ConfigurationError(f"{display_name(path)}: not valid TOML: {error}") from None
+    refuse_deep(document, display_name(path), ConfigurationError)
+    return document
 
 
 def validated(model: type[_Model], document: Mapping[str, Any], source: str) -> _Model:

@@ -1,8 +1,34 @@
 """The errors a user can meet; each message names the value, the place and what would be right."""
 
+_LONGEST = 2000
+_BLANKS = str.maketrans(dict.fromkeys("\t\n\r", " "))
+
+
+def printable(text: str) -> str:
+    r"""Return text as any file and terminal can hold it, in one line.
+
+    A character that no terminal prints becomes ``\n`` or ``\u200b``, a byte of a file name that is not UTF-8 ``\xe9``.
+    """
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    # Python keeps the bytes of a name that is not UTF-8 as lone surrogates.
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
 
 class NescioError(Exception):
     """Anything that went wrong because of what Nescio was given, told in the user's terms."""
+
+    def __str__(self) -> str:
+        """Return the message in one line, however hostile the input that it quotes."""
+        text = super().__str__()
+        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+        return printable(text if text.isprintable() else text.translate(_BLANKS))
 
 
 class FileError(NescioError):

@@ -243,7 +243,7 @@ def test_a_token_comes_from_a_file_and_stays_out_of_the_record(server, tmp_path)
     settings = NetworkSettings(address=server.address, token_file=Path("token"), timeout_seconds=3.0)
     assert settings.build(tmp_path).name == "microscope"
     assert TOKEN not in NetworkSettings(address=server.address, token=TOKEN).model_dump_json()
-    with pytest.raises(FileError, match="no token can be read"):
+    with pytest.raises(FileError, match="token: there is no such file"):
         settings.build(tmp_path / "elsewhere")
     (tmp_path / "token").write_text(" \n")
     with pytest.raises(FileError, match="is empty"):

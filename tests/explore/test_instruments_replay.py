@@ -203,7 +203,7 @@ def test_positions_that_cannot_tell_spectra_apart_are_refused(film):
 
 def test_nothing_pickled_is_opened(tmp_path):
     np.savez(tmp_path / "film.npz", image=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(FileError, match=r"neither an \.npz of plain arrays nor"):
+    with pytest.raises(FileError, match="Python objects are never loaded"):
         replay(FILM, tmp_path)
     (tmp_path / "film.nc").write_bytes(b"no netCDF")
     with pytest.raises(FileError, match=r"neither an \.npz of plain arrays nor"):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -62,8 +63,7 @@ def test_a_failure_leaves_the_old_files_and_nothing_else(findings, tmp_path, mon
     def fail(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(FileError, match=r"findings\.nc: cannot be written \(No space left"):
         view.write_findings(findings, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

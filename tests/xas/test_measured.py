@@ -180,7 +180,7 @@ def test_a_project_gives_its_spectra_aligned(tmp_path: Path, compressed: bool) -
 
 def test_what_is_no_project_is_told(tmp_path: Path) -> None:
     for content, said in (
-        (b"\x1f\x8b broken", "cannot be read"),
+        (b"\x1f\x8b broken", "cannot be unpacked"),
         (b"system('rm')", "is no project of Athena"),
         (b"", "is empty"),
     ):

@@ -7,14 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nescio.errors import FileError, NescioError
+from nescio.files import Source
 from nescio.xrd.cif import parse_cif, parse_number
 
 PATH = Path("a.cif")
 PLAIN = "data_x\n_a 1\nloop_\n_b\n_c\n1 'two words'\n. ?\n"
 
 
+def blocks_of(content: str | bytes) -> tuple:
+    return parse_cif(Source(PATH, content if isinstance(content, bytes) else content.encode()))
+
+
 def values(content: str | bytes) -> dict:
-    (block,) = parse_cif(PATH, content if isinstance(content, bytes) else content.encode())
+    (block,) = blocks_of(content)
     return dict(block.columns)
 
 
@@ -38,7 +43,7 @@ def test_text_beyond_ascii_needs_no_quotes():
 
 
 def test_blocks_of_one_name_and_names_with_blanks_are_told_apart():
-    blocks = parse_cif(PATH, b"data_x\n_a 1\ndata_My sample 3\n_a 2\ndata_X\n_a 3\n")
+    blocks = blocks_of(b"data_x\n_a 1\ndata_My sample 3\n_a 2\ndata_X\n_a 3\n")
     assert [(block.name, block.value("_a")) for block in blocks] == [
         ("x", "1"),
         ("My_sample_3", "2"),
@@ -47,7 +52,7 @@ def test_blocks_of_one_name_and_names_with_blanks_are_told_apart():
 
 
 def test_a_tag_with_two_values_is_a_conflict():
-    (block,) = parse_cif(PATH, b"data_x\n_a 1\n_b 1\n_a 2\n_b 1\n")
+    (block,) = blocks_of(b"data_x\n_a 1\n_b 1\n_a 2\n_b 1\n")
     assert (block.value("_a"), block.conflicts) == ("1", ("_a",))
 
 
@@ -79,7 +84,7 @@ def test_dots_and_capitals_of_tags_are_those_of_any_dictionary():
 )
 def test_what_breaks_the_rules_is_refused_with_its_line(content, reason):
     with pytest.raises(FileError, match=rf"a\.cif: .*{reason}"):
-        parse_cif(PATH, content.encode())
+        blocks_of(content)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ def test_a_number_is_what_was_written(value, sigma):
 def test_any_text_gives_blocks_or_an_error_in_one_line(text):
     message = ""
     try:
-        parse_cif(PATH, ("data_x\n" + text).encode("utf-8", "surrogatepass"))
+        blocks_of(("data_x\n" + text).encode("utf-8", "surrogatepass"))
     except NescioError as error:
         message = str(error)
     assert "\n" not in message

@@ -13,6 +13,7 @@ import typer
 from nescio.cli.folders import usable_folder
 from nescio.cli.overrides import SetOption, learn_settings
 from nescio.errors import ConfigurationError, FileError
+from nescio.files import write_atomically
 
 __all__ = ["Publication", "reproduce"]
 
@@ -112,7 +113,7 @@ def reproduce(
 
         numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
     if json_file is not None:
-        json_file.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        write_atomically(json_file, json.dumps(numbers, indent=1) + "\n")
     if publication is Publication.dkl:
         _print_comparison(numbers)
     elif publication is Publication.xanes:

@@ -1,33 +1,69 @@
-"""Reading files that nobody vouches for: within limits, executing nothing, following no links out of them."""
+"""Files: read within limits, executing nothing and following no link out of them; written whole or not at all.
 
+A reader gets a :class:`Source`: a path, the bytes of the file, and a budget of memory that it spends from.
+"""
+
+from nescio.files.apart import CrashError, TimeLimitError, answer_apart, serve_apart
 from nescio.files.archive import npy_array, npz_arrays
-from nescio.files.content import file_content, measured_data, one_line, text_content
+from nescio.files.content import measured_data, text_content
 from nescio.files.hdf5 import (
-    HDF5_SIGNATURE,
+    Hdf5,
     attribute,
+    checked_hdf5,
     default_data,
     groups_below,
     member,
-    numeric_array,
     opened_hdf5,
     text_of,
 )
-from nescio.files.text import decoded
+from nescio.files.json import json_value, refuse_deep
+from nescio.files.kinds import HDF5_SIGNATURE, FileKind, file_kind
+from nescio.files.messages import one_line
+from nescio.files.names import display_name, suffix_of
+from nescio.files.packed import opened_zip, unpacked_source, zip_member
+from nescio.files.source import Budget, Source, file_content, opened_regular, read_source, refuse_special
+from nescio.files.text import decoded_text, text_encoding, text_lines
+from nescio.files.writing import write_atomically, write_problem
+from nescio.files.xml import xml_root
 
 __all__ = [
     "HDF5_SIGNATURE",
+    "Budget",
+    "CrashError",
+    "FileKind",
+    "Hdf5",
+    "Source",
+    "TimeLimitError",
+    "answer_apart",
     "attribute",
-    "decoded",
+    "checked_hdf5",
+    "decoded_text",
     "default_data",
+    "display_name",
     "file_content",
+    "file_kind",
     "groups_below",
+    "json_value",
     "measured_data",
     "member",
     "npy_array",
     "npz_arrays",
-    "numeric_array",
     "one_line",
     "opened_hdf5",
+    "opened_regular",
+    "opened_zip",
+    "read_source",
+    "refuse_deep",
+    "refuse_special",
+    "serve_apart",
+    "suffix_of",
     "text_content",
+    "text_encoding",
+    "text_lines",
     "text_of",
+    "unpacked_source",
+    "write_atomically",
+    "write_problem",
+    "xml_root",
+    "zip_member",
 ]

@@ -5,80 +5,74 @@ from __future__ import annotations
 import io
 import math
 import warnings
-import zipfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
-import numpy.lib.format as npy
+from typing import TYPE_CHECKING
 
 from nescio.errors import FileError
-from nescio.files.content import one_line
+from nescio.files.messages import one_line
+from nescio.files.packed import opened_zip, zip_member
+from nescio.files.source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["npy_array", "npz_arrays"]
 
-_MAX_ARRAYS = 1000
-_Result = TypeVar("_Result")
+_LONGEST_HEADER = 10_000
+_LAST_CHARACTER = 0x10FFFF
 
 
-def npz_arrays(path: Path, content: bytes, *, max_bytes: int, kinds: str = "iufUSb") -> dict[str, np.ndarray]:
+def npz_arrays(source: Source, *, kinds: str = "iufUSb") -> dict[str, np.ndarray]:
     """Return the arrays of an archive (npz) by name.
 
     Args:
-        path: The file, for messages.
-        content: Its bytes.
-        max_bytes: An archive that unpacks to more is refused before it is unpacked.
+        source: The archive.
         kinds: NumPy's letters for the kinds of numbers and text that are accepted.
 
     Raises:
-        FileError: The archive is damaged or too large, or an array is of another kind.
+        FileError: The archive is damaged or takes more than its budget, or an array is of another kind.
     """
-    return _guarded(path, "archive", lambda: _arrays(path, content, max_bytes, kinds))
+    with opened_zip(source, "NumPy archive") as archive:
+        return {
+            (name := member.filename.removesuffix(".npy")): _array(
+                source, name, zip_member(source, archive, member), kinds
+            )
+            for member in archive.infolist()
+        }
 
 
-def npy_array(path: Path, content: bytes, *, kinds: str = "iufUSb") -> np.ndarray:
+def npy_array(source: Source, *, kinds: str = "iufUSb") -> np.ndarray:
     """Return the array of a single file (npy); arguments and errors as in :func:`npz_arrays`."""
-    return _guarded(path, "array", lambda: _array(path, path.stem, content, kinds))
-
-
-def _guarded(path: Path, what: str, read: Callable[[], _Result]) -> _Result:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return read()
-    except FileError:
-        raise
-    except Exception as error:  # zipfile, zlib and the npy reader fail on damaged bytes in every possible way
-        raise FileError(f"{path}: is not a readable NumPy {what} ({one_line(error)})") from error
+            return _array(source, source.path.stem, source.content, kinds)
+    except (ValueError, TypeError, SyntaxError, OverflowError, EOFError, Warning) as error:
+        raise FileError(f"{source.name}: is not a readable NumPy array ({one_line(error)})") from error
 
 
-def _arrays(path: Path, content: bytes, max_bytes: int, kinds: str) -> dict[str, np.ndarray]:
-    arrays = {}
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = archive.infolist()
-        if len(members) > _MAX_ARRAYS or sum(member.file_size for member in members) > max_bytes:
-            raise FileError(
-                f"{path}: more than {_MAX_ARRAYS} arrays, or unpacks to more than {max_bytes} bytes"
-            )
-        for member in members:
-            name = member.filename.removesuffix(".npy")
-            with archive.open(member) as stream:
-                data = stream.read(member.file_size)
-            arrays[name] = _array(path, name, data, kinds)
-    return arrays
-
-
-def _array(path: Path, name: str, data: bytes, kinds: str) -> np.ndarray:
+def _array(source: Source, name: str, data: bytes | bytearray, kinds: str) -> np.ndarray:
     """Return an array, having refused one that claims more than it holds before memory is claimed for it."""
+    import numpy as np
+    import numpy.lib.format as npy
+
     stream = io.BytesIO(data)
     version = npy.read_magic(stream)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    shape, fortran, dtype = read(stream, max_header_size=_LONGEST_HEADER)
     if dtype.hasobject or dtype.kind not in kinds:
         raise FileError(
-            f"{path}: {name[:40]!r} holds {dtype}, not numbers or text; Python objects are never loaded"
+            f"{source.name}: {name[:40]!r} holds {str(dtype)[:60]}, not numbers or text;"
+            " Python objects are never loaded"
         )
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > len(data):
-        raise FileError(f"{path}: {name[:40]!r} claims the shape {shape} but is cut short")
-    return npy.read_array(io.BytesIO(data), allow_pickle=False)
+    size = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size > len(data) - stream.tell():
+        raise FileError(f"{source.name}: {name[:40]!r} claims the shape {shape} but is cut short")
+    if max(shape, default=0) > 2**62 or len(shape) > 32:
+        raise FileError(f"{source.name}: {name[:40]!r} claims the shape {str(shape)[:60]}, which cannot be")
+    values = np.frombuffer(data, dtype, math.prod(shape), stream.tell()) if size else np.zeros(0, dtype)
+    if dtype.kind == "U" and values.size and values.view(f"{dtype.byteorder}u4").max() > _LAST_CHARACTER:
+        raise FileError(f"{source.name}: {name[:40]!r} holds a character that does not exist")
+    if not values.flags.writeable:
+        source.spend(size, f"the array {name[:40]!r}")
+        values = values.copy()
+    return values.reshape(shape, order="F" if fortran else "C")

@@ -1,59 +1,29 @@
-"""The bytes of a file."""
+"""The text of a file, and the folder of measured data."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from nescio.errors import FileError
+from nescio.files.source import read_source
+from nescio.files.text import decoded_text
 
-__all__ = ["file_content", "measured_data", "one_line", "text_content"]
-
-
-def file_content(path: Path, max_bytes: int) -> bytes:
-    """Return all bytes of a file.
-
-    Args:
-        path: The file.
-        max_bytes: Larger files are refused.
-
-    Raises:
-        FileError: It is missing, no file, too large, empty, or cannot be read.
-    """
-    try:
-        if not path.exists():
-            raise FileError(f"{path}: there is no such file")
-        if not path.is_file():
-            raise FileError(f"{path}: is not a file")
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise FileError(f"{path}: {size} bytes are more than the {max_bytes} that are read")
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path!s}: cannot be read ({error})") from error
-    if not content[:4096].strip(b"\x00 \t\r\n") and not content.strip(b"\x00 \t\r\n"):
-        raise FileError(f"{path}: is empty")
-    return content
+__all__ = ["measured_data", "text_content"]
 
 
-def text_content(path: Path, max_bytes: int) -> str:
-    """Return all text of a file; what is no UTF-8 is replaced by a mark.
+def text_content(path: Path, most: int) -> str:
+    """Return all text of a file.
 
     Args:
         path: The file.
-        max_bytes: Larger files are refused.
+        most: Larger files, in bytes, are refused.
 
     Raises:
-        FileError: As of :func:`file_content`.
+        FileError: As of :func:`nescio.files.read_source` and :func:`nescio.files.decoded_text`.
     """
-    return file_content(path, max_bytes).decode("utf-8", errors="replace")
+    return decoded_text(read_source(path, most))
 
 
 def measured_data() -> Path:
     """Return the folder of measured data, `NESCIO_DATA` or else ``../shared/data``, which need not be there."""
     return Path(os.environ.get("NESCIO_DATA") or Path("..") / "shared" / "data")
-
-
-def one_line(error: Exception) -> str:
-    """Return the first line of what another library says of an error, or the error's name where it says nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]

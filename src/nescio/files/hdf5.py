@@ -1,119 +1,200 @@
-"""HDF5 and NeXus files, however damaged."""
+"""HDF5 and NeXus files, however damaged or hostile: opened only after a walk through all of the file."""
 
 from __future__ import annotations
 
 import io
 import math
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from nescio.errors import FileError, NescioError
-from nescio.files.content import one_line
+from nescio.files.apart import CrashError, TimeLimitError, answer_apart
+from nescio.files.kinds import FileKind, file_kind
+from nescio.files.messages import one_line
+from nescio.files.source import Source
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
-    "HDF5_SIGNATURE",
+    "Hdf5",
     "attribute",
+    "checked_hdf5",
     "default_data",
     "groups_below",
     "member",
-    "numeric_array",
     "opened_hdf5",
     "text_of",
 ]
 
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-"""How every HDF5 file begins."""
+_MOST_DEFAULTS = 12
+_SECONDS = 7.0
+_SECONDS_PER_BYTE = 2e-8
 
-_MAX_OBJECTS = 10_000
-_MAX_DEPTH = 12
-_PROBE_SECONDS = 60
+
+class Hdf5:
+    """An open file of which nothing lies elsewhere, and of which only what was read without harm is read again."""
+
+    def __init__(self, root: Any, source: Source, unread: dict[str, str]) -> None:
+        """See :func:`opened_hdf5`."""
+        self.root = root
+        """The ``h5py.File``."""
+        self.source = source
+        self._unread = unread
+
+    def numbers(self, group: Any, name: str, most: int) -> np.ndarray:
+        """Return a dataset of real numbers as they are stored.
+
+        Args:
+            group: Where the dataset is.
+            name: Of the dataset.
+            most: It may hold at most as many numbers.
+
+        Raises:
+            FileError: There is none, or it is too large, damaged, or holds no real numbers.
+        """
+        import h5py
+
+        dataset = member(group, name)
+        if not isinstance(dataset, h5py.Dataset):
+            raise FileError(f"{self.source.name}: {group.name} has no dataset {name[:40]!r}")
+        return self.values(dataset, most)
+
+    def values(self, dataset: Any, most: int, kinds: str = "iuf") -> np.ndarray:
+        """Return the values of a dataset of numbers, of NumPy's `kinds`; see :meth:`numbers`."""
+        import h5py
+
+        what = f"{self.source.name}: {dataset.name}"
+        if dataset.dtype.kind not in kinds:
+            held = "text" if h5py.check_string_dtype(dataset.dtype) else str(dataset.dtype)[:60]
+            raise FileError(f"{what} must hold numbers, not {held}")
+        if dataset.shape is None or math.prod(dataset.shape) > most:
+            raise FileError(f"{what} must hold at most {most} numbers")
+        self._spend(dataset)
+        values: np.ndarray = dataset[...]
+        return values
+
+    def texts(self, dataset: Any, most: int = 10_000) -> list[str]:
+        """Return the texts in a dataset, in the order of C.
+
+        Raises:
+            FileError: It holds no text, or more than `most`, or is damaged.
+        """
+        import h5py
+
+        what = f"{self.source.name}: {dataset.name}"
+        if not h5py.check_string_dtype(dataset.dtype):
+            raise FileError(f"{what} must hold text, not {str(dataset.dtype)[:60]}")
+        if dataset.shape is None or math.prod(dataset.shape) > most:
+            raise FileError(f"{what} must hold at most {most} texts")
+        self._spend(dataset)
+        return [text_of(entry) for entry in dataset[...].ravel()]
+
+    def _spend(self, dataset: Any) -> None:
+        import h5py
+
+        if problem := self._unread.get(str(h5py.h5o.get_info(dataset.id).addr)):
+            raise FileError(f"{self.source.name}: {dataset.name} cannot be read ({problem})")
+        # A chunk is unpacked as a whole, however little of it the dataset uses.
+        values = max(math.prod(dataset.shape), math.prod(dataset.chunks or ()))
+        self.source.spend(values * max(dataset.id.get_type().get_size(), 1), str(dataset.name))
 
 
 @contextmanager
-def opened_hdf5(path: Path, content: bytes, max_values: int) -> Iterator[Any]:
+def opened_hdf5(source: Source) -> Iterator[Hdf5]:
     """Open an HDF5 file held in memory.
 
-    Args:
-        path: The file, for messages.
-        content: Its bytes.
-        max_values: Numbers in the largest dataset that will be read.
-
     Yields:
-        An ``h5py.File``.
+        The file.
 
     Raises:
-        FileError: It is no HDF5 file, or damaged; also where reading from it fails inside the block.
+        FileError: It is no HDF5 file, is damaged, or refers to other files: by external links, external storage or
+            virtual datasets, anywhere in it. Also where reading from it fails inside the block.
     """
     import h5py
 
-    if not content.startswith(HDF5_SIGNATURE):
-        raise FileError(f"{path}: is not an HDF5 file (it does not begin with the HDF5 signature)")
-    _refuse_deadly(path, content, max_values)
+    unread, _ = _walked(source)
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            yield file
+        with h5py.File(io.BytesIO(source.content), "r") as file:
+            yield Hdf5(file, source, unread)
     except NescioError:
         raise
     except Exception as error:  # the HDF5 library fails on damaged bytes in every possible way
-        raise FileError(f"{path}: is not a readable HDF5 file ({one_line(error)})") from error
+        raise FileError(f"{source.name}: is not a readable HDF5 file ({one_line(error)})") from error
 
 
-def _refuse_deadly(path: Path, content: bytes, max_values: int) -> None:
-    """Refuse a file so damaged that the HDF5 library crashes or hangs on it, by trying in another process."""
-    program = str(Path(__file__).with_name("probe.py"))
+def checked_hdf5(source: Source) -> None:
+    """Check an HDF5 file before another library reads it from the same bytes, all of it.
+
+    Raises:
+        FileError: As of :func:`opened_hdf5`, or a part of it is damaged or too large.
+    """
+    unread, size = _walked(source)
+    source.spend(size, "its datasets")
+    if unread:
+        raise FileError(f"{source.name}: a part of it cannot be read ({next(iter(unread.values()))})")
+
+
+def _walked(source: Source) -> tuple[dict[str, str], int]:
+    """Walk through a file in a process of its own.
+
+    Returns:
+        Why datasets cannot be read, by their address; and the bytes that all others take.
+    """
+    if file_kind(source.content) is not FileKind.HDF5:
+        raise FileError(f"{source.name}: is not an HDF5 file (it does not begin with the HDF5 signature)")
+    seconds = _SECONDS + _SECONDS_PER_BYTE * len(source.content)
     try:
-        outcome = subprocess.run(  # noqa: S603 - our own program, the file's content goes to its input
-            [sys.executable, "-I", program, str(max_values)],
-            input=content,
-            capture_output=True,
-            timeout=_PROBE_SECONDS,
-            check=False,
+        answer, _ = answer_apart(
+            "nescio.files.probe",
+            {"limit": source.budget.left},
+            source.content,
+            seconds=seconds,
+            memory=source.budget.limit,
         )
-    except subprocess.TimeoutExpired:
-        raise FileError(f"{path}: is damaged; HDF5 did not end reading it in {_PROBE_SECONDS} s") from None
-    if outcome.returncode != 0:
-        raise FileError(f"{path}: is damaged; HDF5 crashed on reading it")
+    except TimeLimitError:
+        raise FileError(
+            f"{source.name}: is damaged; HDF5 did not end reading it in {seconds:.0f} s"
+        ) from None
+    except CrashError:
+        raise FileError(f"{source.name}: is damaged; HDF5 crashed on reading it") from None
+    if answer["outside"]:
+        raise FileError(
+            f"{source.name}: refers to other files, which are not followed: {', '.join(answer['outside'])}; "
+            "copy what is needed into one file"
+        )
+    if answer["refused"]:
+        raise FileError(f"{source.name}: {answer['refused']}")
+    return answer["unread"], answer["size"]
 
 
 def member(group: Any, name: str) -> Any:
-    """Return a member of a group; None where there is none, or it lies in another file."""
-    import h5py
-
-    link = group.get(name, getlink=True) if name else None
-    if link is None or isinstance(link, h5py.ExternalLink):
-        return None
-    return group.get(name)
+    """Return a member of a group, None where there is none."""
+    return group.get(name) if name else None
 
 
 def groups_below(group: Any) -> Iterator[Any]:
-    """Yield a group and those below it, as many as a sensible file can have."""
-    for number, found in enumerate(_below(group, 0)):
-        yield found
-        if number > _MAX_OBJECTS:
-            break
-
-
-def _below(group: Any, depth: int) -> Iterator[Any]:
+    """Yield a group and those below it, each once, however often it is linked."""
     import h5py
 
-    yield group
-    if depth < _MAX_DEPTH:
-        for name in list(group)[:_MAX_OBJECTS]:
-            found = member(group, name)
-            if isinstance(found, h5py.Group):
-                yield from _below(found, depth + 1)
+    seen: set[int] = set()
+    waiting = [group]
+    while waiting:
+        found = waiting.pop()
+        place = h5py.h5o.get_info(found.id).addr
+        if place in seen:
+            continue
+        seen.add(place)
+        yield found
+        below = (member(found, name) for name in found)
+        waiting += [node for node in below if isinstance(node, h5py.Group)][::-1]
 
 
 def attribute(node: Any, name: str) -> Any:
     """Return an attribute, as text where it is text, or None."""
     value = node.attrs.get(name)
-    if isinstance(value, np.ndarray) and value.size == 1:
+    if getattr(value, "size", 0) == 1 and getattr(value, "ndim", 0):
         value = value.ravel()[0]
     return text_of(value) if isinstance(value, bytes) else value
 
@@ -131,7 +212,7 @@ def default_data(file: Any) -> Any:
     import h5py
 
     group: Any = file
-    for _ in range(_MAX_DEPTH):
+    for _ in range(_MOST_DEFAULTS):
         name = attribute(group, "default")
         found = member(group, name) if isinstance(name, str) else None
         if not isinstance(found, h5py.Group):
@@ -143,30 +224,3 @@ def default_data(file: Any) -> Any:
         if attribute(group, "NX_class") == "NXdata" and attribute(group, "signal") is not None:
             return group
     return None
-
-
-def numeric_array(path: Path, group: Any, name: str, max_values: int) -> np.ndarray:
-    """Return a dataset of real numbers as they are stored.
-
-    Args:
-        path: The file, for messages.
-        group: Where the dataset is.
-        name: Of the dataset.
-        max_values: It may hold at most as many numbers.
-
-    Raises:
-        FileError: There is none, it lies in another file, is too large, or holds no real numbers.
-    """
-    import h5py
-
-    dataset = member(group, name)
-    if not isinstance(dataset, h5py.Dataset):
-        raise FileError(f"{path}: {group.name} has no dataset {name[:40]!r}")
-    if dataset.is_virtual or dataset.external:
-        raise FileError(f"{path}: {dataset.name} lies in another file, which is not followed")
-    if dataset.dtype.kind not in "iuf":
-        what = "text" if h5py.check_string_dtype(dataset.dtype) else str(dataset.dtype)
-        raise FileError(f"{path}: {dataset.name} must hold numbers, not {what}")
-    if dataset.shape is None or math.prod(dataset.shape) > max_values:
-        raise FileError(f"{path}: {dataset.name} must hold at most {max_values} numbers")
-    return np.asarray(dataset[()])

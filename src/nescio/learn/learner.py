@@ -36,10 +36,17 @@ class Learner(eqx.Module):
     settings: LearnSettings = eqx.field(static=True)
     classes: int = eqx.field(static=True)
 
-    def __init__(self, points: int, conditions: int, classes: int, settings: LearnSettings) -> None:
-        """Draw initial weights from the seed in the settings."""
+    def __init__(
+        self,
+        points: int,
+        conditions: int,
+        classes: int,
+        settings: LearnSettings,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        """Draw initial weights, by default from the seed in the settings."""
         # NumPy draws them: a random stream inside JAX would take seconds to compile for one use.
-        rng = np.random.default_rng(settings.training.seed)
+        rng = rng if rng is not None else np.random.default_rng(settings.training.seed)
         self.map = VAE(points, conditions, classes, settings.map, rng)
         self.detectors = _stacked(
             [

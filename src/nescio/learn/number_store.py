@@ -15,6 +15,7 @@ from nescio.errors import AgentError
 from nescio.learn.familiarity import Familiarity
 from nescio.learn.numbers import NumberAgent, NumberSettings
 from nescio.learn.regression import blank_regression
+from nescio.learn.shapes import shapes_of
 from nescio.learn.storage import named_arrays, restore_arrays
 from nescio.learn.vae import VAE
 from nescio.techniques import NumberPrior
@@ -76,7 +77,7 @@ def assembled_numbers(
     )
     familiarity = None
     if (wanted := settings.familiarity) is not None:
-        network = VAE(points, 0, 1, wanted.network, np.random.default_rng(0))
+        network = shapes_of(lambda rng: VAE(points, 0, 1, wanted.network, rng))
         low, span, scale = (jnp.asarray(arrays[f"familiarity.{name}"]) for name in _FAMILIAR)
         scores = arrays["familiarity.scores"]
         if {low.shape, span.shape, scale.shape} != {(points,)} or scores.ndim != 1 or not scores.size:

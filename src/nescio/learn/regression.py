@@ -18,6 +18,7 @@ from pydantic import Field
 
 from nescio.configuration import Real, Settings, Whole
 from nescio.errors import AgentError, ConfigurationError, InterruptedTrainingError
+from nescio.learn.shapes import shapes_of
 from nescio.learn.storage import (
     named_arrays,
     read_arrays,
@@ -224,11 +225,11 @@ def _slopes(
 
 
 def blank_regression(points: int, outputs: int, settings: RegressionSettings) -> Regression:
-    """Return one of the right shapes that has learned nothing, to restore a stored one into."""
+    """Return the shapes of one, to restore a stored one into."""
     zeros, ones = jnp.zeros(points, jnp.float32), jnp.ones(outputs, jnp.float32)
     return Regression(
         settings,
-        eqx.combine(*_initial(points, outputs, settings)),
+        shapes_of(lambda rng: eqx.combine(*_initial(points, outputs, settings, rng))),
         (zeros, zeros + 1.0),
         (ones - 1.0, ones),
         np.ones(outputs),
@@ -236,9 +237,11 @@ def blank_regression(points: int, outputs: int, settings: RegressionSettings) ->
     )
 
 
-def _initial(points: int, outputs: int, settings: RegressionSettings) -> tuple[_Network, _Network]:
-    """Return the stacked members as drawn, and what of a network is no array."""
-    rng = np.random.default_rng(settings.seed)
+def _initial(
+    points: int, outputs: int, settings: RegressionSettings, rng: np.random.Generator | None = None
+) -> tuple[_Network, _Network]:
+    """Return the stacked members as drawn, by default from the settings' seed, and what of a network is no array."""
+    rng = rng if rng is not None else np.random.default_rng(settings.seed)
     made = [_Network(points, outputs, settings, rng) for _ in range(settings.members)]
     networks = jax.tree.map(
         lambda *leaves: jnp.stack(leaves), *(eqx.filter(one, eqx.is_array) for one in made)

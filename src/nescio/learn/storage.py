@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -16,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from nescio.errors import AgentError
+from nescio.errors import AgentError, FileError
+from nescio.files import file_content, json_value, read_source, write_atomically
+from nescio.learn.shapes import is_array_or_shape
 from nescio.techniques import AnyPrior
 
 __all__ = [
@@ -31,7 +32,9 @@ __all__ = [
 ]
 
 _Tree = TypeVar("_Tree")
-_LARGEST_JSON = 200_000_000
+_LARGEST_JSON = 100_000_000
+_LARGEST_ARRAYS = 2**32
+_LONGEST_HEADER = 2**23
 
 
 def named_arrays(tree: Any, prefix: str) -> dict[str, NDArray[Any]]:
@@ -41,12 +44,12 @@ def named_arrays(tree: Any, prefix: str) -> dict[str, NDArray[Any]]:
 
 
 def restore_arrays(like: _Tree, arrays: Mapping[str, NDArray[Any]], prefix: str, source: Path) -> _Tree:
-    """Return a tree like `like` with its arrays replaced by stored ones.
+    """Return a tree like `like` with its arrays, or their shapes (:func:`shapes_of`), replaced by stored arrays.
 
     Raises:
         AgentError: One is missing, or has another shape or type.
     """
-    dynamic, static = eqx.partition(like, eqx.is_array)
+    dynamic, static = eqx.partition(like, is_array_or_shape)
     leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
     restored = []
     for path, leaf in leaves:
@@ -68,7 +71,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays in safetensors format, atomically."""
     from safetensors.numpy import save
 
-    _replace(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+    write_atomically(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -81,10 +84,13 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     from safetensors.numpy import load
 
     try:
-        arrays = load(path.read_bytes())
-    except FileNotFoundError:
-        raise AgentError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        content = file_content(path, _LARGEST_ARRAYS)
+        if int.from_bytes(content[:8], "little") > _LONGEST_HEADER:
+            raise AgentError(f"{path}: its header is too long for what it should be")
+        arrays = load(content)
+    except FileError as error:
+        raise AgentError(str(error)) from None
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise AgentError(f"{path}: not a readable safetensors file ({error})") from None
     for name, array in arrays.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
@@ -94,7 +100,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file, atomically."""
-    _replace(path, json.dumps(document, indent=1, allow_nan=False).encode())
+    write_atomically(path, json.dumps(document, indent=1, allow_nan=False))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -104,13 +110,9 @@ def read_json(path: Path) -> dict[str, Any]:
         AgentError: It is missing or no JSON object, or holds a number that JSON does not know (NaN).
     """
     try:
-        if path.stat().st_size > _LARGEST_JSON:
-            raise AgentError(f"{path}: too large for what it should be")
-        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise AgentError(f"{path}: no such file") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise AgentError(f"{path}: not readable as JSON ({error})") from None
+        document = json_value(read_source(path, _LARGEST_JSON))
+    except FileError as error:
+        raise AgentError(str(error)) from None
     if not isinstance(document, dict):
         raise AgentError(f"{path}: holds no JSON object")
     return document
@@ -134,17 +136,3 @@ def learned_identity(prior: AnyPrior, settings: BaseModel) -> str:
         "settings": settings.model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

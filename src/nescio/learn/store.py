@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nescio.configuration import validated
 from nescio.errors import AgentError, NescioError
+from nescio.files import file_content
 from nescio.learn.agent import Agent, Calibration
 from nescio.learn.learner import Learner
 from nescio.learn.neighbours import Neighbours
@@ -19,6 +20,7 @@ from nescio.learn.novelty import VIEWS, NoveltyScale
 from nescio.learn.number_store import assembled_numbers, number_arrays, number_document
 from nescio.learn.numbers import NumberAgent
 from nescio.learn.settings import LearnSettings
+from nescio.learn.shapes import shapes_of
 from nescio.learn.storage import (
     document_digest,
     named_arrays,
@@ -178,7 +180,9 @@ def _assemble(
         raise AgentError(f"{folder}: the settings are not complete")
     if tuple(document["labels"]) != prior.labels:
         raise AgentError(f"{folder}: the labels that were learned are not those that the prior describes")
-    blank = Learner(prior.axis.size, len(prior.condition_names), len(prior.labels), settings)
+    blank = shapes_of(
+        lambda rng: Learner(prior.axis.size, len(prior.condition_names), len(prior.labels), settings, rng)
+    )
     learner = restore_arrays(blank, arrays, "learner", folder / _ARRAYS)
     scale = NoveltyScale(arrays["calibration.median"], arrays["calibration.spread"])
     latent, labels = arrays["map.latent"], arrays["map.labels"]
@@ -203,4 +207,4 @@ def _assemble(
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(file_content(path, 2**32)).hexdigest()

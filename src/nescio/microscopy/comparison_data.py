@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,13 +17,12 @@ from numpy.typing import NDArray
 from nescio.errors import ExplorationError, FileError
 from nescio.explore.candidates import Candidates
 from nescio.explore.scalarizers import BandIntegral, Scalarizer
-from nescio.files import measured_data, npz_arrays
+from nescio.files import measured_data, npz_arrays, read_source, write_atomically
 from nescio.microscopy.comparison_code import code_digest
 from nescio.microscopy.images import image_dataset
 from nescio.microscopy.patches import PatchSettings
 from nescio.microscopy.scalarizers import Hysteresis
 from nescio.progress import track
-from nescio.view.tables import write_atomically
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -105,12 +105,9 @@ class Case:
     def save(self, path: Path) -> Path:
         """Write all arrays to one file."""
         arrays = {name: getattr(self, name) for name in (*_ARRAYS, "noisy")}
-
-        def write(unfinished: Path) -> None:
-            with unfinished.open("wb") as file:
-                np.savez(file, name=np.array(self.name), **arrays)
-
-        return write_atomically(path, write)
+        content = io.BytesIO()
+        np.savez(content, name=np.array(self.name), **arrays)
+        return write_atomically(path, content.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> Case:
@@ -145,7 +142,7 @@ def load_case(name: str, cache: Path) -> tuple[Case, Path]:
     settings, make = DATA_SETS[name]
     document: dict[str, Any] = {"name": name, **settings, "code": code_digest(*_CODE)}
     if name == "film":
-        document["file"] = hashlib.sha256(_need_film().read_bytes()).hexdigest()
+        document["file"] = hashlib.sha256(read_source(_need_film()).content).hexdigest()
     key = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:20]
     path = cache / f"{name}-{key}.npz"
     if path.is_file():
@@ -155,11 +152,7 @@ def load_case(name: str, cache: Path) -> tuple[Case, Path]:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error})") from None
-    return npz_arrays(path, content, max_bytes=_LARGEST)
+    return npz_arrays(read_source(path, _LARGEST))
 
 
 def _need_film() -> Path:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from nescio import __version__
+from nescio.files import write_atomically
 from nescio.microscopy.comparison import summarise
 from nescio.microscopy.comparison_methods import METHODS
 from nescio.view import Details, Picture, Section, Table, Text, comparison_curves, figure_png, write_report
-from nescio.view.tables import write_atomically
 
 __all__ = ["COLUMNS", "comparison_rows", "write_comparison"]
 
@@ -66,7 +65,7 @@ def write_comparison(folder: Path, curves: Mapping[str, xr.Dataset], *, progress
         picture = Picture(
             comparison_curves(one), caption, f"Four panels of curves, one for each method, on {name}."
         )
-        write_atomically(folder / f"{name}.png", partial(Path.write_bytes, data=figure_png(picture.figure)))
+        write_atomically(folder / f"{name}.png", figure_png(picture.figure))
         table = Table(
             ["method", *COLUMNS.values()],
             comparison_rows(summarise(one)),

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import jax
@@ -21,10 +21,10 @@ from nescio.explore.choosing import choose
 from nescio.explore.policies import View
 from nescio.explore.surrogates import Fit
 from nescio.explore.viewing import with_model
+from nescio.files import write_atomically
 from nescio.microscopy.comparison_code import code_digest
 from nescio.microscopy.comparison_data import Case
 from nescio.microscopy.comparison_methods import METHODS, Expected, Method
-from nescio.view.tables import write_atomically
 
 __all__ = ["Job", "Run", "checkpoints", "explore_known", "seed_points"]
 
@@ -194,7 +194,7 @@ class Job:
         run = explore_known(
             _loaded(self.case_file), method, seed=self.seed, points=self.points, first=self.first
         )
-        write_atomically(self.file, partial(Path.write_text, data=run.model_dump_json(), encoding="utf-8"))
+        write_atomically(self.file, run.model_dump_json())
 
 
 @lru_cache(maxsize=1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nescio.errors import FileError, MissingExtraError, TraceError
+from nescio.files import write_atomically
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,21 +41,10 @@ def write_export(exported: xr.Dataset, path: str | Path, kind: str) -> None:
         raise FileError(f"format {kind!r} is not known (known: {', '.join(FORMATS)})")
     if path.exists():
         raise FileError(f"{path}: exists already; choose another name")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        FORMATS[kind](exported, partial)
-        partial.replace(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
+    write_atomically(path, FORMATS[kind](exported))
 
 
-def _write_netcdf(exported: xr.Dataset, path: Path) -> None:
+def _netcdf(exported: xr.Dataset) -> memoryview:
     import xarray as xr
 
     flat: dict[str, xr.Variable] = {}
@@ -70,19 +60,26 @@ def _write_netcdf(exported: xr.Dataset, path: Path) -> None:
             flat[safe] = xr.Variable(dimensions, variable.values, attributes)
     coordinates = [name for name in flat if name in {str(key).replace("/", "-") for key in exported.coords}]
     dataset = xr.Dataset(flat, attrs=_plain_attributes(exported.attrs)).set_coords(coordinates)
-    dataset.to_netcdf(path, engine="h5netcdf", encoding=_compressed(dataset))
+    return dataset.to_netcdf(engine="h5netcdf", encoding=_compressed(dataset))
 
 
-def _write_zarr(exported: xr.Dataset, path: Path) -> None:
+def _zarr(exported: xr.Dataset) -> Callable[[Path], object]:
     try:
         import zarr  # noqa: F401
     except ImportError:
         raise MissingExtraError("Zarr needs an extra: pip install nescio[zarr]") from None
     # Version 2 of the format: version 3 has no standard yet for text of fixed length.
-    exported.to_zarr(path, mode="w-", zarr_format=2, consolidated=True)
+    return lambda path: exported.to_zarr(path, mode="w-", zarr_format=2, consolidated=True)
 
 
-def _write_hyperspy(exported: xr.Dataset, path: Path) -> None:
+class _Memory(io.BytesIO):
+    """A file in memory with a name, which the writer of HyperSpy's format asks for."""
+
+    def __fspath__(self) -> str:
+        return "memory.hspy"
+
+
+def _hyperspy(exported: xr.Dataset) -> memoryview:
     try:
         from rsciio.hspy import file_writer  # type: ignore[import-untyped]
     except ImportError:
@@ -118,7 +115,9 @@ def _write_hyperspy(exported: xr.Dataset, path: Path) -> None:
         "tmp_parameters": {},
         "package_info": {"package": "nescio", "package_version": str(exported.attrs["nescio_version"])},
     }
-    file_writer(str(path), signal, show_progressbar=False)
+    content = _Memory()
+    file_writer(content, signal, show_progressbar=False)
+    return content.getbuffer()
 
 
 def _axis(dataset: xr.Dataset, name: str, place: int) -> dict[str, Any]:
@@ -162,9 +161,9 @@ def _compressed(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
     }
 
 
-FORMATS: dict[str, Callable[[xr.Dataset, Path], None]] = {
-    "netcdf": _write_netcdf,
-    "zarr": _write_zarr,
-    "hyperspy": _write_hyperspy,
+FORMATS: dict[str, Callable[[xr.Dataset], memoryview | Callable[[Path], object]]] = {
+    "netcdf": _netcdf,
+    "zarr": _zarr,
+    "hyperspy": _hyperspy,
 }
-"""How each format is written."""
+"""The content of each format; HDF5 in memory, because its library crashes where the disk is full."""

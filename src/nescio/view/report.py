@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 from matplotlib.figure import Figure
 
+from nescio.files import write_atomically
 from nescio.progress import Advance, track
 from nescio.signals import notes_of
 from nescio.view.style import figure_png
-from nescio.view.tables import write_atomically
 
 __all__ = ["Cards", "Details", "Picture", "Section", "Table", "Text", "notes_section", "write_report"]
 
@@ -108,7 +108,7 @@ def write_report(
             ),
             body="\n".join(_section(i, section, tell) for i, section in enumerate(sections)),
         )
-    return write_atomically(Path(path), lambda file: file.write_text(document, encoding="utf-8"))
+    return write_atomically(Path(path), document)
 
 
 def _section(number: int, section: Section, tell: Advance) -> str:

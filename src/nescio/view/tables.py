@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from nescio.errors import FileError
+from nescio.files import write_atomically
 from nescio.signals import UNREADABLE
 from nescio.view.patterns import most_novel
 from nescio.view.reading import VERDICTS, class_names, names_of, need, text_of, values_of
@@ -78,13 +75,13 @@ def findings_table(findings: xr.Dataset) -> pd.DataFrame:
 def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path]:
     """Write ``findings.nc`` (NetCDF4, everything) and ``findings.csv`` (:func:`findings_table`) into a folder.
 
-    A crash leaves the old files or the new, never half of one. Attributes that NetCDF cannot hold become JSON.
+    A crash or a full disk leaves each file old or new, never half. Attributes that NetCDF cannot hold become JSON.
 
     Returns:
         The paths of the two files.
 
     Raises:
-        FileError: The folder cannot be made or written to.
+        FileError: The folder cannot be made or written to, or the disk is full.
     """
     folder = Path(folder)
     table, storable = findings_table(findings), _storable(findings)
@@ -93,40 +90,12 @@ def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path
         for name, variable in storable.variables.items()
         if variable.ndim == 2 and variable.dtype.kind == "f" and variable.size
     }
+    # In memory first: the HDF5 library crashes where the disk is full.
+    content = storable.to_netcdf(engine="h5netcdf", encoding=encoding)
     return (
-        write_atomically(
-            folder / "findings.nc",
-            lambda path: storable.to_netcdf(path, engine="h5netcdf", encoding=encoding),
-        ),
-        write_atomically(
-            folder / "findings.csv", lambda path: table.to_csv(path, index=False, encoding="utf-8")
-        ),
+        write_atomically(folder / "findings.nc", content),
+        write_atomically(folder / "findings.csv", table.to_csv(index=False)),
     )
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` write a file beside `path`, then put it in its place.
-
-    Raises:
-        FileError: The folder cannot be made or written to.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        try:
-            write(Path(unfinished))
-            # mkstemp makes files that only their owner may read; give what the user's umask gives.
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(unfinished).chmod(0o666 & ~umask)
-            Path(unfinished).replace(path)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
-    return path
 
 
 def print_summary(findings: xr.Dataset, console: Console | None = None, count: int = 5) -> None:

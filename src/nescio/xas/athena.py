@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, MeasurementError
-from nescio.files import file_content
-from nescio.xas.spectrum import Spectrum, checked
+from nescio.files import decoded_text, read_source, text_lines, unpacked_source
+from nescio.xas.spectrum import MOST_SPECTRA, Spectrum, checked
 
 __all__ = ["read_athena"]
 
 _LARGEST = 200_000_000
+_LONGEST_LINE = 50_000_000  # an array is one line
 _NAME = re.compile(r"^\$old_group = '([^']*)';")
 _LIST = re.compile(r"^@(\w+) = \((.*)\);\s*$")
 # A word in quotes, in which a backslash protects what follows, or a bare number.
-_ITEM = re.compile(r"'((?:[^'\\]|\\.)*)'|([-+.\w]+)")
+# Possessive quantifiers, so that a quotation that never ends costs no more than its length.
+_ITEM = re.compile(r"'((?:[^'\\]|\\.?)*+)'?|([-+.\w]++)")
 
 
 def read_athena(path: str | Path) -> tuple[list[Spectrum], list[str]]:
@@ -40,10 +39,11 @@ def read_athena(path: str | Path) -> tuple[list[Spectrum], list[str]]:
     found: list[Spectrum] = []
     left_out: list[str] = []
     group, lists = "", dict[str, str]()
-    lines = _text(file).splitlines()
-    if not any(_NAME.match(line) for line in lines):
-        raise FileError(f"{file}: is no project of Athena (holds no record)")
-    for line in lines:
+    source = unpacked_source(read_source(file, _LARGEST))
+    file = source.path
+    for line in text_lines(source, decoded_text(source), longest=_LONGEST_LINE):
+        if len(found) + len(left_out) >= MOST_SPECTRA:
+            raise FileError(f"{file}: holds more than {MOST_SPECTRA:,} records; divide it into several files")
         if name := _NAME.match(line):
             group, lists = name[1], {}
         elif values := _LIST.match(line):
@@ -54,6 +54,8 @@ def read_athena(path: str | Path) -> tuple[list[Spectrum], list[str]]:
             except MeasurementError as error:
                 left_out.append(str(error))
             group = ""
+    if not found and not left_out:
+        raise FileError(f"{file}: is no project of Athena (holds no record)")
     return found, left_out
 
 
@@ -62,7 +64,7 @@ def _spectrum(file: Path, group: str, lists: dict[str, str]) -> Spectrum:
     name = _option(told, "label") or group
     if _option(told, "datatype") == "chi" or _option(told, "is_chi") == "1":
         raise MeasurementError(f"{name}: holds chi(k), not mu(E)")
-    x, y = (_numbers(name, _words(lists.get(which, ""))) for which in ("x", "y"))
+    x, y = (_numbers(name, lists.get(which, "")) for which in ("x", "y"))
     shift = _option(told, "bkg_eshift") or "0"
     try:
         aligned = float(shift)
@@ -94,22 +96,9 @@ def _words(text: str) -> list[str]:
     ]
 
 
-def _numbers(name: str, words: list[str]) -> NDArray[np.float64]:
+def _numbers(name: str, text: str) -> NDArray[np.float64]:
+    words = text.replace("'", "").split(",") if text else []
     try:
         return np.array([float(word) for word in words], np.float64)
     except ValueError as error:
         raise MeasurementError(f"{name}: {error}") from None
-
-
-def _text(file: Path) -> str:
-    content = file_content(file, _LARGEST)
-    if content[:2] == b"\x1f\x8b":
-        try:
-            with gzip.open(io.BytesIO(content)) as opened:
-                # Of a few bytes a compressed file can make any number.
-                content = opened.read(_LARGEST + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise FileError(f"{file}: cannot be read ({error})") from None
-        if len(content) > _LARGEST:
-            raise FileError(f"{file}: unpacks to more than {_LARGEST // 1_000_000} MB, no project")
-    return content.decode("utf-8", errors="replace")

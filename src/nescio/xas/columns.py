@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from array import array
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, MeasurementError
-from nescio.files import text_content
+from nescio.files import decoded_text, read_source, text_lines
 from nescio.xas.spectrum import Spectrum, checked
 
 __all__ = ["COLUMNS", "absorption_of", "read_columns"]
@@ -17,6 +19,10 @@ __all__ = ["COLUMNS", "absorption_of", "read_columns"]
 Floats = NDArray[np.float64]
 
 _LARGEST = 100_000_000
+_MOST_NUMBERS = 10_000_000
+_MOST_COMMENTS = 100_000
+_LONGEST_COMMENT = 10_000
+_MOST_WIDTHS = 5
 _HEADER = re.compile(r"^[#%;*\s]*([A-Za-z]+)[.:]\s*(\w+)\s*:\s*(.*)$")
 COLUMNS = {
     "energy": ("energy", "e", "energy_ev"),
@@ -44,10 +50,10 @@ def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None 
         MeasurementError: The spectrum cannot be used; see :func:`nescio.xas.spectrum.checked`.
     """
     file = Path(path)
-    text = text_content(file, _LARGEST)
-    comments = [line for line in text.splitlines() if line.lstrip()[:1] in ("#", "%", ";", "*", "!")]
+    source = read_source(file, _LARGEST)
+    file = source.path
+    table, comments = _table(file, text_lines(source, decoded_text(source)))
     fields = {f"{m[1]}.{m[2]}".lower(): m[3].strip() for line in comments if (m := _HEADER.match(line))}
-    table = _table(file, text)
     names = _names(fields, comments, table.shape[1])
     columns = {
         role: next((names.index(one) for one in known if one in names), None)
@@ -117,21 +123,33 @@ def _names(fields: dict[str, str], comments: list[str], columns: int) -> list[st
     return words if len(words) == columns else [""] * columns
 
 
-def _table(file: Path, text: str) -> Floats:
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+def _table(file: Path, lines: Iterable[str]) -> tuple[Floats, list[str]]:
+    """Return the rows of numbers, shape (n, columns), and the comments."""
+    rows, widths, comments = array("d"), set[int](), list[str]()
+    for number, line in enumerate(lines, 1):
+        if line.lstrip()[:1] in ("#", "%", ";", "*", "!"):
+            comments.append(line[:_LONGEST_COMMENT])
+            if len(comments) > _MOST_COMMENTS:
+                raise FileError(f"{file}: more than {_MOST_COMMENTS:,} lines of comments")
+            continue
         words = line.replace(",", " ").split()
-        if not words or line.lstrip()[:1] in ("#", "%", ";", "*", "!"):
+        if not words:
             continue
         try:
-            rows.append([float(word) for word in words])
+            row = [float(word) for word in words]
         except ValueError:
             if rows:
                 raise FileError(
                     f"{file}, line {number}: {line.strip()[:60]!r} is no row of numbers"
                 ) from None
-    widths = {len(row) for row in rows}
+            continue
+        rows.extend(row)
+        widths.add(len(row))
+        if len(rows) > _MOST_NUMBERS or len(widths) > _MOST_WIDTHS:
+            break
+    if len(rows) > _MOST_NUMBERS:
+        raise FileError(f"{file}: more than {_MOST_NUMBERS:,} numbers, no spectrum")
     if len(widths) != 1:
         told = f"rows of {' and '.join(map(str, sorted(widths)))} numbers" if widths else "no rows of numbers"
         raise FileError(f"{file}: {told}; needs columns of energy and absorption")
-    return np.array(rows)
+    return np.array(rows).reshape(-1, widths.pop()), comments

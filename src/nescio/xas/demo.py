@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from nescio import __version__
+from nescio.files import write_atomically
 from nescio.learn import NumberAgent, NumberSettings, learn_numbers, learned_into
 from nescio.progress import track
 from nescio.signals import NOVEL
@@ -130,7 +131,8 @@ def run_demo(
         write_findings(findings, folder)
         tell(1)
     reference = agent.reference()
-    (folder / "series.png").write_bytes(figure_png(numbers_of_measurements(findings, "time", reference)))
+    series = figure_png(numbers_of_measurements(findings, "time", reference))
+    write_atomically(folder / "series.png", series)
     report = numbers_report(
         findings,
         reference,
@@ -247,12 +249,8 @@ def _written(folder: Path, row: int, truth: xr.Dataset) -> Path:
     name = "foil" if row < 0 else f"minute-{float(truth['time'][row]):03.0f}"
     header = "# XDI/1.0 nescio\n# Column.1: energy eV\n# Column.2: mutrans\n# Element.symbol: Cu\n# Element.edge: K\n"
     lines = "\n".join(f"{energy:.2f} {value:.6f}" for energy, value in zip(_FERMI + _ENERGY, mu, strict=True))
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}.xdi"
-    file.write_text(
-        f"{header}# Sample.name: {name}, simulated\n# ---\n# energy mutrans\n{lines}\n", encoding="utf-8"
-    )
-    return file
+    content = f"{header}# Sample.name: {name}, simulated\n# ---\n# energy mutrans\n{lines}\n"
+    return write_atomically(folder / f"{name}.xdi", content)
 
 
 def _compared(findings: xr.Dataset, report: Path, particles: Path | None) -> Told:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import constants
 
 from nescio.errors import FileError
-from nescio.files import text_content
+from nescio.files import json_value, read_source, text_content
 
 __all__ = ["HARTREE_EV", "FeffPhases", "read_feff_phases", "unpacked"]
 
@@ -105,7 +104,7 @@ def read_feff_phases(folder: str | Path) -> FeffPhases:
     except (ValueError, IndexError) as error:
         raise FileError(f"{phases}: is not as FEFF 8 writes it ({error})") from None
     try:
-        told = json.loads(text_content(section, _LARGEST))
+        told = json_value(read_source(section, _LARGEST))
         atomic = np.array(told["dum1"], np.float64) + 1j * np.array(told["dum2"], np.float64)
         scale, edge_energy = np.array(told["xsnorm"], np.float64), float(told["emu"])
     except (ValueError, KeyError, TypeError) as error:
@@ -132,9 +131,11 @@ def read_feff_phases(folder: str | Path) -> FeffPhases:
 def _taken(lines: Iterator[str], count: int) -> Floats:
     """Return the next `count` numbers, each array of which begins on a line of its own."""
     found: list[Floats] = []
-    while sum(len(one) for one in found) < count:
+    length = 0
+    while length < count:
         # A mark tells what follows: numbers that are real, or pairs.
         found.append(unpacked(next(lines)[1:].rstrip()))
+        length += len(found[-1])
     numbers = np.concatenate(found)
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise ValueError(f"{len(numbers)} numbers where {count} belong")

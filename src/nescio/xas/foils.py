@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from nescio.files import npz_arrays, read_source
 from nescio.xas.clusters import make_cluster
 from nescio.xas.columns import read_columns
 from nescio.xas.energy import energy_from_wavenumber
@@ -69,9 +70,9 @@ def compared_with_feff(data: Path, name: str, *, sites: int = _SITES) -> Compare
         sites: How many are drawn.
     """
     metal = METALS[name]
-    with np.load(data / "sites" / f"{metal.element}_{metal.edge}.npz", allow_pickle=False) as stored:
-        k, mu, atomic, places = (stored[key] for key in ("k", "mu", "mu0", "positions_angstrom"))
-        radius = float(json.loads(str(stored["meta"]))["fms_radius"])
+    stored = npz_arrays(read_source(data / "sites" / f"{metal.element}_{metal.edge}.npz"))
+    k, mu, atomic, places = (stored[key] for key in ("k", "mu", "mu0", "positions_angstrom"))
+    radius = float(json.loads(str(stored["meta"]))["fms_radius"])
     energy = np.asarray(energy_from_wavenumber(k), np.float64)
     model = site_model(bulk_scattering(metal.element, metal.edge).on_contour(float(energy.max())), energy)
     above = energy > 5.0

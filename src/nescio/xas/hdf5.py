@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, MeasurementError
-from nescio.files import attribute, file_content, groups_below, member, numeric_array, opened_hdf5
+from nescio.files import Hdf5, attribute, groups_below, member, opened_hdf5, read_source
 from nescio.xas.columns import COLUMNS, absorption_of
-from nescio.xas.spectrum import Spectrum, checked
+from nescio.xas.spectrum import MOST_SPECTRA, Spectrum, checked
 
 __all__ = ["read_hdf5"]
 
@@ -37,12 +37,18 @@ def read_hdf5(path: str | Path) -> tuple[list[Spectrum], list[str]]:
     file = Path(path)
     found: list[Spectrum] = []
     left_out: list[str] = []
-    with opened_hdf5(file, file_content(file, _LARGEST), _MOST) as opened:
-        for group in groups_below(opened):
-            columns = _columns(file, group)
+    source = read_source(file, _LARGEST)
+    file = source.path
+    with opened_hdf5(source) as opened:
+        for group in groups_below(opened.root):
+            columns = _columns(opened, group)
             if "energy" not in columns or not _enough(columns):
                 continue
             name = str(group.name).strip("/").replace("/", " ") or file.stem
+            if len(found) + len(left_out) >= MOST_SPECTRA:
+                raise FileError(
+                    f"{file}: holds more than {MOST_SPECTRA:,} spectra; divide it into several files"
+                )
             try:
                 found.append(_spectrum(file, group, columns, name))
             except MeasurementError as error:
@@ -58,7 +64,7 @@ def _enough(columns: dict[str, Any]) -> bool:
     return "mu" in columns or ("i0" in columns and ("itrans" in columns or "ifluor" in columns))
 
 
-def _columns(file: Path, group: Any) -> dict[str, NDArray[np.float64]]:
+def _columns(file: Hdf5, group: Any) -> dict[str, NDArray[np.float64]]:
     """Return the one-dimensional datasets of a group whose names are known, by what they are."""
     import h5py
 
@@ -69,7 +75,7 @@ def _columns(file: Path, group: Any) -> dict[str, NDArray[np.float64]]:
         if role is None or role in found or not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
             continue
         if dataset.dtype.kind in "iuf":
-            values = np.asarray(numeric_array(file, group, name, _MOST), np.float64)
+            values = np.asarray(file.numbers(group, name, _MOST), np.float64)
             if role == "energy" and _told(dataset, "units").lower() == "kev":
                 values = 1000.0 * values
             found[role] = values

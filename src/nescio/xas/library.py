@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nescio.errors import ConfigurationError, FileError, NescioError
-from nescio.files import file_content, npz_arrays
+from nescio.files import file_content, npz_arrays, read_source, write_atomically
 from nescio.progress import track
 from nescio.xas.clusters import Cluster
 from nescio.xas.coordination import Surroundings, shells_of, unique_surroundings
@@ -198,7 +199,7 @@ def _resumed(kept: Path, identity: str, spectra: NDArray[np.float32]) -> int:
     if not kept.is_file():
         return 0
     try:
-        stored = npz_arrays(kept, file_content(kept, _LARGEST), max_bytes=_LARGEST, kinds="fU")
+        stored = npz_arrays(read_source(kept, _LARGEST), kinds="fU")
         earlier, whose = stored["spectra"], str(stored["identity"])
     except (FileError, KeyError):
         return 0
@@ -209,13 +210,9 @@ def _resumed(kept: Path, identity: str, spectra: NDArray[np.float32]) -> int:
 
 
 def _keep(file: Path, identity: str, spectra: NDArray[np.float32]) -> None:
-    partial = file.with_name(file.name + ".partial")
-    try:
-        with partial.open("wb") as opened:
-            np.savez(opened, identity=np.array(identity), spectra=spectra)
-        partial.replace(file)
-    except OSError as error:
-        raise FileError(f"{file}: cannot be written ({error.strerror or error})") from None
+    content = io.BytesIO()
+    np.savez(content, identity=np.array(identity), spectra=spectra)
+    write_atomically(file, content.getvalue())
 
 
 def bundled_library(element: str, edge: str) -> SiteLibrary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nescio.errors import FileError
-from nescio.files import HDF5_SIGNATURE
+from nescio.files import FileKind, file_kind, opened_regular, suffix_of
 from nescio.xas.athena import read_athena
 from nescio.xas.columns import read_columns
 from nescio.xas.hdf5 import read_hdf5
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FILE_PATTERNS", "one_spectrum", "read_spectra", "spectra_dataset", "spectra_of"]
 
+_BEGINNING = 16_384
+_MOST_POINTS = 20_000_000
 _TEXT = (".xdi", ".xmu", ".dat", ".txt", ".csv", ".nor")
 _HDF5 = (".h5", ".hdf5", ".hdf", ".nxs", ".nx")
 FILE_PATTERNS: tuple[str, ...] = tuple(f"*{suffix}" for suffix in (*_TEXT, ".prj", *_HDF5))
@@ -37,7 +40,7 @@ def read_spectra(path: str | Path) -> tuple[list[Spectrum], list[str]]:
         MeasurementError: Its only spectrum cannot be used.
     """
     file = Path(path)
-    kind = file.suffix.lower()
+    kind = suffix_of(file)
     if kind == ".prj":
         return read_athena(file)
     if kind in _HDF5 or _begins_as_hdf5(file):
@@ -46,11 +49,8 @@ def read_spectra(path: str | Path) -> tuple[list[Spectrum], list[str]]:
 
 
 def _begins_as_hdf5(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
-    except OSError:
-        return False
+    with opened_regular(file) as opened:
+        return file_kind(opened.read(_BEGINNING)) is FileKind.HDF5
 
 
 def one_spectrum(path: str | Path) -> Spectrum:
@@ -84,15 +84,23 @@ def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset
     import xarray as xr
 
     longest = max((len(one.energy) for one in spectra), default=0)
+    if len(spectra) * longest > _MOST_POINTS:
+        raise FileError(
+            f"{source}: {len(spectra):,} spectra of up to {longest:,} points are more than {_MOST_POINTS:,} points; "
+            "divide it into several files"
+        )
     table = np.full((2, len(spectra), longest), np.nan)
     for row, one in enumerate(spectra):
         table[0, row, : len(one.energy)] = one.energy
         table[1, row, : len(one.mu)] = one.mu
-    names: list[str] = []
+    names: dict[str, None] = {}
+    alike = Counter[str]()
     for one in spectra:
-        names.append(one.name if one.name not in names else f"{one.name}#{names.count(one.name) + 1}")
-        while names.count(names[-1]) > 1:
-            names[-1] += "'"
+        alike[one.name] += 1
+        name = one.name if one.name not in names else f"{one.name}#{alike[one.name]}"
+        while name in names:
+            name += "'"
+        names[name] = None
     both = ("measurement", "point")
     return xr.Dataset(
         {
@@ -102,7 +110,7 @@ def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset
             "edge": ("measurement", np.array([one.edge for one in spectra], dtype=object).astype(str)),
             "energy_shift": ("measurement", np.array([one.shift for one in spectra]), {"units": "eV"}),
         },
-        {"measurement": names},
+        {"measurement": list(names)},
         {"source": source},
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import ConfigurationError
-from nescio.files import measured_data
+from nescio.files import measured_data, write_atomically
 from nescio.learn import NumberAgent, NumberSettings, learn_numbers
 from nescio.progress import track
 from nescio.signals import NOVEL
@@ -300,8 +300,7 @@ def draw_held_out(told: xr.Dataset, folder: Path) -> None:
     """Write what was told of particles that were held out, against the truth, as held-out.png."""
     from nescio.view import figure_png, numbers_against_truth
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "held-out.png").write_bytes(figure_png(numbers_against_truth(told)))
+    write_atomically(folder / "held-out.png", figure_png(numbers_against_truth(told)))
 
 
 def draw_measured(agent: NumberAgent, findings: xr.Dataset, folder: Path) -> None:
@@ -315,7 +314,6 @@ def draw_measured(agent: NumberAgent, findings: xr.Dataset, folder: Path) -> Non
         training_space,
     )
 
-    folder.mkdir(parents=True, exist_ok=True)
     known = agent.reference()
     fitting = [one for _, structures in agent.structures(findings, 6) for one in structures]
     places = np.unique(np.linspace(0, max(len(fitting) - 1, 0), _DRAWN).astype(int))
@@ -326,4 +324,4 @@ def draw_measured(agent: NumberAgent, findings: xr.Dataset, folder: Path) -> Non
         "saliency": saliency_curves(agent.saliency()),
         "structures": structures_in_space([fitting[i] for i in places if i < len(fitting)]),
     }.items():
-        (folder / f"{name}.png").write_bytes(figure_png(figure))
+        write_atomically(folder / f"{name}.png", figure_png(figure))

@@ -10,9 +10,12 @@ from scipy.ndimage import gaussian_filter1d
 
 from nescio.errors import MeasurementError
 
-__all__ = ["Normalised", "Spectrum", "checked", "edge_position", "normalised"]
+__all__ = ["MOST_SPECTRA", "Normalised", "Spectrum", "checked", "edge_position", "normalised"]
 
 Floats = NDArray[np.float64]
+
+MOST_SPECTRA = 5000
+"""Spectra that are read of one file."""
 
 _FEWEST = 30
 # An energy axis that ends below this, in eV, was surely meant in keV.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError
-from nescio.files import file_content, npz_arrays
+from nescio.files import Source, file_content, npz_arrays, write_atomically
 
 __all__ = ["bundled_file", "bundled_names", "load_fields", "packed", "save_fields", "unpacked"]
 
@@ -40,7 +40,7 @@ def unpacked(model: type, content: bytes, file: Path, what: str) -> dict[str, ND
     Raises:
         FileError: It cannot be read, or lacks one.
     """
-    arrays = npz_arrays(file, content, max_bytes=_LARGEST, kinds="iufcUb")
+    arrays = npz_arrays(Source(file, content), kinds="iufcUb")
     missing = [one.name for one in fields(model) if one.name not in arrays]
     if missing:
         raise FileError(f"{file}: holds no {what} ({', '.join(missing)} missing)")
@@ -53,10 +53,7 @@ def save_fields(value: Any, path: str | Path) -> None:
     Raises:
         FileError: It cannot be written.
     """
-    try:
-        Path(path).write_bytes(packed(value))
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror or error})") from None
+    write_atomically(path, packed(value))
 
 
 def load_fields(model: type, path: str | Path, what: str) -> dict[str, NDArray[Any]]:

@@ -7,13 +7,12 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import gemmi
 
 from nescio.errors import FileError
-from nescio.files import decoded
+from nescio.files import Source, decoded_text
 
 __all__ = ["Block", "Number", "parse_cif", "parse_number"]
 
@@ -76,7 +75,7 @@ class Block:
         )
 
 
-def parse_cif(path: Path, content: bytes) -> tuple[Block, ...]:
+def parse_cif(source: Source) -> tuple[Block, ...]:
     """Return the data blocks of a CIF.
 
     Byte order marks, UTF-16, Latin-1, Ctrl-Z, text beyond ASCII without quotes, repeated names of blocks, and the
@@ -85,14 +84,14 @@ def parse_cif(path: Path, content: bytes) -> tuple[Block, ...]:
     Raises:
         FileError: The text breaks the rules of CIF, or holds no block.
     """
-    text = decoded(path, content)
+    text = decoded_text(source)
     try:
         blocks = tuple(_blocks(_plain(text)))
     except (ValueError, RuntimeError) as error:
         reason = _PLACE.sub(r"line \1: ", " ".join(str(error).split()))
-        raise FileError(f"{path}: not a valid CIF: {_shown(reason)[:200]}") from None
+        raise FileError(f"{source.name}: not a valid CIF: {_shown(reason)[:200]}") from None
     if not blocks:
-        raise FileError(f"{path}: no data_ block, a CIF was expected")
+        raise FileError(f"{source.name}: no data_ block, a CIF was expected")
     return blocks
 
 

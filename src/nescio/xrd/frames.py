@@ -17,6 +17,9 @@ _Array = npt.NDArray[np.float64]
 # Beyond this many steps without a point there is a gap.
 _GAP_STEPS = 1.5
 _MAX_GAP_POINTS = 100_000
+_MAX_POINTS = 1_000_000
+# Merging copies all that was merged before, so that many frames of many points take long.
+_MAX_COPIED = 500_000_000
 # Wavelengths within this share are the same: lines are given to four or more digits.
 _SAME_WAVELENGTH = 1e-4
 
@@ -48,7 +51,14 @@ def merge_frames(frames: Sequence[xr.Dataset]) -> xr.Dataset:
     with_uncertainty = all("uncertainty" in frame for frame in frames)
     axis, values, variances = _arrays(frames[0], name)
     weights = np.where(np.isfinite(values), 1.0, 0.0)
+    copied = 0
     for frame in frames[1:]:
+        copied += values.size
+        if axis.size > _MAX_POINTS or copied > _MAX_COPIED:
+            raise MeasurementError(
+                f"{frame.attrs.get('source', 'a frame')}: {len(frames)} frames of different ranges have, with the gaps "
+                "between them, too many points to be merged; bring them onto fewer points or into several files"
+            )
         axis, values, variances, weights = _merge(
             (axis, values, variances, weights),
             _arrays(frame, name),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from nescio import __version__
+from nescio.files import write_atomically
 from nescio.learn import Agent
 from nescio.progress import track
 from nescio.view import (
@@ -34,7 +34,6 @@ from nescio.view import (
     training_history,
     write_report,
 )
-from nescio.view.tables import write_atomically
 
 if TYPE_CHECKING:
     from nescio.xrd.reproduction import Sample
@@ -127,7 +126,7 @@ def write_reproduction(
     with track("drawing figures", len(pictures), enabled=progress) as tell:
         for name, picture in pictures.items():
             png = figure_png(picture.figure)
-            write_atomically(folder / f"{name}.png", partial(Path.write_bytes, data=png))
+            write_atomically(folder / f"{name}.png", png)
             tell(1, name.replace("_", " "))
     title = f"Banko et al. (2021), measured again{', every range doubled' if hard else ''}"
     sections = [

@@ -25,12 +25,12 @@ from nescio.configuration import Settings
 from nescio.errors import (
     ConfigurationError,
     ConnectionLostError,
-    FileError,
     InstrumentError,
     RefusedPositionError,
 )
 from nescio.explore.instruments import wire
 from nescio.explore.instruments.server import host_of, import_zmq
+from nescio.files import text_content
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -250,12 +250,4 @@ class NetworkInstrument:
 
 
 def _read_token(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST_TOKEN_FILE:
-            raise FileError(f"{path}: too large for a file that holds a token")
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: no token can be read from it ({error})") from None
-    if not token:
-        raise FileError(f"{path}: is empty, where a token is needed")
-    return token
+    return text_content(path, _LARGEST_TOKEN_FILE).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -13,6 +14,7 @@ from pydantic import Field, Strict, model_validator
 from nescio.configuration import Real, Settings
 from nescio.errors import FileError
 from nescio.explore.instruments.replay import Replay
+from nescio.files import FileKind, checked_hdf5, file_kind, npz_arrays, one_line, read_source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -190,18 +192,20 @@ def _read(path: Path) -> dict[str, xr.DataArray]:
     """Return all variables of a file; dimensions of an ``.npz`` have no names yet."""
     import xarray as xr
 
-    if not path.is_file():
-        raise FileError(f"{path}: no such file")
+    source = read_source(path)
+    kind = file_kind(source.content)
+    if kind is FileKind.NPZ:
+        return {name: xr.DataArray(values) for name, values in npz_arrays(source, kinds="iufcUSb").items()}
+    if kind is not FileKind.HDF5:
+        raise FileError(f"{source.name}: neither an .npz of plain arrays nor a NetCDF 4 file")
+    checked_hdf5(source)
     try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: xr.DataArray(archive[name]) for name in archive.files}
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        with xr.open_dataset(io.BytesIO(source.content), engine="h5netcdf") as dataset:
             loaded = dataset.load()
             return {str(name): loaded[name] for name in loaded.variables}
-    # Each of the libraries below has its own errors for a file that is not what its name says.
+    # Each of the libraries below has its own errors for a file that is not NetCDF.
     except Exception as error:
-        raise FileError(f"{path}: neither an .npz of plain arrays nor a NetCDF 4 file ({error})") from None
+        raise FileError(f"{source.name}: not a NetCDF 4 file ({one_line(error)})") from None
 
 
 def _variable(source: dict[str, xr.DataArray], name: str, path: Path) -> xr.DataArray:

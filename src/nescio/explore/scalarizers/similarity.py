@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from nescio.errors import ScalarizerError
+from nescio.errors import FileError, ScalarizerError
 from nescio.explore.scalarizers.base import Output, Scalar
 from nescio.explore.scalarizers.curve import CurveScalarizer, Floats
 from nescio.explore.scalarizers.fields import Real
 from nescio.explore.scalarizers.units import power
+from nescio.files import FileKind, decoded_text, file_kind, npy_array, read_source, suffix_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -128,19 +129,16 @@ def _ssim(y: Floats, target: Floats) -> float:
 
 def _target_from(path: Path) -> list[float]:
     """Read a one-dimensional array from a .npy or .csv file."""
-    if path.suffix.lower() not in (".npy", ".csv", ".txt"):
+    if suffix_of(path) not in (".npy", ".csv", ".txt"):
         raise ValueError(f"{path}: is neither a .npy nor a .csv file")
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ValueError(f"larger than {_LARGEST_FILE // 1_000_000} MB, no spectrum")
-        if path.suffix.lower() == ".npy":
-            values = np.asarray(np.load(path, allow_pickle=False))
+        source = read_source(path, _LARGEST_FILE)
+        if file_kind(source.content) is FileKind.NPY:
+            values = npy_array(source)
         else:
-            words = path.read_text(encoding="utf-8").replace(",", " ").split()
+            words = decoded_text(source).replace(",", " ").split()
             values = np.asarray([float(word) for word in words])
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    except (OSError, EOFError, ValueError) as error:
+    except (FileError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as a row of numbers ({error})") from None
     if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise ValueError(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nescio.errors import FileError
+from nescio.files import Budget
 from nescio.microscopy.images import length_unit
 
 __all__ = [
@@ -71,14 +72,21 @@ class Field:
     preferred: bool = False
     """Whether the file itself says that this is what should be looked at."""
     unit: str = ""
+    budget: Budget | None = None
+    """What the memory of its numbers is taken from."""
 
     @classmethod
     def of(
-        cls, name: str, values: npt.NDArray[np.generic], axes: Sequence[Axis] = (), unit: str = ""
+        cls,
+        name: str,
+        values: npt.NDArray[np.generic],
+        axes: Sequence[Axis] = (),
+        unit: str = "",
+        budget: Budget | None = None,
     ) -> Field:
         """Return a field whose numbers are in memory."""
         axes = tuple(axes) or (Axis(),) * values.ndim
-        return cls(name, values.shape, values.dtype, axes, lambda: values, unit=unit)
+        return cls(name, values.shape, values.dtype, axes, lambda: values, unit=unit, budget=budget)
 
     @property
     def short_name(self) -> str:
@@ -89,7 +97,7 @@ class Field:
         """Return its numbers: float64 where they are stored so, else float32 or what holds them exactly.
 
         Raises:
-            FileError: They are too many, complex, or none.
+            FileError: They are too many, or more than the file's budget of memory, complex, or none.
         """
         if self.dtype.kind == "c":
             raise FileError(f"{path}: {self.name} holds complex numbers; save its amplitude or phase")
@@ -99,6 +107,8 @@ class Field:
         if not 0 < count <= most:
             raise FileError(f"{path}: {self.name} has shape {self.shape}; needs 1 to {most} numbers")
         exact = self.dtype == np.float32 or self.dtype.itemsize < 4
+        if self.budget is not None:
+            self.budget.spend((4 if exact else 8) * count, self.name)
         with np.errstate(all="ignore"):
             return self.read().astype(np.float32 if exact else np.float64)
 

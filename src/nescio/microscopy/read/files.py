@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nescio.errors import FileError
-from nescio.files import HDF5_SIGNATURE, file_content, npy_array, npz_arrays
+from nescio.files import FileKind, file_kind, npy_array, npz_arrays, read_source, suffix_of
 from nescio.microscopy.images import length_unit, positions_of
 from nescio.microscopy.read.fields import MAX_BYTES, Field, chosen, positions_in
 from nescio.microscopy.read.forms import image_form, is_image, is_spectra, spectra_form
@@ -123,22 +123,22 @@ def _may_be_spectra(field: Field) -> bool:
 @contextmanager
 def _opened(path: Path, *, luminance: bool) -> Iterator[list[Field]]:
     """Give the arrays of a file, its kind told by its content where that is telling, else by its extension."""
-    suffix = path.suffix.lower()
-    known = (".npz", ".npy", *_HDF5_SUFFIXES, *PICTURE_SUFFIXES)
-    if suffix not in known and path.is_file():
-        yield hyperspy_fields(path)
+    suffix = suffix_of(path)
+    source = read_source(path, MAX_BYTES)
+    if suffix not in (".npz", ".npy", *_HDF5_SUFFIXES, *PICTURE_SUFFIXES):
+        yield hyperspy_fields(source, path)
         return
-    content = file_content(path, MAX_BYTES)
-    if content.startswith(HDF5_SIGNATURE) or suffix in _HDF5_SUFFIXES:
-        with hdf5_fields(path, content) as fields:
+    kind = file_kind(source.content)
+    if kind is FileKind.HDF5 or suffix in _HDF5_SUFFIXES:
+        with hdf5_fields(source) as fields:
             yield fields
-    elif content.startswith(b"PK\x03\x04") or suffix == ".npz":
-        arrays = npz_arrays(path, content, max_bytes=MAX_BYTES, kinds=_KINDS)
-        yield [Field.of(name, values) for name, values in arrays.items()]
-    elif content.startswith(b"\x93NUMPY") or suffix == ".npy":
-        yield [Field.of(path.stem, npy_array(path, content, kinds=_KINDS))]
+    elif kind is FileKind.NPZ or suffix == ".npz":
+        arrays = npz_arrays(source, kinds=_KINDS)
+        yield [Field.of(name, values, budget=source.budget) for name, values in arrays.items()]
+    elif kind is FileKind.NPY or suffix == ".npy":
+        yield [Field.of(source.path.stem, npy_array(source, kinds=_KINDS), budget=source.budget)]
     else:
-        yield picture_fields(path, content, luminance=luminance)
+        yield picture_fields(source, luminance=luminance)
 
 
 def _with_positions(path: Path, image: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:

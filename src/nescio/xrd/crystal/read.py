@@ -7,8 +7,8 @@ from pathlib import Path
 
 import gemmi
 
-from nescio.errors import FileError, StructureError
-from nescio.files import file_content
+from nescio.errors import StructureError
+from nescio.files import read_source
 from nescio.xrd.cif import Block, parse_cif, parse_number
 from nescio.xrd.crystal.atoms import FORMULA_TAGS, has_atoms, read_atoms
 from nescio.xrd.crystal.checks import check_parts
@@ -121,13 +121,7 @@ def read_structures(
 
 
 def _blocks(path: Path) -> tuple[Block, ...]:
-    try:
-        size = path.stat().st_size
-    except (OSError, ValueError):
-        size = 0
-    if size > _LARGEST_FILE:
-        raise FileError(f"{path}: larger than {_LARGEST_FILE // 1_000_000} MB, not a structure's CIF")
-    return parse_cif(path, file_content(path, _LARGEST_FILE))
+    return parse_cif(read_source(path, _LARGEST_FILE))
 
 
 def _structure(

@@ -9,7 +9,7 @@ from typing import Protocol
 import xarray as xr
 
 from nescio.errors import FileError, NescioError
-from nescio.files import HDF5_SIGNATURE, file_content
+from nescio.files import FileKind, Source, file_kind, read_source, suffix_of
 from nescio.xrd.radiation import parse_radiation
 from nescio.xrd.read.measured import MAX_BYTES, checked_axis_option
 from nescio.xrd.read.nexus import read_nexus
@@ -21,9 +21,7 @@ __all__ = ["FILE_PATTERNS", "read_many", "read_patterns"]
 
 
 class _Reader(Protocol):
-    def __call__(
-        self, path: Path, content: bytes, *, axis: str | None, wavelength: float | None
-    ) -> xr.Dataset: ...
+    def __call__(self, source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset: ...
 
 
 _BY_SUFFIX: dict[str, _Reader] = {
@@ -58,8 +56,8 @@ def read_patterns(
     path = Path(path)
     axis = checked_axis_option(axis)
     angstrom = None if wavelength is None else parse_radiation(wavelength).wavelength
-    content = file_content(path, MAX_BYTES)
-    return _reader(path, content)(path, content, axis=axis, wavelength=angstrom)
+    source = read_source(path, MAX_BYTES)
+    return _reader(source)(source, axis=axis, wavelength=angstrom)
 
 
 def read_many(
@@ -103,19 +101,21 @@ def read_many(
 
 
 def _files_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _BY_SUFFIX and file.is_file())
+    return sorted(file for file in folder.iterdir() if suffix_of(file) in _BY_SUFFIX and file.is_file())
 
 
-def _reader(path: Path, content: bytes) -> _Reader:
-    if content.startswith(b"PK\x03\x04"):
+def _reader(source: Source) -> _Reader:
+    kind = file_kind(source.content)
+    if kind is FileKind.NPZ:
         return read_npz
-    if content.startswith(HDF5_SIGNATURE):
+    if kind is FileKind.HDF5:
         return read_nexus
-    if b"<xrdMeasurements" in content[:10_000]:
+    if b"<xrdMeasurements" in source.content[:10_000]:
         return read_xrdml
     try:
-        return _BY_SUFFIX[path.suffix.lower()]
+        return _BY_SUFFIX[suffix_of(source.path)]
     except KeyError:
         raise FileError(
-            f"{path}: files of kind {path.suffix[:20]!r} are unknown; known are {', '.join(FILE_PATTERNS)}"
+            f"{source.name}: files of kind {source.path.suffix[:20]!r} are unknown; known are "
+            f"{', '.join(FILE_PATTERNS)}"
         ) from None

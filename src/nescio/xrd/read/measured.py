@@ -16,6 +16,7 @@ from nescio.errors import ConfigurationError, FileError
 __all__ = [
     "AXES",
     "MAX_BYTES",
+    "MAX_PATTERNS",
     "MAX_POINTS",
     "MAX_VALUES",
     "axis_kind",
@@ -32,6 +33,8 @@ MAX_POINTS = 1_000_000
 """Points of one pattern."""
 MAX_VALUES = 50_000_000
 """Points of all patterns of one file together."""
+MAX_PATTERNS = 50_000
+"""Patterns of one file, each of which is brought onto the grid of the prior."""
 
 AXES = ("two_theta", "q", "q_nm")
 """Kinds of axis: diffraction angle in degree, momentum transfer in 1/angstrom, and in 1/nm."""
@@ -177,19 +180,23 @@ def measured_dataset(
         )
     if points.size < 2 or values.shape[0] < 1:
         raise FileError(f"{path}: a pattern needs at least 2 points, {points.size} found")
-    if points.size > MAX_POINTS or values.size > MAX_VALUES:
-        raise FileError(f"{path}: more than {MAX_POINTS} points a pattern or {MAX_VALUES} in all")
+    if points.size > MAX_POINTS or values.size > MAX_VALUES or values.shape[0] > MAX_PATTERNS:
+        raise FileError(
+            f"{path}: more than {MAX_POINTS:,} points a pattern, {MAX_PATTERNS:,} patterns or {MAX_VALUES:,} in all"
+        )
     sigma = None if uncertainty is None else np.atleast_2d(np.asarray(uncertainty, np.float64))
     if sigma is not None and sigma.shape != values.shape:
         raise FileError(f"{path}: uncertainty of shape {sigma.shape} does not fit intensity {values.shape}")
     points, order = _checked_axis(path, kind, points, place)
     values = values[:, order]
-    too_large = ~(np.abs(values) <= _LARGEST_INTENSITY) & ~np.isnan(values)
-    if too_large.any():
-        row, column = (int(index[0]) for index in np.nonzero(too_large))
-        raise FileError(
-            f"{path}: intensity {values[row, column]:g} of pattern {row + 1} at {points[column]:g} is not below 1e30"
-        )
+    # Row by row, since a table of all comparisons would take as much memory again.
+    for row, one in enumerate(values):
+        too_large = ~((np.abs(one) <= _LARGEST_INTENSITY) | np.isnan(one))
+        if too_large.any():
+            column = int(np.argmax(too_large))
+            raise FileError(
+                f"{path}: intensity {one[column]:g} of pattern {row + 1} at {points[column]:g} is not below 1e30"
+            )
     name = "two_theta" if kind.startswith("two_theta") else "q"
     names = list(names) if names is not None else _numbered(path, values.shape[0])
     if len(names) != values.shape[0] or len(set(names)) != len(names):
@@ -201,7 +208,7 @@ def measured_dataset(
     )
     if sigma is not None:
         sigma = sigma[:, order]
-        if not np.all((sigma >= 0) & (sigma <= _LARGEST_INTENSITY) | np.isnan(sigma)):
+        if not all(np.all((one >= 0) & (one <= _LARGEST_INTENSITY) | np.isnan(one)) for one in sigma):
             raise FileError(f"{path}: an uncertainty is negative or infinite")
         dataset["uncertainty"] = (("measurement", name), sigma)
     if wavelength is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +10,36 @@ import numpy.typing as npt
 import xarray as xr
 
 from nescio.errors import FileError
+from nescio.files import Source
 from nescio.xrd.read.measured import measured_dataset, resolved_wavelength, wavelength_angstrom
 
-__all__ = ["dataset_from_named"]
+__all__ = ["KNOWN_NAMES", "dataset_from_named"]
 
 _AXIS_NAMES = {"two_theta": "two_theta", "2theta": "two_theta", "tth": "two_theta", "q": "q", "q_nm": "q_nm"}
 _INTENSITY_NAMES = ("intensity", "xrd", "patterns", "counts", "raw")
 _UNCERTAINTY_NAMES = ("uncertainty", "sigma", "error", "errors")
+_WAVELENGTH_NAMES = ("wavelength", "wavelength_angstrom")
+KNOWN_NAMES = frozenset(
+    (
+        *_AXIS_NAMES,
+        *_INTENSITY_NAMES,
+        *_UNCERTAINTY_NAMES,
+        *_WAVELENGTH_NAMES,
+        *("xy_mm", "comp", "composition", "elements", "scan"),
+    )
+)
+"""Names of arrays that mean something here; see :func:`dataset_from_named`."""
 
 
 def dataset_from_named(
-    path: Path,
+    source: Source,
     arrays: Mapping[str, np.ndarray],
     units: Mapping[str, str],
     *,
     axis: str | None,
     wavelength: float | None,
     beam: Callable[[], float | None] = lambda: None,
+    others: Collection[str] = (),
 ) -> xr.Dataset:
     """Build a dataset from named arrays.
 
@@ -41,33 +54,35 @@ def dataset_from_named(
     ====================================================  =================================================
 
     Args:
-        path: The file, for messages.
+        source: The file, for messages.
         arrays: Arrays by name.
         units: Units by name, where the container tells them.
         axis: Kind of the axis, over what the name of the array says.
         wavelength: In angstrom, where the file does not say; as in :func:`nescio.xrd.read_patterns`.
         beam: Returns the wavelength that the container tells elsewhere, if any.
+        others: Names of what else the container holds, for messages.
 
     Raises:
         FileError: Axis or intensities are missing, or an array is not what its name says.
     """
+    path = source.path
     axis_name = next((name for name in _AXIS_NAMES if name in arrays), None)
     if axis_name is None:
         raise FileError(
-            f"{path}: no axis; one array must be named two_theta, q or q_nm, not {_listed(arrays)}"
+            f"{path}: no axis; one array must be named two_theta, q or q_nm, not {_listed({*arrays, *others})}"
         )
-    points = _numeric(path, arrays, axis_name)
+    points = _numeric(source, arrays, axis_name)
     name = next((n for n in _INTENSITY_NAMES if n in arrays and arrays[n].shape[-1:] == points.shape), None)
     if name is None:
         raise FileError(
             f"{path}: no array named {', '.join(_INTENSITY_NAMES)} has {points.shape} points as {axis_name} has"
         )
-    intensity = np.atleast_2d(_numeric(path, arrays, name))
+    intensity = np.atleast_2d(_numeric(source, arrays, name))
     sigma_name = next((n for n in _UNCERTAINTY_NAMES if n in arrays), None)
     composition_name = "comp" if "comp" in arrays else "composition"
     composition, elements = None, []
     if composition_name in arrays and "elements" in arrays:
-        composition = np.atleast_2d(_numeric(path, arrays, composition_name))
+        composition = np.atleast_2d(_numeric(source, arrays, composition_name))
         elements = [_text(element) for element in arrays["elements"].ravel()]
     kind, points = _kind(
         axis or _AXIS_NAMES[axis_name], points, units.get(axis_name, ""), asked=axis is not None
@@ -81,8 +96,8 @@ def dataset_from_named(
             path, kind, wavelength, lambda: beam() or _wavelength(path, arrays, units)
         ),
         names=_names(path, arrays, intensity.shape[0]),
-        uncertainty=_numeric(path, arrays, sigma_name) if sigma_name else None,
-        position_mm=np.atleast_2d(_numeric(path, arrays, "xy_mm")) if "xy_mm" in arrays else None,
+        uncertainty=_numeric(source, arrays, sigma_name) if sigma_name else None,
+        position_mm=np.atleast_2d(_numeric(source, arrays, "xy_mm")) if "xy_mm" in arrays else None,
         composition=composition,
         elements=elements,
     )
@@ -108,7 +123,7 @@ def _names(path: Path, arrays: Mapping[str, np.ndarray], n: int) -> list[str] | 
 
 
 def _wavelength(path: Path, arrays: Mapping[str, np.ndarray], units: Mapping[str, str]) -> float | None:
-    for name in ("wavelength", "wavelength_angstrom"):
+    for name in _WAVELENGTH_NAMES:
         if name in arrays and arrays[name].size == 1:
             value = arrays[name].ravel()[0]
             # A bare number is checked as such: a laboratory line given in nanometre is told so.
@@ -118,17 +133,19 @@ def _wavelength(path: Path, arrays: Mapping[str, np.ndarray], units: Mapping[str
     return None
 
 
-def _numeric(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> npt.NDArray[np.float64]:
+def _numeric(source: Source, arrays: Mapping[str, np.ndarray], name: str) -> npt.NDArray[np.float64]:
     array = arrays[name]
     if array.dtype.kind not in "iuf" or not array.size:
-        raise FileError(f"{path}: {name} must hold numbers, not {array.dtype} of shape {array.shape}")
+        raise FileError(f"{source.name}: {name} must hold numbers, not {array.dtype} of shape {array.shape}")
+    if array.dtype != np.float64:
+        source.spend(8 * array.size, name)
     with np.errstate(all="ignore"):
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=False)
 
 
 def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _listed(arrays: Mapping[str, np.ndarray]) -> str:
-    return ", ".join(sorted(arrays))[:80] or "none at all"
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))[:80] or "none at all"

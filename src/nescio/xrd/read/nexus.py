@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,12 @@ import xarray as xr
 
 from nescio.errors import FileError
 from nescio.files import (
+    Hdf5,
+    Source,
     attribute,
     default_data,
     groups_below,
     member,
-    numeric_array,
     opened_hdf5,
     text_of,
 )
@@ -26,14 +26,14 @@ from nescio.xrd.read.measured import (
     resolved_wavelength,
     wavelength_angstrom,
 )
-from nescio.xrd.read.named import dataset_from_named
+from nescio.xrd.read.named import KNOWN_NAMES, dataset_from_named
 
 __all__ = ["read_nexus"]
 
 _MAX_OBJECTS = 10_000
 
 
-def read_nexus(path: Path, content: bytes, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
+def read_nexus(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
     """Read the default NXdata of a NeXus file, or datasets of well-known names at the root of an HDF5 file.
 
     The default is found by the ``default`` attributes, or is the first NXdata with a ``signal``. Its last axis
@@ -44,21 +44,25 @@ def read_nexus(path: Path, content: bytes, *, axis: str | None, wavelength: floa
     Raises:
         FileError: The file is damaged, or holds no pattern.
     """
-    with opened_hdf5(path, content, MAX_VALUES) as file:
-        data = default_data(file)
+    with opened_hdf5(source) as file:
+        data = default_data(file.root)
         if data is not None:
-            return _from_nxdata(path, file, data, axis, wavelength)
-        return _from_plain(path, file, axis, wavelength)
+            return _from_nxdata(file, data, axis, wavelength)
+        return _from_plain(file, axis, wavelength)
 
 
-def _array(path: Path, group: Any, name: str) -> np.ndarray:
+def _array(file: Hdf5, group: Any, name: str) -> np.ndarray:
+    values = file.numbers(group, name, MAX_VALUES)
+    if values.dtype != np.float64:
+        file.source.spend(8 * values.size, f"{name[:40]!r}")
     with np.errstate(all="ignore"):
-        return np.asarray(numeric_array(path, group, name, MAX_VALUES), np.float64)
+        return np.asarray(values, np.float64)
 
 
-def _from_nxdata(path: Path, file: Any, data: Any, axis: str | None, wavelength: float | None) -> xr.Dataset:
+def _from_nxdata(file: Hdf5, data: Any, axis: str | None, wavelength: float | None) -> xr.Dataset:
+    path = file.source.path
     signal = str(attribute(data, "signal"))
-    values = _array(path, data, signal)
+    values = _array(file, data, signal)
     if not values.ndim or not values.size:
         raise FileError(f"{path}: {data.name}/{signal[:40]} has no points")
     axes = attribute(data, "axes")
@@ -69,7 +73,7 @@ def _from_nxdata(path: Path, file: Any, data: Any, axis: str | None, wavelength:
     )
     if not names or names[-1] == ".":
         raise FileError(f"{path}: {data.name} does not name its axes (attribute axes)")
-    points = _array(path, data, names[-1])
+    points = _array(file, data, names[-1])
     node = member(data, names[-1])
     units = str(attribute(node, "units") or "")
     title = names[-1] if axis_kind(names[-1]) else str(attribute(node, "long_name") or names[-1])
@@ -86,15 +90,15 @@ def _from_nxdata(path: Path, file: Any, data: Any, axis: str | None, wavelength:
         kind,
         points,
         values.reshape(-1, values.shape[-1]),
-        wavelength=resolved_wavelength(path, kind, wavelength, lambda: _wavelength(path, file)),
-        uncertainty=_errors(path, data, signal, values.shape),
+        wavelength=resolved_wavelength(path, kind, wavelength, lambda: _wavelength(file)),
+        uncertainty=_errors(file, data, signal, values.shape),
     )
 
 
-def _errors(path: Path, data: Any, signal: str, shape: tuple[int, ...]) -> np.ndarray | None:
+def _errors(file: Hdf5, data: Any, signal: str, shape: tuple[int, ...]) -> np.ndarray | None:
     for name in (f"{signal}_errors", "errors"):
         if member(data, name) is not None:
-            errors = _array(path, data, name)
+            errors = _array(file, data, name)
             if errors.shape == shape:
                 return errors.reshape(-1, shape[-1])
     return None
@@ -107,42 +111,51 @@ def _kind_of_units(units: str) -> str | None:
     return axis_kind("q", units) if any(sign in units for sign in ("1/", "^-1", "-1", "⁻¹")) else None
 
 
-def _from_plain(path: Path, file: Any, axis: str | None, wavelength: float | None) -> xr.Dataset:
+def _from_plain(file: Hdf5, axis: str | None, wavelength: float | None) -> xr.Dataset:
     import h5py
+
+    root = file.root
 
     arrays: dict[str, np.ndarray] = {}
     units: dict[str, str] = {}
-    for name in list(file)[:_MAX_OBJECTS]:
-        node = member(file, name)
-        if not isinstance(node, h5py.Dataset):
+    for name in list(root)[:_MAX_OBJECTS]:
+        node = member(root, name)
+        # What else a file holds is left alone, however large.
+        if not isinstance(node, h5py.Dataset) or name not in KNOWN_NAMES:
             continue
         if node.dtype.kind in "iuf":
-            arrays[name] = _array(path, file, name)
+            arrays[name] = _array(file, root, name)
             if node.dtype.kind in "iu" and name == "scan":
                 arrays[name] = arrays[name].astype(np.int64)
         elif h5py.check_string_dtype(node.dtype) and node.size is not None and node.size < _MAX_OBJECTS:
-            arrays[name] = np.array([text_of(entry) for entry in np.ravel(node[()])], np.str_)
+            arrays[name] = np.array(file.texts(node), np.str_)
         units[name] = str(attribute(node, "units") or "")
     return dataset_from_named(
-        path, arrays, units, axis=axis, wavelength=wavelength, beam=lambda: _wavelength(path, file)
+        file.source,
+        arrays,
+        units,
+        axis=axis,
+        wavelength=wavelength,
+        beam=lambda: _wavelength(file),
+        others=list(root)[:_MAX_OBJECTS],
     )
 
 
-def _wavelength(path: Path, file: Any) -> float | None:
+def _wavelength(file: Hdf5) -> float | None:
     """Return the wavelength in angstrom of the beam that fell on the sample."""
     names = {
         # A wavelength without units stays bare: a laboratory line in nanometre is then told.
         "NXmonochromator": (("wavelength", ""), ("energy", "keV")),
         "NXbeam": (("incident_wavelength", ""), ("incident_energy", "keV")),
     }
-    for group in groups_below(file):
+    for group in groups_below(file.root):
         for name, usual_unit in names.get(str(attribute(group, "NX_class")), ()):
             if member(group, name) is None:
                 continue
-            values = _array(path, group, name)
+            values = _array(file, group, name)
             if values.size:
                 unit = str(attribute(member(group, name), "units") or usual_unit).lower().removesuffix("s")
                 return wavelength_angstrom(
-                    f"{float(values.flat[0]):.10g} {unit}", f"{path}: {group.name}/{name}"
+                    f"{float(values.flat[0]):.10g} {unit}", f"{file.source.name}: {group.name}/{name}"
                 )
     return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
-from nescio.files import decoded
+from nescio.files import Source, decoded_text, text_lines
 from nescio.xrd.read.measured import (
     MAX_POINTS,
     MAX_VALUES,
@@ -24,11 +26,16 @@ from nescio.xrd.read.measured import (
 __all__ = ["read_text"]
 
 _COMMENT = ("#", "!", ";", "'", "//", "%", "*")
+_MOST_HEADER = 5000
+_LONGEST_REMARK = 300
+# Possessive quantifiers, so that a hostile line costs no more than its length.
 _WAVELENGTH = re.compile(
-    r"(?:wave\s*length|lambda)\w*\s*(?:\(([^)]*)\)|\[([^\]]*)\])?\s*[=:,\s]\s*(.+)", re.I
+    r"(?:wave\s*+length|lambda)\w*+(?:\s*+(?:\(([^)]*+)\)|\[([^\]]*+)\]))?(?:\s*+[=:,]|\s++)\s*+(.+)", re.I
 )
 _QUANTITY = re.compile(
-    r"[A-Za-z][\w-]*|[-+]?\d*[.,]?\d+(?:e[+-]?\d+)?\s*(?:angstroms?|[ÅåA]|nm|pm|k?eV|m)?\b", re.I
+    r"[A-Za-z][\w-]*|[-+]?(?:\d++(?:[.,]\d++)?|[.,]\d++)(?:e[+-]?\d+)?\s*"
+    r"(?:angstroms?|[ÅåA]|nm|pm|k?eV|m)?\b",
+    re.I,
 )
 _SIGMA = re.compile(r"sigma|error|e\.?s\.?d|uncert|std|sig\b|σ", re.I)
 _INTENSITY = re.compile(r"^(intensity|counts|iobs|i_?obs|yobs|observed|i|y|cps)\b", re.I)
@@ -48,7 +55,7 @@ class _Table:
 
     rows: np.ndarray
     """Shape (points, columns)."""
-    lines: list[int]
+    lines: Sequence[int]
     header: list[str]
     """Comments and titles before the first row, without comment signs."""
     separator: str | None
@@ -56,7 +63,7 @@ class _Table:
     """One title a column, where the last line before the numbers holds as many."""
 
 
-def read_text(path: Path, content: bytes, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
+def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
     """Read columns of text: the axis, then one intensity and perhaps its uncertainty, or many patterns.
 
     Separators may be white space, tabs, semicolons or commas; a decimal comma is understood where no comma
@@ -69,7 +76,8 @@ def read_text(path: Path, content: bytes, *, axis: str | None, wavelength: float
     Raises:
         FileError: The text is not such a table, or its axis is something else; the message names line or title.
     """
-    table = _table(path, decoded(path, content))
+    path = source.path
+    table = _table(source)
     column = _axis_column(table, axis)
     kind = axis or _kind(path, table, column)
     intensity, names, sigma = _columns(path, table, column)
@@ -85,45 +93,50 @@ def read_text(path: Path, content: bytes, *, axis: str | None, wavelength: float
     )
 
 
-def _table(path: Path, text: str) -> _Table:
+def _table(source: Source) -> _Table:
+    path = source.path
     header: list[str] = []
     last_title, title_line = "", 0
     separator: str | None = None
     decimal_comma = False
-    rows: list[list[float]] = []
-    lines: list[int] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    rows, lines, width = array("d"), array("q"), 0
+    for number, line in enumerate(text_lines(source, decoded_text(source)), start=1):
         stripped = line.strip()
         comment = stripped.startswith(_COMMENT)
         if not stripped or (comment and rows):
             continue
+        if len(header) > _MOST_HEADER:
+            raise FileError(f"{path}: no row of numbers in the first {_MOST_HEADER:,} lines")
         if comment:
             last_title = stripped.lstrip("#!;'/%* \t")
-            header.append(last_title)
+            header.append(last_title[:_LONGEST_REMARK])
             continue
         if not rows:
             separator, decimal_comma = _convention(stripped)
         values = _numbers(stripped, separator, decimal_comma)
         if not rows and (values is None or len(values) < 2):
             last_title, title_line = stripped, number
-            header.append(stripped)
+            header.append(stripped[:_LONGEST_REMARK])
             continue
         if not rows and title_line == number - 1 and _is_spoilt_row(last_title, separator, len(values or [])):
             raise FileError(f"{path}: line {title_line}: {last_title[:40]!r} is not a row of numbers")
         if values is None:
             raise FileError(f"{path}: line {number}: {stripped[:40]!r} is not a row of numbers")
-        if rows and len(values) != len(rows[0]):
+        if rows and len(values) != width:
             raise FileError(
-                f"{path}: line {number}: {len(values)} numbers where the rows before it have {len(rows[0])}"
+                f"{path}: line {number}: {len(values)} numbers where the rows before it have {width}"
             )
-        rows.append(values)
+        width = len(values)
+        rows.extend(values)
         lines.append(number)
-        if len(rows) > MAX_POINTS or len(rows) * len(values) > MAX_VALUES:
+        if len(lines) > MAX_POINTS or len(rows) > MAX_VALUES:
             raise FileError(f"{path}: line {number}: more than {MAX_POINTS} rows or {MAX_VALUES} numbers")
     if not rows:
         raise FileError(f"{path}: holds no rows of at least two numbers (axis, intensity)")
     titles = _titles(last_title, separator)
-    return _Table(np.array(rows), lines, header, separator, titles if len(titles) == len(rows[0]) else None)
+    source.spend(16 * len(rows), "its numbers")
+    table = np.array(rows).reshape(-1, width)
+    return _Table(table, lines, header, separator, titles if len(titles) == width else None)
 
 
 def _titles(line: str, separator: str | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from functools import partial
 from pathlib import Path
@@ -12,16 +11,16 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
-from nescio.files import decoded
+from nescio.files import Source, xml_root
 from nescio.xrd.frames import merge_frames
 from nescio.xrd.read.measured import MAX_POINTS, measured_dataset, resolved_wavelength, wavelength_angstrom
 
 __all__ = ["read_xrdml"]
 
-_FORBIDDEN = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.I)
+_MOST_SCANS = 5000
 
 
-def read_xrdml(path: Path, content: bytes, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
+def read_xrdml(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
     """Read all scans over two-theta; uncertainties follow from counting statistics where counts are given.
 
     Counts are multiplied by the beam attenuation factors, and brought to the mean counting time where it
@@ -31,9 +30,10 @@ def read_xrdml(path: Path, content: bytes, *, axis: str | None, wavelength: floa
     Raises:
         FileError: The file is not XRDML, or holds no finished scan over two-theta.
     """
+    path = source.path
     if axis not in (None, "two_theta"):
         raise FileError(f"{path}: XRDML holds two-theta in degree; axis {axis!r} cannot be")
-    root = _root(path, decoded(path, content))
+    root = _root(source)
     scans: list[xr.Dataset] = []
     for measurement in root.iter("xrdMeasurement"):
         attributes: dict[str, Any] = {}
@@ -45,6 +45,10 @@ def read_xrdml(path: Path, content: bytes, *, axis: str | None, wavelength: floa
             if points is None:
                 points = scan
             number = len(scans) + 1
+            if number > _MOST_SCANS:
+                raise FileError(
+                    f"{path}: holds more than {_MOST_SCANS:,} scans; divide it into several files"
+                )
             scans.append(_scan(path, points, number, line, attributes))
     if not scans:
         raise FileError(f"{path}: holds no scan (xrdMeasurement/scan)")
@@ -57,17 +61,10 @@ def read_xrdml(path: Path, content: bytes, *, axis: str | None, wavelength: floa
     return merge_frames(scans)
 
 
-def _root(path: Path, text: str) -> ET.Element:
-    if _FORBIDDEN.search(text):
-        raise FileError(f"{path}: document type and entity declarations are refused; XRDML has none")
-    try:
-        root = ET.fromstring(text)  # noqa: S314 - no entities, as checked above
-    except (ET.ParseError, ValueError) as error:
-        raise FileError(f"{path}: is not well-formed XML ({error})") from error
-    for element in root.iter():
-        element.tag = str(element.tag).rpartition("}")[2]
+def _root(source: Source) -> ET.Element:
+    root = xml_root(source)
     if root.tag != "xrdMeasurements":
-        raise FileError(f"{path}: is not XRDML; its root is <{root.tag[:40]}>, not <xrdMeasurements>")
+        raise FileError(f"{source.name}: is not XRDML; its root is <{root.tag[:40]}>, not <xrdMeasurements>")
     return root
 
 

@@ -1,0 +1,57 @@
+"""JSON within the budget of its input, and documents that are nested no deeper than anybody would write them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from nescio.errors import FileError, NescioError
+from nescio.files.source import Source
+from nescio.files.text import decoded_text
+
+__all__ = ["json_value", "refuse_deep"]
+
+_BYTES_PER_ITEM = 80
+_DEEPEST = 100
+
+
+def json_value(source: Source) -> Any:
+    """Return what a JSON document holds.
+
+    Raises:
+        FileError: It is not JSON, holds a number that is not finite, is nested more than 100 deep, or takes more than
+            its budget.
+    """
+    text = decoded_text(source)
+    # Each item follows one of these; a few bytes of text become an object in memory.
+    items = sum(text.count(mark) for mark in ",:[{")
+    source.spend(_BYTES_PER_ITEM * items, "its items")
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{source.name}: not readable as JSON ({error})") from None
+    refuse_deep(value, source.name)
+    return value
+
+
+def refuse_deep(value: Any, name: str, error: type[NescioError] = FileError) -> None:
+    """Refuse lists and tables that are nested more than 100 deep: who walks through them would run out of stack.
+
+    Args:
+        value: What was read.
+        name: Of its file, for the message.
+        error: Raised.
+    """
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_DEEPEST):
+        inner: list[Any] = []
+        for item in level:
+            inner += item.values() if isinstance(item, dict) else item
+        level = [item for item in inner if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise error(f"{name}: is nested more than {_DEEPEST} deep")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")

@@ -1,0 +1,22 @@
+"""Names of files as text that can be shown and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nescio.errors import printable
+
+__all__ = ["display_name", "suffix_of"]
+
+
+def display_name(path: str | Path) -> str:
+    r"""Return a path as text that can be shown and kept: ``caf\xe9`` for a name whose bytes are not UTF-8."""
+    return printable(str(path))
+
+
+def suffix_of(path: str | Path) -> str:
+    """Return the suffix in lower case, that below a compression's where there is one: ``.xy`` of ``A.XY.GZ``."""
+    name = Path(path).name.lower()
+    for compression in (".gz", ".bz2", ".xz"):
+        name = name.removesuffix(compression)
+    return Path(name).suffix
