@@ -9,10 +9,10 @@ import gemmi
 from nescio.errors import StructureError
 from nescio.xrd.crystal.choosing import IMPOSSIBLE, OVERFULL
 from nescio.xrd.crystal.contents import Contents
-from nescio.xrd.crystal.structure import Structure
+from nescio.xrd.crystal.structure import Cell, Structure
 from nescio.xrd.crystal.symmetry import fits_cell
 
-__all__ = ["check_contents", "check_parts", "check_symmetry", "unlikely_contents"]
+__all__ = ["check_cell", "check_contents", "check_parts", "check_symmetry", "unlikely_contents"]
 
 _MOST_SITES = 5000
 _MOST_ATOMS = 200_000
@@ -21,13 +21,12 @@ _LARGEST_OCCUPANCY = 1.2
 _DENSEST, _LIGHTEST = 25.0, 0.05
 
 
-def check_parts(structure: Structure, where: str) -> None:
-    """Check cell and sites, each for itself.
+def check_cell(cell: Cell, where: str) -> None:
+    """Check that a cell encloses a volume.
 
     Raises:
-        StructureError: One is impossible; the message names it.
+        StructureError: It does not, or is too small or large.
     """
-    cell = structure.cell
     if not all(math.isfinite(x) for x in cell) or not all(0.5 <= x <= 1000.0 for x in cell[:3]):
         raise StructureError(f"{where}: cell lengths must be within 0.5 to 1000 angstrom, not {cell[:3]}")
     if not all(10.0 < x < 170.0 for x in cell[3:]):
@@ -35,6 +34,15 @@ def check_parts(structure: Structure, where: str) -> None:
     cosines = [math.cos(math.radians(x)) for x in cell[3:]]
     if 1.0 - sum(c * c for c in cosines) + 2.0 * math.prod(cosines) <= 1e-6:
         raise StructureError(f"{where}: cell angles {cell[3:]} enclose no volume")
+
+
+def check_parts(structure: Structure, where: str) -> None:
+    """Check cell and sites, each for itself.
+
+    Raises:
+        StructureError: One is impossible; the message names it.
+    """
+    check_cell(structure.cell, where)
     if not 0 < len(structure.sites) <= _MOST_SITES:
         raise StructureError(f"{where}: needs 1 to {_MOST_SITES} atom sites, not {len(structure.sites)}")
     for site in structure.sites:

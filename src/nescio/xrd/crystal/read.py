@@ -11,7 +11,7 @@ from nescio.errors import StructureError
 from nescio.files import read_source
 from nescio.xrd.cif import Block, parse_cif, parse_number
 from nescio.xrd.crystal.atoms import FORMULA_TAGS, has_atoms, read_atoms
-from nescio.xrd.crystal.checks import check_parts
+from nescio.xrd.crystal.checks import check_cell, check_parts
 from nescio.xrd.crystal.choosing import Stated
 from nescio.xrd.crystal.elements import parse_formula
 from nescio.xrd.crystal.finishing import finished
@@ -169,8 +169,9 @@ def _cell(block: Block, where: str) -> tuple[Cell, list[str]]:
         notes.append("angles of the cell that are not stated are 90 degree")
     a, b, c = (float(length or 0.0) for length in lengths)
     alpha, beta, gamma = (90.0 if angle is None else angle for angle in angles)
+    check_cell((a, b, c, alpha, beta, gamma), where)
     volume = _number(block, "_cell_volume")
-    if volume and all(10.0 < angle < 170.0 for angle in (alpha, beta, gamma)):
+    if volume:
         own = gemmi.UnitCell(a, b, c, alpha, beta, gamma).volume
         if not abs(own - volume) <= _VOLUME_TOLERANCE * volume:
             notes.append(f"the stated cell volume is {volume:.6g} angstrom^3, that of the cell {own:.6g}")
