@@ -7,7 +7,17 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "Kind", "Title", "axis_kind", "mentions_inverse_length", "other_quantity", "read_title"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Title",
+    "axis_kind",
+    "mentions_inverse_length",
+    "names_an_angle",
+    "other_quantity",
+    "read_title",
+    "simplified",
+]
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ KINDS = {
 """All kinds of axis, by name: diffraction angle, momentum transfer q = 4 pi sin(theta) / wavelength, spacing d."""
 
 _BY_UNIT = {(kind.quantity, kind.unit): name for name, kind in KINDS.items()}
+_RADIAL = {"degree": "two_theta", "radian": "two_theta", "1/nm": "q", "1/angstrom": "q"}
 _USUAL_UNIT = {"two_theta": "degree", "q": "1/angstrom", "d": "angstrom"}
 
 
@@ -48,8 +59,10 @@ class Title:
     """"two_theta", "q", "d", another quantity in words, or None where it names none that is known."""
     unit: str | None
     """None where it states none."""
-    end: int = 0
-    """Characters of the title, as it is simplified, up to the end of the quantity."""
+    start: int = 0
+    """Where the quantity begins in the title, as it is simplified."""
+    only_units: bool = False
+    """Whether nothing but units and the name of an intensity follows."""
 
     @property
     def kind(self) -> str | None:
@@ -104,11 +117,11 @@ _NOT_A_WORD = r"(?![a-z0-9])"
 
 # In this order: "2theta" before "theta", "d-spacing" before "distance".
 _QUANTITIES = [
-    ("inverse spacing", re.compile(r"(?<![a-z0-9.])(?:1\s*/\s*d|d\s*\*|d[\s_-]?star|sin\s*\(?\s*theta\s*\)?\s*/\s*lambda)"
-                                   + _NOT_A_WORD)),
+    ("inverse spacing", re.compile(
+        r"(?<![a-z0-9.])(?:1\s*/\s*d|d\s*\*|d[\s_-]?star|sin\s*\(?\s*theta\s*\)?\s*/\s*lambda)" + _NOT_A_WORD)),
     ("two_theta", re.compile(
         r"(?<![a-z0-9.])(?:2|two)[\s_*-]*th(?:et)?a?\.?(?![a-z0-9])"
-        r"|(?<![a-z])(?:tth|ttheta|tta)(?![a-z0-9])|\b(?:scattering|diffraction)[\s_-]*angle\b")),
+        r"|(?<![a-z])(?:tth|ttheta|tta)(?![a-z0-9])|\b(?:scattering|diffraction|polar)[\s_-]*angle(?![a-z])")),
     ("component of q", re.compile(r"(?<![a-z0-9])q[\s_-]?(?:xy|yz|xz|x|y|z|par|perp|r|parallel)" + _NOT_A_WORD)),
     ("q", re.compile(
         r"(?<![a-z0-9])\|?q\|?(?:[\s_-]*(?:mag(?:nitude)?|abs|mod|space|values?|vector|range|axis))?\|?(?![a-z0-9])"
@@ -126,6 +139,9 @@ _SHORT = re.compile(
     r"|pixels?|px|frame|step|distance|position|x|y|z|s|k|wavelength|lambda|motor|image|scan)"
     r"(?=[\s_(\[,/:;.]|$)"
 )
+# Names of variables, where a unit after an underscore is that of an inverse length.
+_Q_IN = re.compile(r"q_(nm|a|ang|angstrom|pm)")
+_SHORT_LENGTHS = {"nm": "nm", "a": "angstrom", "ang": "angstrom", "angstrom": "angstrom", "pm": "pm"}
 _REST = re.compile(r"[\s_()\[\],/:;.|-]*")
 _UNIT_WORDS = re.compile(
     r"(?:deg(?:rees?|s|\.)?|m?rad(?:ians?)?|angstroe?ms?|angstr?|aa|a|[npum]m|mm|cm|m|k?ev|s|sec(?:onds)?|ms|us"
@@ -135,7 +151,7 @@ _ANGLE_WORDS = re.compile(r"(?:angles?|degrees?|deg)\b")
 
 
 def simplified(text: str) -> str:
-    """Return a title in lower-case ASCII as far as it can be: Greek letters, LaTeX and superscripts in plain letters."""
+    """Return a title in lower case, with Greek letters, LaTeX and superscripts in plain letters."""
     text = html.unescape(text[:_LONGEST]).translate(_BEFORE)
     text = _LATEX_NAMES.sub(lambda match: _LATEX_WORDS.get(match[1].lower(), match[1].lower()), text)
     text = unicodedata.normalize("NFKC", _LATEX.sub("", text)).casefold()
@@ -149,15 +165,19 @@ def read_title(title: str, units: str = "") -> Title:
     The quantity may stand anywhere in it, but for short names such as "d" or "r", which must begin it.
     """
     words = simplified(title)
-    found = [(match.start(), name, match) for name, pattern in _QUANTITIES if (match := pattern.search(words))]
+    if not units and (match := _Q_IN.fullmatch(words)):
+        return Title("q", f"1/{_SHORT_LENGTHS[match[1]]}", only_units=True)
+    found = [
+        (match.start(), name, match) for name, pattern in _QUANTITIES if (match := pattern.search(words))
+    ]
     short = _SHORT.match(words.lstrip("\"'( "))
     if short and (not found or min(found)[0] > 0) and not any(name in _USUAL_UNIT for _, name, _ in found):
-        return _with_unit("d" if short[1] == "d" else short[1], words, units, short.end())
+        return _with_unit(short[1], words, units, short)
     if not found:
         return Title(None, _unit(None, f"{words} {simplified(units)}"))
     # What comes first in the list is more special than what comes later at the same place.
     _, name, match = min(found, key=lambda one: one[0])
-    return _with_unit(name, words, units, match.end())
+    return _with_unit(name, words, units, match)
 
 
 def axis_kind(title: str, units: str = "") -> str | None:
@@ -175,11 +195,7 @@ def other_quantity(title: str, *, alone: bool = False) -> str | None:
     found = read_title(title)
     if found.quantity is None or found.kind is not None:
         return None
-    if alone:
-        rest = simplified(title)[found.end :]
-        if not _only_units(rest):
-            return None
-    return found.quantity
+    return None if alone and not (found.only_units and found.start == 0) else found.quantity
 
 
 def mentions_inverse_length(text: str) -> bool:
@@ -193,8 +209,13 @@ def names_an_angle(title: str) -> bool:
     return bool(_ANGLE_WORDS.match(simplified(title)))
 
 
-def _with_unit(quantity: str, words: str, units: str, end: int) -> Title:
-    return Title(quantity, _unit(quantity, f" {simplified(units)}" if units.strip() else words[end:]), end)
+def _with_unit(quantity: str, words: str, units: str, match: re.Match[str]) -> Title:
+    after = words[match.end() :]
+    unit = _unit(quantity, f" {simplified(units)}" if units.strip() else after)
+    if quantity == "radial distance" and unit in _RADIAL:
+        # Programs that integrate images call so whatever grows from the beam outwards.
+        quantity = _RADIAL[unit]
+    return Title(quantity, unit, match.start(), _only_units(after))
 
 
 def _unit(quantity: str | None, text: str) -> str | None:
