@@ -143,6 +143,9 @@ def test_notes_of_readers_are_printed_once_and_go_with_findings_and_report(
     files = ["a.xy", "b.xy", "c.csv"]
     assert code == 0
     assert err.splitlines() == ["note: all: alike", *(f"note: {name}: of its own" for name in files)]
+    (wafer / "d.xy").write_text("3.0", encoding="utf-8")
+    _, _, err = stage.run("assess", "agent", wafer, "-o", "out")
+    assert err.splitlines() == ["note: all: alike", "note: a.xy and 3 more: of its own"]
     assert notes_of(stage.findings[0]) == ("all: alike", *(f"{name}: of its own" for name in files))
     assert notes_of(stage.reports[0]["findings"])[-1] == "phase.cif: of the prior"
 

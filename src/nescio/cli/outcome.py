@@ -18,6 +18,9 @@ FAILED = 2
 WAITING = 3
 INTERRUPTED = 130
 
+_FEW = 3
+"""A note on more files than these names one of them."""
+
 _Arguments = ParamSpec("_Arguments")
 
 
@@ -27,9 +30,15 @@ def report_error(error: object) -> None:
 
 
 def report_notes(notes: Iterable[str]) -> None:
-    """Print notes, each once, as a line on standard error."""
+    """Print notes, each once, as a line on standard error; one on many files is one line."""
+    files: dict[str, list[str]] = {}
     for note in dict.fromkeys(" ".join(note.split()) for note in notes):
-        typer.echo(f"note: {note}", err=True)
+        file, colon, sentence = note.partition(": ")
+        files.setdefault(sentence if colon else note, []).append(file if colon else "")
+    for sentence, names in files.items():
+        shown = names if len(names) <= _FEW else [f"{names[0]} and {len(names) - 1} more"]
+        for name in shown:
+            typer.echo(f"note: {name}: {sentence}" if name else f"note: {sentence}", err=True)
 
 
 def guarded(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:

@@ -65,6 +65,12 @@ class Title:
     """Whether nothing but units and the name of an intensity follows."""
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether it is a title by itself: more than a letter, with nothing but units after the quantity."""
+        named = self.unit is not None or len(self.quantity or "") > 1
+        return self.start == 0 and self.only_units and named
+
+    @property
     def kind(self) -> str | None:
         """Name of the kind of axis, None where it is none; without a unit it is in degree, 1/angstrom or angstrom."""
         unit = self.unit or _USUAL_UNIT.get(self.quantity or "")
@@ -133,6 +139,8 @@ _QUANTITIES = [
     ("radial distance", re.compile(r"\bradial(?:[\s_-]*(?:distance|position))?\b|\bradius\b")),
     ("time of flight", re.compile(r"\b(?:tof|time[\s_-]*of[\s_-]*flight)\b")),
 ]  # fmt: skip
+# Letters without which no title names any of these; tables may have thousands of titles.
+_POSSIBLE = re.compile(r"q|th|tt|1\s*/|d|azim|radi|tof|vector|transfer|lattice|planar|plane|bragg|angle")
 # What only counts as the title of a column, or with nothing but a unit after it: in a remark it may be anything.
 _SHORT = re.compile(
     r"(d|r|theta|th|omega|om|chi|phi|psi|eta|energy|e|time|temperature|channel|index|no|nr|number|points?|row|unnamed"
@@ -174,7 +182,8 @@ def read_title(title: str, units: str = "") -> Title:
     if short and (not found or min(found)[0] > 0) and not any(name in _USUAL_UNIT for _, name, _ in found):
         return _with_unit(short[1], words, units, short)
     if not found:
-        return Title(None, _unit(None, f"{words} {simplified(units)}"))
+        unit = _unit(None, f"{words} {simplified(units)}") if units or not words.isalnum() else None
+        return Title(None, unit)
     # What comes first in the list is more special than what comes later at the same place.
     _, name, match = min(found, key=lambda one: one[0])
     return _with_unit(name, words, units, match)
@@ -195,7 +204,7 @@ def other_quantity(title: str, *, alone: bool = False) -> str | None:
     found = read_title(title)
     if found.quantity is None or found.kind is not None:
         return None
-    return None if alone and not (found.only_units and found.start == 0) else found.quantity
+    return None if alone and not found.stands_alone else found.quantity
 
 
 def mentions_inverse_length(text: str) -> bool:

@@ -16,6 +16,7 @@ from nescio.xrd.read.measured import (
     MAX_POINTS,
     measured_dataset,
     resolved_wavelength,
+    stem_of,
     wavelength_angstrom,
 )
 from nescio.xrd.read.several import joined
@@ -56,9 +57,9 @@ def read_cif(source: Source, *, axis: str | None, wavelength: float | None) -> x
     """Read the powder profiles of a CIF, one of each data block that holds one.
 
     The intensity is that which was measured (``_pd_meas_counts_total``, ``_pd_meas_intensity_total``), or else that
-    which was processed (``_pd_proc_intensity_total``, ``_net``); its uncertainty stands in parentheses, or follows from counting statistics
-    where counts are given. The axis is the corrected two-theta, the scanned one, its range, q or d. The wavelength is
-    that of the block (of several the one with the largest weight), or the only one in the file.
+    which was processed (``_pd_proc_intensity_total``, ``_net``); its uncertainty stands in parentheses, or follows from
+    counting statistics where counts are given. The axis is the corrected two-theta, the scanned one, its range, q or d.
+    The wavelength is that of the block (of several the one with the largest weight), or the only one in the file.
 
     Raises:
         FileError: The file breaks the rules of CIF, or holds no profile.
@@ -76,7 +77,7 @@ def read_cif(source: Source, *, axis: str | None, wavelength: float | None) -> x
     scans: list[xr.Dataset] = []
     left_out: list[str] = []
     for block in measured:
-        name = path.stem if len(measured) == 1 else f"{path.stem}#{block.name}"
+        name = stem_of(path) if len(measured) == 1 else f"{stem_of(path)}#{block.name}"
         place = f"{path}: block {block.name!r}"
         try:
             line = _wavelength(block, blocks, place)

@@ -36,7 +36,7 @@ _UNCERTAINTY = re.compile(
     rf"|{_BEFORE}(?:d|delta|s|e)[\s_]*\(?[iy]{_AFTER}|\+/?-|\u00b1"
 )
 _INTENSITY = re.compile(
-    r"\|?(?:intensit(?:y|ies)|intens|int|counts?|cts|cps|kcps|raw|observed|obs|signal|detector|det|lin|psd|yo"
+    r"\|?(?:intensit\w*|intens|int|counts?|cts|cps|kcps|raw|observed|obs|signal|detector|det|lin|psd|yo"
     r"|[iy](?:[\s_-]*(?:obs(?:erved)?|o|meas(?:ured)?|exp(?:erimental)?|raw|norm(?:ali[sz]ed)?))?)"
     r"(?![a-z])"
 )

@@ -136,7 +136,7 @@ def _reader(source: Source) -> _Reader:
         return read_xrdml
     if kind is FileKind.TEXT and holds_profile(source.content):
         return read_cif
-    if kind in _NOT_READ and _BY_SUFFIX.get(suffix) in (None, read_text):
+    if kind in _NOT_READ and not (kind is FileKind.XML and suffix == ".xrdml"):
         what = "an HTML page" if b"<html" in source.content[:2000].lower() else _NOT_READ[kind]
         raise FileError(
             f"{source.name}: is {what}, which this version does not read; export it as xy, xye or csv"

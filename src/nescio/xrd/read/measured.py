@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from nescio.errors import ConfigurationError, FileError
+from nescio.files import suffix_of
 from nescio.signals import with_notes
 from nescio.xrd.read.axis import KINDS, Title
 
@@ -26,6 +27,7 @@ __all__ = [
     "measured_dataset",
     "not_an_axis",
     "resolved_wavelength",
+    "stem_of",
     "wavelength_angstrom",
 ]
 
@@ -189,7 +191,7 @@ def measured_dataset(
         points = points[starts]
         notes = [
             *notes,
-            f"{path}: {repeated} points repeat the axis of the point before and are averaged with it",
+            f"{path}: points that repeat the place of the one before are averaged with it: {repeated}",
         ]
     # Row by row, since a table of all comparisons would take as much memory again.
     for row, one in enumerate(values):
@@ -218,6 +220,13 @@ def measured_dataset(
     return with_notes(dataset, notes)
 
 
+def stem_of(path: Path) -> str:
+    """Return the name of a file without its suffix, and without that of a compression."""
+    suffix = suffix_of(path)
+    end = path.name.lower().rfind(suffix) if suffix else -1
+    return path.name[:end] if end > 0 else path.stem
+
+
 def _axis_attributes(name: str) -> dict[str, str]:
     if name == "two_theta":
         return {"units": "degree", "long_name": "two-theta"}
@@ -225,7 +234,8 @@ def _axis_attributes(name: str) -> dict[str, str]:
 
 
 def _numbered(path: Path, n: int) -> list[str]:
-    return [path.stem] if n == 1 else [f"{path.stem}#{number}" for number in range(1, n + 1)]
+    stem = stem_of(path)
+    return [stem] if n == 1 else [f"{stem}#{number}" for number in range(1, n + 1)]
 
 
 def _checked_axis(

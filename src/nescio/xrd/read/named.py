@@ -17,6 +17,7 @@ from nescio.xrd.read.measured import (
     measured_dataset,
     not_an_axis,
     resolved_wavelength,
+    stem_of,
     wavelength_angstrom,
 )
 
@@ -144,7 +145,7 @@ def _names(path: Path, arrays: Mapping[str, np.ndarray], n: int) -> list[str] | 
     scan = arrays.get("scan")
     if scan is None or n == 1 or scan.dtype.kind not in "iu" or np.unique(scan).size != n or scan.size != n:
         return None
-    return [f"{path.stem}#{number}" for number in scan.ravel().tolist()]
+    return [f"{stem_of(path)}#{number}" for number in scan.ravel().tolist()]
 
 
 def _wavelength(path: Path, arrays: Mapping[str, np.ndarray], units: Mapping[str, str]) -> float | None:

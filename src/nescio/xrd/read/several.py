@@ -11,6 +11,7 @@ import xarray as xr
 from nescio.errors import FileError
 from nescio.signals import notes_of, with_notes
 from nescio.xrd.prepare import q_from_two_theta
+from nescio.xrd.read.measured import stem_of
 
 __all__ = ["joined"]
 
@@ -44,12 +45,6 @@ def joined(
     if len(scans) == 1:
         together = first
     else:
-        names = _names(path, scans)
-        count = iter(names)
-        scans = [
-            scan.assign_coords(measurement=[next(count) for _ in range(scan.sizes["measurement"])])
-            for scan in scans
-        ]
         if not all(scan[axis].equals(first[axis]) for scan in scans[1:]):
             scans = [_with_own_axis(scan, axis, max(one.sizes[axis] for one in scans)) for scan in scans]
         # What only some of the scans have (uncertainties) cannot be told of all.
@@ -61,7 +56,7 @@ def joined(
             coords="different",
             compat="equals",
             combine_attrs="override",
-        )
+        ).assign_coords(measurement=_names(path, scans))
         together.attrs.pop("notes", None)
     together = with_notes(together, [*(note for scan in scans for note in notes_of(scan)), *notes])
     return together.assign_attrs(left_out="; ".join(left_out)) if left_out else together
@@ -76,7 +71,7 @@ def _names(path: Path, scans: Sequence[xr.Dataset]) -> list[str]:
     names = [str(name) for scan in scans for name in scan["measurement"].values]
     if len(set(names)) == len(names):
         return names
-    return [f"{path.stem}#{number}" for number in range(1, len(names) + 1)]
+    return [f"{stem_of(path)}#{number}" for number in range(1, len(names) + 1)]
 
 
 def _of_one_kind(path: Path, scans: Sequence[xr.Dataset]) -> list[xr.Dataset]:

@@ -32,6 +32,7 @@ _WIDE_GAP = re.compile(r"\s{2,}|\t")
 _SPEC_TITLES = re.compile(r"#L\s+")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:e[+-]?\d+)?", re.I)
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+_DOUBTFUL = re.compile(r'"[-+]?\d{1,3}(?:,\d{3})+"')
 _EMPTY = ("", "nan", "n/a", "na", "-", "--", "null", "none")
 
 
@@ -125,7 +126,9 @@ def read_tables(source: Source) -> tuple[list[Table], list[str]]:
                     raise _no_row(source, number, stripped)
                 between.append((number, stripped, comment))
                 continue
-            if between and not table.goes_on(values):
+            texts = [(where, words) for where, words, remark in between if not remark]
+            # A single row before a line of text is a scan that was aborted at once.
+            if between and (not table.goes_on(values) or (texts and len(table.lines) == 1)):
                 tables.append(table.closed(source))
                 if len(tables) > _MOST_TABLES:
                     raise FileError(f"{source.name}: more than {_MOST_TABLES:,} tables")
@@ -134,7 +137,7 @@ def read_tables(source: Source) -> tuple[list[Table], list[str]]:
                     _add_header(table, words, where, remark)
                 values = _first_row(table, stripped) or values
                 table.width = len(values)
-            elif texts := [(where, words) for where, words, remark in between if not remark]:
+            elif texts:
                 raise _no_row(source, *texts[0])
             between = []
         if len(values) != table.width:
@@ -154,6 +157,11 @@ def read_tables(source: Source) -> tuple[list[Table], list[str]]:
     if table.lines:
         tables.append(table.closed(source))
     if not tables:
+        if doubtful := next((line for line in table.header if _DOUBTFUL.search(line)), None):
+            raise FileError(
+                f"{source.name}: {doubtful[:40]!r}: the comma may separate thousands or decimals; write numbers with"
+                " points only"
+            )
         raise FileError(f"{source.name}: holds no rows of at least two numbers (axis, intensity)")
     return tables, notes
 
@@ -233,7 +241,8 @@ def _convention(line: str) -> tuple[str | None, bool]:
     if '"' in line:
         # A comma within quotes separates no columns: it is decimal, unless a point in the row says otherwise.
         inside = [token.strip() for token in _split(line, ",", None) if "," in token]
-        return ",", bool(inside) and "." not in line and all(map(_DECIMAL_COMMA.fullmatch, inside))
+        decimal = bool(inside) and all(map(_DECIMAL_COMMA.fullmatch, inside))
+        return ",", decimal and "." not in line and not all(map(_THOUSANDS.fullmatch, inside))
     return ",", False
 
 

@@ -28,6 +28,7 @@ from nescio.xrd.read.measured import (
     measured_dataset,
     not_an_axis,
     resolved_wavelength,
+    stem_of,
     wavelength_angstrom,
 )
 from nescio.xrd.read.several import joined
@@ -82,21 +83,20 @@ def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> 
     """
     path = source.path
     tables, notes = read_tables(source)
-    # A table without a header of its own has that of the one before it.
-    header: list[str] = []
+    # What a table's own header does not say, that of the first one does; its titles hold until there are others.
+    header = tables[0].header
     words: list[str] = []
     scans: list[xr.Dataset] = []
     left_out: list[str] = []
     for number, table in enumerate(tables, 1):
-        header, words = table.header or header, table.words or words
+        words = table.words or words
+        lines = table.header if table is tables[0] else [*header, *table.header]
         try:
             if table.rows.shape[0] == 1 and len(tables) > 1:
                 notes.append(f"{path}: line {table.lines[0]}: a scan of one point is left out")
                 continue
             fits = len(words) == table.rows.shape[1]
-            scans += _scans(
-                replace(table, header=header, words=words if fits else []), path, axis, wavelength
-            )
+            scans += _scans(replace(table, header=lines, words=words if fits else []), path, axis, wavelength)
         except FileError as error:
             if len(tables) == 1:
                 raise
@@ -240,16 +240,11 @@ def _by_line(header: Sequence[str]) -> Title | None:
             continue
         # A single letter is a title where it begins the line or has a unit; "d" only where nothing else follows.
         if title.quantity == "d":
-            if other_quantity(line) is None and _alone(line):
+            if title.stands_alone:
                 return title
         elif title.quantity == "two_theta" or title.start == 0 or title.unit is not None:
             return title
     return None
-
-
-def _alone(line: str) -> bool:
-    """Say whether a line is a title with nothing but its unit and intensities after it."""
-    return read_title(line).start == 0 and read_title(line).only_units
 
 
 def _scan_of(path: Path, table: Table, axis: int, kind: str, columns: range) -> _Scan:
@@ -275,7 +270,7 @@ def _scan_of(path: Path, table: Table, axis: int, kind: str, columns: range) -> 
     if len(chosen) > 1:
         names = tuple(titles[i] for i in chosen)
         if len(set(names)) != len(names) or not all(names):
-            names = tuple(f"{path.stem}#{number}" for number in range(1, len(names) + 1))
+            names = tuple(f"{stem_of(path)}#{number}" for number in range(1, len(names) + 1))
     if len(sigmas) != len(chosen):
         if sigmas:
             notes.append(
@@ -317,7 +312,8 @@ def _can_be_sigma(intensity: npt.NDArray[np.float64], sigma: npt.NDArray[np.floa
 
 def _wavelength_in(path: Path, header: list[str]) -> float | None:
     """Return the wavelength that a comment or title tells; words that name no radiation tell nothing."""
-    for line in header:
+    # Of what is stated twice, the later is nearer to the numbers.
+    for line in reversed(header):
         match = _WAVELENGTH.search(line)
         quantity = _QUANTITY.match(match[3].strip()) if match else None
         if not match or not quantity:
