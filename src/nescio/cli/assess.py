@@ -38,7 +38,8 @@ def assess(
         str | None, typer.Option(help="Of measured angles, where a file does not say: angstrom, or CuKa.")
     ] = None,
     axis: Annotated[
-        str | None, typer.Option(help="What the files' axis is: two_theta, q (1/angstrom) or q_nm (1/nm).")
+        str | None,
+        typer.Option(help="What the files' axis is: two_theta, q (1/angstrom), q_nm (1/nm) or d (angstrom)."),
     ] = None,
     background: Annotated[
         str | None, typer.Option(help="How to subtract it: polynomial, snip, arpls or none (xrd).")

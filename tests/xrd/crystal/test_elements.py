@@ -69,6 +69,11 @@ def test_a_type_symbol_counts_before_the_label(symbol, element):
     assert elements(None, ("X1", symbol)) == [element]
 
 
+def test_a_type_symbol_that_is_no_element_leaves_it_to_the_label():
+    (site,) = elements_of([("Fe1", "M1")], None)
+    assert (site.element, site.remark) == ("Fe", "read as Fe by its label, since 'M1' is no element")
+
+
 def test_a_type_symbol_that_the_formula_lacks_is_noted():
     (site,) = elements_of([("C1", "Co")], {"C": 1.0, "O": 1.0})
     assert (site.element, site.remark) == ("Co", "Co by its type symbol, which the formula lacks")

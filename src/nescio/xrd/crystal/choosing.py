@@ -11,12 +11,13 @@ from nescio.xrd.crystal.contents import Contents, contents_of, diffract_alike, f
 from nescio.xrd.crystal.settings import Setting
 from nescio.xrd.crystal.structure import Structure
 
-__all__ = ["Stated", "choose", "contradictions"]
+__all__ = ["IMPOSSIBLE", "OVERFULL", "Stated", "choose", "contradictions"]
 
-# Atoms nearer than this share of the sum of their covalent radii are in no crystal: triple bonds of metals reach 0.65.
 IMPOSSIBLE = 0.6
-# Occupancies of one position may add up to a little more than one, as refined or rounded.
+"""Atoms nearer than this share of the sum of their covalent radii are in no crystal: the shortest multiple bonds of
+metals (Cr-Cr, 1.73 angstrom) are at 0.62."""
 OVERFULL = 0.05
+"""Occupancies of one position may add up to so much more than one, as refined or rounded."""
 _FORMULA_TOLERANCE = 0.04
 _DENSITY_TOLERANCE = 0.1
 

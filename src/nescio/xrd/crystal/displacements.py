@@ -31,8 +31,8 @@ _MOST_NEGATIVE = -0.05
 _ROUNDING = 1e-4
 # An atom that moves farther than the root of this (angstrom^2) is hardly in a crystal.
 _LARGE_U = 0.2
-# Zero-point motion alone gives hard crystals of light atoms (diamond) more than this.
-_SMALL_B = 0.05
+# Zero-point motion alone gives even heavy atoms in hard crystals (osmium, 0.03) more than this.
+_SMALL_B = 0.025
 
 
 def isotropic_u(
@@ -72,7 +72,7 @@ def anisotropic_u(
 
     B_ij are divided by 8 pi^2; beta_ij, of exp(-(beta11 h^2 + ... + 2 beta12 h k + ...)), by 2 pi^2 a*_i a*_j.
 
-    Source: Trueblood et al. (1996), Acta Cryst. A52, 770-781, equations 1.28 to 1.33.
+    Source: Trueblood et al. (1996), Acta Cryst. A52, 770-781, section 1.2.
 
     Raises:
         StructureError: One is no number, or far from what atoms do.

@@ -81,7 +81,7 @@ def elements_of(
     Returns:
         The sites in order; `problem` is not empty where the element cannot be said.
     """
-    sites = [_named(label, symbol, formula) for label, symbol in names]
+    sites = [_by_symbol_or_label(label, symbol, formula) for label, symbol in names]
     if formula is None:
         return sites
     found = {site.element for site in sites}
@@ -95,6 +95,19 @@ def elements_of(
         replace(site, element=missing[0], problem="", remark=remark) if site.problem else site
         for site in sites
     ]
+
+
+def _by_symbol_or_label(label: str, symbol: str | None, formula: Mapping[str, float] | None) -> NamedSite:
+    site = _named(label, symbol, formula)
+    if not site.problem or symbol is None:
+        return site
+    by_label = _named(label, None, formula)
+    if by_label.problem:
+        return site
+    remark = (
+        by_label.remark or f"read as {by_label.element} by its label, since {symbol[:20]!r} is no element"
+    )
+    return replace(by_label, type_symbol=symbol, remark=remark)
 
 
 def _named(label: str, symbol: str | None, formula: Mapping[str, float] | None) -> NamedSite:

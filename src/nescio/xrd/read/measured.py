@@ -76,7 +76,7 @@ def check_unit(place: str, title: Title, points: npt.NDArray[np.float64]) -> Non
     Raises:
         FileError: It reaches too far.
     """
-    largest = float(np.nanmax(np.abs(points))) if points.size else 0.0
+    largest = float(np.abs(points[np.isfinite(points)]).max(initial=0.0))
     if title.quantity == "q" and title.unit is None and largest > _LARGEST_UNITLESS_Q:
         raise FileError(f"{place}: q reaches {largest:g}, and no unit is stated; {_SAY_AXIS}")
 
