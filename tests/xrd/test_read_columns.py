@@ -150,6 +150,14 @@ def test_a_scan_that_cannot_be_read_costs_that_scan(read):
     assert any("a scan of one point is left out" in note for note in notes_of(pattern))
 
 
+def test_a_first_column_without_a_title_is_the_axis_unless_it_counts_rows(read):
+    pattern = read(",left,right\n10.5,1,2\n11.5,3,4\n", "a.csv")
+    assert pattern["two_theta"].values.tolist() == [10.5, 11.5]
+    assert pattern["measurement"].values.tolist() == ["left", "right"]
+    pattern = read(",Angle,counts\n0,10.5,1\n1,11.5,3\n", "a.csv")
+    assert pattern["two_theta"].values.tolist() == [10.5, 11.5]
+
+
 def test_a_footer_and_a_line_cut_short_at_the_end_cost_nothing_else(read):
     assert notes_of(read(lines(SCAN) + "End of file\n")) == ()
     pattern = read(lines(SCAN) + "11.2")

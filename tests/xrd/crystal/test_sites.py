@@ -168,6 +168,11 @@ def test_anisotropic_displacements_that_cannot_be_are_noted_or_refused(written, 
         read_structure(written(text() + anisotropic("U", "Na1 .01 -.2 .01 0 0 0")))
 
 
+def test_signs_that_a_label_lacks_in_one_of_two_loops_are_no_obstacle(written, text):
+    content = text(("O-h1 O 0 0 0",)) + anisotropic("U", "Oh1 .01 .02 .03 0 0 0")
+    assert read_structure(written(content)).sites[0].u_aniso == (0.01, 0.02, 0.03, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

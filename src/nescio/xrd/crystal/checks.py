@@ -1,4 +1,4 @@
-"""What no structure may be, and what is told of one that hardly can be."""
+"""Checks of a structure: errors where it is impossible, notes where it is unlikely."""
 
 from __future__ import annotations
 

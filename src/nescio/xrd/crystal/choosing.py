@@ -44,23 +44,23 @@ def choose(
     preferred: Setting | None = None,
     advice: str = "",
 ) -> tuple[Structure, tuple[str, ...]]:
-    """Return the one candidate that a crystal can be.
+    """Return the candidate that agrees with the atoms and with all other statements.
 
-    One with atoms on top of each other is none, if another has none; nor is one that contradicts what is stated, if
-    another does not.
+    A candidate is dropped if it puts atoms on top of each other and another one does not; then, for the formula, the
+    multiplicities and the density in turn, if it contradicts the statement and another one does not.
 
     Args:
         candidates: At least one setting with the structure in it.
         stated: What the candidates are compared with.
-        question: What is open between them, the beginning of a sentence.
-        preferred: Taken, and told, where nothing decides.
+        question: The first part of the note or the error: what the file leaves open or contradicts.
+        preferred: The candidate to take, with a note, where nothing decides.
         advice: How to answer the question.
 
     Returns:
-        The structure, and a note where there were several.
+        The structure, and a note if there were several candidates.
 
     Raises:
-        StructureError: Nothing decides between candidates that diffract differently.
+        StructureError: Several candidates that diffract differently remain.
     """
     first = candidates[0][1]
     if len(candidates) == 1:
@@ -92,7 +92,7 @@ def choose(
 
 
 def contradictions(structure: Structure, contents: Contents, stated: Stated) -> dict[str, str]:
-    """Return what of the statements a structure contradicts: the sentence of each, by its kind."""
+    """Return a sentence for each statement that a structure contradicts, by "formula", "multiplicities", "density"."""
     found: dict[str, str] = {}
     if (sentence := _formula_contradiction(contents, stated)) is not None:
         found["formula"] = sentence

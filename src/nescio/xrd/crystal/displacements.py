@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -89,7 +91,12 @@ def anisotropic_u(
     negative: list[str] = []
     strangers: list[str] = []
     repeated: list[str] = []
-    known = set(labels)
+    known = {label: label for label in labels}
+    # Some programs drop signs from labels in one of the two loops: "Oh1" for "O-h1".
+    plain = Counter(_plain(label) for label in labels)
+    known |= {
+        _plain(label): label for label in labels if plain[_plain(label)] == 1 and _plain(label) not in known
+    }
     for kind, columns in found:
         given = [column for column in columns if column is not None]
         if len(given) < len(columns):
@@ -98,8 +105,9 @@ def anisotropic_u(
         for label, *texts in zip(names, *given, strict=False):
             if label is None or any(text is None for text in texts):
                 continue
-            if label not in known:
-                strangers.append(label)
+            written = label
+            if (label := known.get(written) or known.get(_plain(written))) is None:
+                strangers.append(written)
                 continue
             if label in tensors:
                 repeated.append(label)
@@ -156,6 +164,10 @@ def unlikely_displacements(values: Mapping[str, float], kind: str) -> str | None
     return None
 
 
+def _plain(label: str) -> str:
+    return re.sub(r"\W|_", "", label)
+
+
 def _number(text: str, place: str) -> float:
     try:
         return parse_number(text).value
@@ -176,7 +188,7 @@ def _as_u(numbers: Sequence[float], kind: str, cell: gemmi.UnitCell) -> Tensor:
 
 
 def _positive(tensor: Tensor, cell: gemmi.UnitCell) -> tuple[Tensor, float]:
-    """Return the tensor with what is below zero set to zero, and the lowest mean-square displacement it had."""
+    """Return the tensor with negative eigenvalues set to zero, and its lowest eigenvalue before."""
     matrix = np.zeros((3, 3))
     for value, (i, j) in zip(tensor, _INDICES, strict=True):
         matrix[i, j] = matrix[j, i] = value

@@ -23,12 +23,12 @@ def finished(
     rounding: Sequence[tuple[float, float, float]],
     where: str,
 ) -> Structure:
-    """Return a structure in the setting that it must be in, checked, with notes on all that was not plain.
+    """Choose the setting of a structure, move its atoms onto special positions, and check it.
 
     Args:
         bare: Cell and sites; its space group is replaced, its notes are kept.
-        symmetry: What the space group can be.
-        stated: What else is known of it, to decide by and to compare with.
+        symmetry: The possible settings.
+        stated: Formula, Z, density and multiplicities, as far as the file states them.
         rounding: Half a unit of the last written digit of each site's coordinates.
         where: The file, and the place in it, for messages.
 
@@ -64,5 +64,5 @@ def finished(
         and not {"H", "D"} & set(contents.counts)
     ):
         notes.append(f"no site holds the {min(absent)} of the formula")
-    told = tuple(note.removeprefix(f"{where}: ") for note in notes)
-    return replace(structure, notes=(*bare.notes, *(f"{where}: {note}" for note in told)))
+    named = (f"{where}: {note.removeprefix(f'{where}: ')}" for note in notes)
+    return replace(structure, notes=(*bare.notes, *named))

@@ -29,8 +29,8 @@ def settled(
     """Return the structure with its atoms on the special positions that they were written for, and notes.
 
     An atom belongs on a special position where its images are nearer to each other than 0.05 angstrom, or would be if
-    0.33 were written as 1/3. If it is there only in part, and its images are apart by more than the digits that are
-    written can tell, they are parts of one atom, whose occupancies add up.
+    0.33 were written as 1/3. If it is there only in part, and its images are apart by more than rounding explains,
+    they are parts of one atom, whose occupancies add up.
 
     Args:
         structure: As written.
@@ -92,7 +92,7 @@ def _with_thirds(x: NDArray[np.float64], halves: NDArray[np.float64]) -> NDArray
     differences = _SIXTHS - (x - whole)[:, None]
     written = halves[:, None]
     fits = (np.abs(differences) <= written * 1.01) | ((differences > 0.0) & (differences < 2.0 * written))
-    # One digit tells nothing: 0.3 is three tenths.
+    # With one digit, 0.3 is three tenths.
     fits &= (written > 0.0) & (written < 0.01)
     return np.where(fits.any(axis=1), whole + _SIXTHS[fits.argmax(axis=1)], x)
 

@@ -45,10 +45,10 @@ def read_structure(
 ) -> Structure:
     """Read one structure of a CIF: the first, unless a block is named.
 
-    What is doubtful in the file, and what was done about it, stands in the structure's `notes`: contradictions of
-    symmetry, formula and sites; elements that are guessed from labels; unlikely displacements, distances, densities;
-    what is left out. A file that leaves open what is meant, such as the origin, is refused unless formula, number of
-    atoms, density or distances decide.
+    The structure's `notes` say what is doubtful in the file and how it was read: contradictions between symmetry,
+    formula and sites; elements that were read from labels; unlikely displacements, distances and densities; sites that
+    were left out. If the file leaves the origin or the setting open, formula, multiplicities, density or distances
+    decide; if they do not, it is refused.
 
     Args:
         path: The file.

@@ -303,7 +303,7 @@ def _from_plain(file: Hdf5, axis: str | None, wavelength: float | None) -> xr.Da
 def _wavelength(file: Hdf5, top: Any) -> float | None:
     """Return the wavelength in angstrom of the beam that fell on the sample, as stated in a group or below."""
     names = {
-        # A wavelength without units stays bare: a laboratory line in nanometre is then told.
+        # A wavelength without units stays bare: a laboratory line in nanometre is then an error.
         "NXmonochromator": (("wavelength", ""), ("energy", "keV")),
         "NXbeam": (("incident_wavelength", ""), ("incident_energy", "keV")),
     }

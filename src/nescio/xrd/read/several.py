@@ -47,7 +47,7 @@ def joined(
     else:
         if not all(scan[axis].equals(first[axis]) for scan in scans[1:]):
             scans = [_with_own_axis(scan, axis, max(one.sizes[axis] for one in scans)) for scan in scans]
-        # What only some of the scans have (uncertainties) cannot be told of all.
+        # Variables that only some of the scans have (uncertainties) are dropped.
         shared = set.intersection(*(set(map(str, scan.data_vars)) for scan in scans))
         together = xr.concat(
             [scan[sorted(shared)] for scan in scans],

@@ -45,6 +45,20 @@ _QUANTITY = re.compile(
     r"(?:angstroms?|[ÅåA]|nm|pm|k?eV|m)?\b",
     re.I,
 )
+_INDICES = (
+    "unnamed",
+    "index",
+    "no",
+    "nr",
+    "number",
+    "point",
+    "points",
+    "row",
+    "channel",
+    "time",
+    "step",
+    "frame",
+)
 _NO_TITLES = "name them in a line before the numbers"
 # Fewer points in a row that rises again are a slip in a scan rather than a scan of their own.
 _SHORTEST_SCAN = 5
@@ -71,11 +85,11 @@ def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> 
 
     Separators may be white space, tabs, semicolons or commas; a decimal comma is understood where no comma
     separates. Lines that start with ``# ! ; ' // % *`` are comments, and titles may stand before the numbers;
-    both may tell the axis ("2theta", "q (1/nm)", "d (A)") and the wavelength ("wavelength = 1.5406"). The axis is the
+    both may name the axis ("2theta", "q (1/nm)", "d (A)") and the wavelength ("wavelength = 1.5406"). The axis is the
     column whose title says so; several of them, each followed by its intensities, are scans side by side, and a line of
-    text after which the axis starts again begins another scan. Where nothing at all tells the axis it is two-theta in
-    degree, as is the convention of these formats; a title that names something else, or nothing that is known, is an
-    error that asks for the axis. Columns without titles: a third one is the uncertainty, except in ``.xy`` files, where
+    text after which the axis starts again begins another scan. A file without any title is over two-theta in degree, as
+    is the convention of these formats; an unknown title, or one of another quantity, is an error that asks for the
+    axis. Columns without titles: a third one is the uncertainty, except in ``.xy`` files, where
     it is left alone (a fit, a background).
 
     Raises:
@@ -83,7 +97,7 @@ def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> 
     """
     path = source.path
     tables, notes = read_tables(source)
-    # What a table's own header does not say, that of the first one does; its titles hold until there are others.
+    # The header of the first table holds for all, and titles hold until there are others.
     header = tables[0].header
     words: list[str] = []
     scans: list[xr.Dataset] = []
@@ -175,7 +189,7 @@ def _titled(path: Path, table: Table, option: str | None) -> list[_Scan]:
     column = next(iter([*wanted, *found]), None)
     if column is None:
         # What comes first may be an index without a title.
-        column = 1 if len(titles) > 2 and _is_index(titles[0]) else 0
+        column = 1 if len(titles) > 2 and _is_index(titles[0], table.rows[:, 0]) else 0
         kind = option or _kind_by_title(path, titles[column], table)
         return [_scan_of(path, table, column, kind, range(len(titles)))]
     kind = option or str(found[column].kind)
@@ -188,10 +202,11 @@ def _titled(path: Path, table: Table, option: str | None) -> list[_Scan]:
     return [_scan_of(path, table, column, kind, range(len(titles)))]
 
 
-def _is_index(title: str) -> bool:
-    return not title or other_quantity(title) in (
-        "unnamed", "index", "no", "nr", "number", "point", "points", "row", "channel", "time", "step", "frame",
-    )  # fmt: skip
+def _is_index(title: str, values: npt.NDArray[np.float64]) -> bool:
+    """Say whether a first column counts the rows: its title says so, or it has none and counts from 0 or 1."""
+    if title:
+        return other_quantity(title) in _INDICES
+    return bool(values[0] in (0.0, 1.0) and (np.diff(values) == 1.0).all())
 
 
 def _kind_by_title(path: Path, title: str, table: Table) -> str:
@@ -211,10 +226,10 @@ def _kind_by_title(path: Path, title: str, table: Table) -> str:
 
 
 def _kind_by_header(path: Path, table: Table) -> str:
-    """Return the kind of axis that comments and titles tell; two-theta in degree where they tell nothing.
+    """Return the kind of axis that comments and titles name; two-theta in degree where they name none.
 
     Raises:
-        FileError: They tell that it is another quantity, or hold a unit of q without saying what has it.
+        FileError: They name another quantity, or hold a unit of q without a quantity.
     """
     found = _by_line(table.header)
     if found is not None and found.kind is not None:
@@ -311,8 +326,8 @@ def _can_be_sigma(intensity: npt.NDArray[np.float64], sigma: npt.NDArray[np.floa
 
 
 def _wavelength_in(path: Path, header: list[str]) -> float | None:
-    """Return the wavelength that a comment or title tells; words that name no radiation tell nothing."""
-    # Of what is stated twice, the later is nearer to the numbers.
+    """Return the wavelength that a comment or title states; words that name no radiation are ignored."""
+    # The line nearest to the numbers counts.
     for line in reversed(header):
         match = _WAVELENGTH.search(line)
         quantity = _QUANTITY.match(match[3].strip()) if match else None
