@@ -30,10 +30,11 @@ import numpy as np
 import xarray as xr
 
 from nescio.compute import enable_compilation_cache
-from nescio.explore import Experiment, ExploreSettings, Measured, Next, build_act, drive
-from nescio.explore.acts import PersonAct
+from nescio.explore import Experiment, ExploreSettings, build_act, drive
+from nescio.explore.experiment import PersonAct
 from nescio.explore.instruments import Replay
 from nescio.trace import Act, Measurement, Trace, verify
+from nescio.view import RunStatus
 
 TRACE = "trace.sqlite"
 
@@ -84,35 +85,33 @@ def acts(*, small: bool) -> list[tuple[int, PersonAct]]:
 class Aloud:
     """Says through a pipe what happens, and does what the person does."""
 
-    def __init__(self, pipe: int, script: Sequence[tuple[int, PersonAct]]) -> None:
-        """Say it through `pipe`."""
-        self._pipe, self._script = pipe, script
+    def __init__(self, experiment: Experiment, pipe: int, script: Sequence[tuple[int, PersonAct]]) -> None:
+        """Follow an experiment, and write to `pipe`."""
+        self._experiment, self._pipe, self._script = experiment, pipe, script
+        self._acknowledged = experiment.state.step
 
-    def say(self, **what: object) -> None:
-        """Say something, in one piece."""
+    def tell(self, **what: object) -> None:
+        """Write something, in one piece."""
         os.write(self._pipe, json.dumps(what).encode() + b"\n")
 
-    def act(self, experiment: Experiment) -> None:
+    def act(self) -> None:
         """Do what is due by now and not done yet."""
         for number, (step, act) in enumerate(self._script):
-            if experiment.step >= step and experiment.trace.count(Act) == number:
-                experiment.act(act, who="somebody")
+            if self._experiment.state.step >= step and self._experiment.trace.count(Act) == number:
+                self._experiment.act(act, who="somebody")
 
-    def about_to_measure(self, experiment: Experiment, choice: Next) -> None:
-        """Say what was chosen."""
-        self.say(chose=choice.candidate, step=experiment.step)
+    def update(self, status: RunStatus) -> None:
+        """Acknowledge a measurement, or write what was chosen."""
+        for one in self._experiment.state.measured[self._acknowledged :]:
+            self.tell(measured=one.candidate, step=one.number, value=one.scalars[0].value.hex())
+            self._acknowledged += 1
+            self.act()
+        if status.next_candidate is not None:
+            self.tell(chose=status.next_candidate, step=status.measured)
 
-    def measured(self, experiment: Experiment, one: Measured) -> None:
-        """Acknowledge a measurement."""
-        self.say(measured=one.candidate, step=one.number, value=one.scalars[0].value.hex())
-        self.act(experiment)
-
-    def waiting(self, experiment: Experiment, why: str) -> None:
-        """Do nothing."""
-
-    def said(self, _: Experiment, messages: Sequence[str]) -> None:
-        """Say what became of acts."""
-        self.say(said=list(messages))
+    def say(self, messages: Sequence[str]) -> None:
+        """Write which acts were accepted."""
+        self.tell(said=list(messages))
 
 
 def measure_film(folder: Path, wanted: ExploreSettings) -> None:
@@ -141,9 +140,9 @@ def live(folder: Path, pipe: int, stage: Stage) -> None:
     else:
         experiment = Experiment.create(folder / TRACE, stage.settings, stage.film.survey())
     with experiment:
-        observer = Aloud(pipe, stage.acts)
-        observer.act(experiment)
-        observer.say(finished=drive(experiment, stage.film, observer=observer, wait=False))
+        observer = Aloud(experiment, pipe, stage.acts)
+        observer.act()
+        observer.tell(finished=drive(experiment, stage.film, observer=observer, wait=False))
 
 
 @dataclass

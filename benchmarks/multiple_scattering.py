@@ -1,8 +1,8 @@
 """Draw full multiple scattering beside FEFF 10 and measured foils, for docs/explanation/multiple-scattering.md.
 
-    python benchmarks/multiple_scattering.py --data ../shared/data/xas --figure multiple-scattering.png
+    python benchmarks/multiple_scattering.py --data FOLDER --figure multiple-scattering.png
 
-The numbers are those of `nescio reproduce xanes`.
+FOLDER and the numbers are those of `nescio reproduce xanes --data FOLDER`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 from nescio.compute import enable_compilation_cache
-from nescio.view.style import figure_png, new_figure
-from nescio.xas.foils import METALS, compared_with_feff, compared_with_foil
+from nescio.studies.xanes import METALS, compared_with_feff, compared_with_foil
+from nescio.view import figure_png, new_figure
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds sites and foils")
+    parser.add_argument("--data", type=Path, required=True, help="foils and sites of copper and platinum")
     parser.add_argument("--figure", type=Path, required=True, help="draw it here")
     given = parser.parse_args()
     enable_compilation_cache()

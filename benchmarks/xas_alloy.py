@@ -18,20 +18,24 @@ import numpy as np
 
 from nescio.compute import enable_compilation_cache
 from nescio.learn import NumberSettings
+from nescio.studies.xanes import held_out_particles
 from nescio.xas import (
     FCC_SHELLS,
     Cluster,
     MixtureSettings,
+    compute_library,
     feff_input,
+    find_feff8l,
+    load_library,
+    load_scattering,
     make_cluster,
     mixed,
+    read_feff_phases,
+    run_feff,
+    save_library,
+    save_scattering,
     scattering_from_feff,
 )
-from nescio.xas.feff_output import read_feff_phases
-from nescio.xas.feff_run import find_feff8l, run_feff
-from nescio.xas.library import compute_library, load_library, save_library
-from nescio.xas.reproduction import held_out_particles
-from nescio.xas.scattering import load_scattering, save_scattering
 
 LATTICE = 3.77
 """Of equal parts of the two metals, in angstrom, by Vegard's rule."""

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nescio.xas import PathParameters, exafs, path_table, read_feff_path
+from nescio.xas import PathParameters, path_table, read_feff_path, total_chi
 
 FOLDER = Path(__file__).parents[1] / "tests" / "xas" / "data"
 FILES = ["cu_single.dat"] * 5 + ["cu_triangle.dat"] * 5
@@ -48,7 +48,7 @@ def main() -> None:
         told = PathParameters(
             degeneracy=one[0], s02=0.9, e0=one[1, :1], delta_r=one[2], sigma2=jnp.abs(one[3])
         )
-        return jnp.sum((k**2 * exafs(table, told, k) - measured) ** 2)
+        return jnp.sum((k**2 * total_chi(table, told, k) - measured) ** 2)
 
     both = jax.value_and_grad(misfit)
     grouped = jax.jit(lambda x, y: jax.lax.map(lambda pair: both(*pair), (x, y), batch_size=GROUP))

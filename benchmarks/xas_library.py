@@ -1,7 +1,7 @@
 """Site spectra of copper and platinum nanoparticles by multiple scattering: the libraries that come with the package.
 
     pip install "nescio[ase]"
-    python benchmarks/xas_library.py --output src/nescio/xas/data
+    python benchmarks/xas_library.py --output src/nescio/xas/prior/data
 
 Some thousand sites, half a second to three seconds each. Interrupted, the same command goes on.
 """
@@ -13,8 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from nescio.xas import FCC_SHELLS, Cluster, bulk_scattering, make_cluster
-from nescio.xas.library import compute_library, joined, load_library, save_library
+from nescio.xas import (
+    FCC_SHELLS,
+    Cluster,
+    bulk_scattering,
+    compute_library,
+    joined,
+    load_library,
+    make_cluster,
+    save_library,
+)
 
 METALS = {"Cu_K": ("Cu", "K", 3.615), "Pt_L3": ("Pt", "L3", 3.924)}
 RADIUS = 2.17
@@ -66,7 +74,7 @@ def main() -> None:
         neighbour = lattice / np.sqrt(2.0)
         parts = []
         for number, (strain, sigma2) in enumerate(STATES):
-            kept = folder / f"{name}_sites.{number}.part"
+            kept = folder / f"{name}.{number}.part"
             if not kept.is_file():
                 library = compute_library(
                     [one.strained(strain) for one in clusters(element, lattice)],
@@ -80,9 +88,9 @@ def main() -> None:
                 )
                 save_library(library, kept)
             parts.append(load_library(kept))
-        save_library(joined(parts), folder / f"{name}_sites.npz")
+        save_library(joined(parts), folder / f"{name}.npz")
         for number in range(len(STATES)):
-            (folder / f"{name}_sites.{number}.part").unlink()
+            (folder / f"{name}.{number}.part").unlink()
         print(f"{name}: {len(parts[0])} sites of {len(SHAPES)} particles in {len(STATES)} states")
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from nescio.compute import enable_compilation_cache
 from nescio.learn import NumberSettings
+from nescio.studies.xanes import held_out_particles
 from nescio.xas import MixtureSettings, bundled_library
-from nescio.xas.reproduction import held_out_particles
 
 EDGES = {"Cu": "K", "Pt": "L3"}
 NETWORKS = ("dense", "convolutional")

@@ -1,7 +1,7 @@
-"""Phase shifts and matrix elements of bulk metals and cuprite by FEFF8L: the files of nescio/xas/data.
+"""Phase shifts and matrix elements of bulk metals and cuprite by FEFF8L: the files of nescio/xas/scattering/data.
 
     pip install "nescio[feff]"
-    python benchmarks/xas_potentials.py --output src/nescio/xas/data
+    python benchmarks/xas_potentials.py --output src/nescio/xas/scattering/data
 
 Potentials are self-consistent within 4.5 angstrom of the absorber in a sphere of 8 angstrom; for the K edge of copper
 and cuprite with a core hole, for the L3 edge of platinum without. Takes some minutes.
@@ -15,11 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from nescio.xas.demo import cuprite
-from nescio.xas.feff_input import feff_input
-from nescio.xas.feff_output import read_feff_phases
-from nescio.xas.feff_run import find_feff8l, run_feff
-from nescio.xas.scattering import save_scattering, scattering_from_feff
+from nescio.studies.demos.absorption import cuprite
+from nescio.xas import (
+    feff_input,
+    find_feff8l,
+    read_feff_phases,
+    run_feff,
+    save_scattering,
+    scattering_from_feff,
+)
 
 RADIUS = 8.0
 BULK = {"Cu_K": ("Cu", "K", "full"), "Pt_L3": ("Pt", "L3", "none"), "Cu2O_K": ("Cu2O", "K", "full")}

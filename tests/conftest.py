@@ -22,6 +22,7 @@ def _few_programs() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
+    """The folder of measured data; a test that asks for it is skipped where there is none."""
     folder = Path(os.environ.get("NESCIO_DATA") or Path(__file__).parents[2] / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no measured data at {folder} (set NESCIO_DATA)")

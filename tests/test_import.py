@@ -24,6 +24,7 @@ def loaded_by(code: str) -> set[str]:
         "import nescio",
         "import nescio.cli",
         "import nescio.techniques, nescio.signals, nescio.progress, nescio.errors, nescio.compute",
+        "import nescio.studies, nescio.studies.demos, nescio.explore",
         "from nescio.cli import main as nescio\n" + HELP.format("['nescio', '--help']"),
         "from nescio.cli import main as nescio\n" + HELP.format("['nescio', 'assess', '--help']"),
     ],
@@ -32,6 +33,10 @@ def test_nothing_heavy_is_loaded_before_it_is_used(code: str) -> None:
     loaded = loaded_by(code)
     assert "nescio" in loaded
     assert not HEAVY & loaded
+
+
+def test_absorption_is_loaded_without_what_draws() -> None:
+    assert "matplotlib" not in loaded_by("import nescio.xas")
 
 
 def test_the_check_sees_heavy_packages() -> None:

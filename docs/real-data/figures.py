@@ -14,7 +14,6 @@ import numpy as np
 import xarray as xr
 
 from nescio.explore import Experiment
-from nescio.explore.explored import explored
 from nescio.signals import KNOWN
 from nescio.view import (
     best_and_typical_spectra,
@@ -45,7 +44,7 @@ def main() -> None:
         assessments(found, keep)
     if (given.findings / "film").is_dir():
         with Experiment.open(given.findings / "film", read_only=True) as experiment:
-            film = explored(experiment)
+            film = experiment.to_dataset()
         keep(predicted_maps(film), "film-maps")
         keep(best_and_typical_spectra(film), "film-spectra")
 

@@ -5,7 +5,6 @@ Importing this package loads nothing heavy; each subpackage brings what it needs
 """
 
 from nescio.errors import NescioError
+from nescio.version import __version__
 
 __all__ = ["NescioError", "__version__"]
-
-__version__ = "0.1.0"

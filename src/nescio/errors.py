@@ -1,5 +1,25 @@
 """The errors a user can meet; each message names the value, the place and what would be right."""
 
+__all__ = [
+    "AgentError",
+    "ConfigurationError",
+    "ConnectionLostError",
+    "ExplorationError",
+    "FeffError",
+    "FileError",
+    "InstrumentError",
+    "InterruptedExplorationError",
+    "InterruptedTrainingError",
+    "MeasurementError",
+    "MissingExtraError",
+    "NescioError",
+    "RefusedPositionError",
+    "ScalarizerError",
+    "StructureError",
+    "TraceError",
+    "printable",
+]
+
 _LONGEST = 2000
 _BLANKS = str.maketrans(dict.fromkeys("\t\n\r", " "))
 

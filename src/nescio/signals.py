@@ -86,6 +86,7 @@ name                         dimensions             meaning
 ``output`` (coordinate)      output                 names of the scalars
 ``output_unit``              output                 their units
 ``output_long_name``         output                 what they are, in words
+``output_direction``         output                 "maximise" or "minimise"; maximise where it is absent
 ``candidate``                measurement            index of the candidate; -1 for a place that is none
 ``origin``                   measurement            who chose it: "seed", "policy" or "person"
 ``value``, ``uncertainty``   measurement, output    the scalars, one standard deviation; NaN where missing
@@ -108,16 +109,15 @@ name                         dimensions             meaning
 ``act_step``                 act                    measurements finished when it happened
 ``act_who``, ``act_text``    act                    who intervened, and what was done
 attribute ``title``                                 of the experiment
-attribute ``goal``                                  in words: "maximise area, minimise coercive bias"
+attribute ``goal``                                  in words, for people: "maximise area; minimise coercive bias"
 attribute ``stopped``                               why it ended; absent or empty while it runs
 attribute ``budget``                                measurements that there are to spend
 attribute ``model``                                 what the surrogate is: text, or texts by name
 attribute ``configuration``                         text, or texts by name
 ===========================  =====================  ==============================================================
 
-The goal is to maximise, but for outputs that are named after "minimise". What stands for each decision may also have
-the dimension ``output``; a figure of one output shows its own. A dimension or coordinate of spectra whose name is taken
-above is called otherwise, as ``detector_y``.
+A variable along ``decision`` may also have the dimension ``output``; a figure of one output shows its own. A dimension
+or coordinate of spectra whose name is used above gets another name, such as ``spectrum_y``.
 """
 
 from __future__ import annotations

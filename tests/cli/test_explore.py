@@ -284,7 +284,7 @@ def test_a_run_has_one_process_and_a_whole_record(tmp_path: Path) -> None:
         assert done.exit_code == 2
         assert "another process is running this experiment" in done.stderr
     other = explore(run, "-o", tmp_path / "elsewhere")
-    assert (other.exit_code, "goes on in its own folder" in other.stderr) == (2, True)
+    assert (other.exit_code, "is resumed in its own folder" in other.stderr) == (2, True)
     (run / "trace.sqlite").write_bytes(np.random.default_rng(0).bytes(5000))
     for arguments in ((run,), (run, "--control", "--act", "pause"), (tmp_path / "nowhere",)):
         done = explore(*arguments)

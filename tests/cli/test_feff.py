@@ -52,7 +52,7 @@ def test_what_fails_is_told_and_the_rest_is_there(
 def test_what_cannot_be_run_is_one_line(stage: Any, inputs: Path, program: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, said in (
-        ((tmp_path / "none.inp", "--program", program), "none.inp: there is no such file"),
+        ((tmp_path / "none.inp", "--program", program), "none.inp: no such file"),
         ((tmp_path / "empty", "--program", program), "empty: holds no *.inp"),
         ((inputs, "--program", "feff99"), "--program feff99: needs feff8l"),
         ((inputs, "--program", tmp_path / "absent"), "is no program that may be run"),
@@ -65,12 +65,12 @@ def test_what_cannot_be_run_is_one_line(stage: Any, inputs: Path, program: Path,
 def test_ctrl_c_says_how_to_go_on(
     stage: Any, inputs: Path, program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nescio.xas import feff_sweep
+    from nescio import xas
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(feff_sweep, "sweep_feff", interrupt)
+    monkeypatch.setattr(xas, "sweep_feff", interrupt)
     code, _, err = stage.run("feff", inputs, "-o", tmp_path / "results", "--program", program)
     assert code == 130
     assert "the same command goes on" in err

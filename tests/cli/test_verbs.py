@@ -1,14 +1,14 @@
 """What holds for all verbs: help with an example, versions, errors of the operating system."""
 
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import nescio
+from nescio import studies
 from nescio.learn import LearnSettings
 
 
@@ -45,10 +45,7 @@ def test_reproduce_prints_and_writes_the_numbers(
 ) -> None:
     asked: list[dict[str, Any]] = []
     numbers = {"knn_accuracy": 0.9953, "mixture_peak_fractions": {"fcc-bcc": 0.51}, "peak_memory_mb": 900}
-    module = ModuleType("nescio.xrd.reproduction")
-    module.reproduce_banko2021 = lambda **options: asked.append(options) or numbers  # type: ignore[attr-defined]
-    module.WANTED = {"knn_accuracy": "at least 0.992"}  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nescio.xrd.reproduction", module)
+    monkeypatch.setattr(studies, "reproduce_banko2021", lambda **options: asked.append(options) or numbers)
     file = tmp_path / "new" / "numbers.json"
     code, out, _ = stage.run(
         "reproduce", "banko2021", "--hard", "--seed", 3, "--set", "map.guidance=0", "--json", file
@@ -65,8 +62,6 @@ def test_reproduce_prints_and_writes_the_numbers(
 def test_reproduce_xanes_prints_and_writes_the_numbers(
     stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nescio.xas import reproduction
-
     numbers = {"mae": [0.1, 0.2], "fms_correlation": {"cu": 0.97}, "spectra_per_second": 10000.0}
     asked: list[tuple[Path | None, Path | None]] = []
 
@@ -74,16 +69,15 @@ def test_reproduce_xanes_prints_and_writes_the_numbers(
         asked.append((data, folder))
         return numbers
 
-    monkeypatch.setenv("NESCIO_DATA", str(tmp_path))
-    monkeypatch.setattr(reproduction, "reproduce_xanes", reproduce)
+    monkeypatch.setattr(studies, "reproduce_xanes", reproduce)
     code, out, err = stage.run("reproduce", "xanes", "--json", tmp_path / "numbers.json")
     assert code == 0
-    assert "measured spectra are left out" in err
+    assert "measured spectra are left out (--data FOLDER adds them)" in err
     assert json.loads((tmp_path / "numbers.json").read_text(encoding="utf-8")) == numbers
     assert "5000 or more" in out
-    (tmp_path / "xas").mkdir()
-    stage.run("reproduce", "xanes", "-o", tmp_path / "out")
-    assert asked == [(None, None), (tmp_path / "xas", tmp_path / "out")]
+    code, _, err = stage.run("reproduce", "xanes", "-o", tmp_path / "out", "--data", tmp_path)
+    assert (code, err) == (0, "")
+    assert asked == [(None, None), (tmp_path, tmp_path / "out")]
     for options in (("--hard",), ("--seeds", 3), ("--seed", 3)):
         code, _, err = stage.run("reproduce", "xanes", *options)
         assert code == 2
@@ -101,11 +95,34 @@ def test_reproduce_xanes_prints_and_writes_the_numbers(
 def test_reproduce_refuses_an_unusable_output_before_it_measures(
     stage: Any, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str], message: str
 ) -> None:
-    module = ModuleType("nescio.xrd.reproduction")
-    module.reproduce_banko2021 = lambda **options: pytest.fail("measured")  # type: ignore[attr-defined]
-    module.WANTED = {}  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "nescio.xrd.reproduction", module)
+    monkeypatch.setattr(studies, "reproduce_banko2021", lambda **_: pytest.fail("measured"))
     Path("afile").write_text("", encoding="utf-8")
     Path("folder").mkdir()
     code, _, err = stage.run("reproduce", "banko2021", *options)
     assert (code, err) == (2, f"error: {message}\n")
+
+
+def test_the_demo_says_what_it_leaves_out_without_measured_data(
+    stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path | None] = []
+
+    def demonstrate(folder: Path, *, data: Path | None) -> SimpleNamespace:
+        asked.append(data)
+        return SimpleNamespace(summary=lambda: "counted", report=folder / "report.html", particles=None)
+
+    monkeypatch.setattr(studies, "demonstrate_absorption", demonstrate)
+    code, out, err = stage.run("demo", "xas", "-o", "out")
+    assert (code, out.splitlines()[0]) == (0, "counted")
+    assert err == "measured platinum particles are left out (--data FOLDER adds them)\n"
+    code, _, err = stage.run("demo", "-o", "out", "--data", tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "platinum-foil.xdi: there is no such file; demo xas needs it" in err
+    for name in ("platinum-foil.xdi", "platinum-particles.prj"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    assert stage.run("demo", "xas", "-o", "out", "--data", tmp_path)[::2] == (0, "")
+    assert asked == [None, tmp_path]
+    assert stage.run("demo", "microscope", "--data", tmp_path)[::2] == (
+        2,
+        "error: --data: is of xas, and not of microscope\n",
+    )

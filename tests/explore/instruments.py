@@ -110,21 +110,21 @@ def begin(folder: Path, **changes: Any) -> Experiment:
 
 def state(experiment: Experiment) -> dict[str, Any]:
     """What an experiment knows, in a form that compares."""
-    known = experiment.known
-    candidates, values = known.values()
+    now = experiment.state
+    candidates, values = now.values()
     return {
-        "measured": [(one.row, one.number, one.candidate, one.origin, one.problem) for one in known.measured],
+        "measured": [(one.row, one.number, one.candidate, one.origin, one.problem) for one in now.measured],
         "candidates": candidates.tolist(),
         "values": np.nan_to_num(values, nan=-1.0).tolist(),
-        "scalarizer": known.scalarizer_row,
-        "steering": known.steering,
-        "accepted": known.accepted,
-        "flow": known.flow,
-        "stopped": known.stopped,
-        "finished": known.finished,
-        "pending": known.pending(),
-        "queue": known.queue(),
-        "needs_approval": known.needs_approval(),
-        "history": [repr((one.points, one.improvement, float(one.mean.sum()))) for one in known.history()],
-        "last_act": known.last_act,
+        "scalarizer": now.scalarizer_row,
+        "steering": now.steering,
+        "accepted": now.accepted,
+        "flow": now.flow,
+        "stopped": now.steering.stopped,
+        "finished": now.finished,
+        "pending": now.pending(),
+        "queue": now.queue(),
+        "needs_approval": now.needs_approval(),
+        "history": [repr((one.points, one.improvement, float(one.mean.sum()))) for one in now.history()],
+        "last_act": now.last_act,
     }

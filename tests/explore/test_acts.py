@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from nescio.errors import NescioError
 from nescio.explore import Experiment, build_act, drive
-from nescio.explore.acts import (
+from nescio.explore.candidates import Rectangle
+from nescio.explore.experiment import (
     Approve,
     ChangeGoal,
     ChangeMode,
@@ -27,7 +28,6 @@ from nescio.explore.acts import (
     Undo,
 )
 from nescio.explore.policies import MaximumVariance
-from nescio.explore.regions import Rectangle
 from nescio.explore.scalarizers import MeanMagnitude
 from nescio.explore.settings import Goal, Mode
 from nescio.trace import ActOutcome, Decision, verify
@@ -50,14 +50,14 @@ def go_on(experiment, sample=None):
 def test_pause_step_resume_and_stop(tmp_path):
     with made.begin(tmp_path, seeds={"points": 20}, budget={"points": 9}) as experiment:
         do(experiment, PauseAct())
-        assert go_on(experiment) == experiment.paused == "by me"
+        assert go_on(experiment) == experiment.state.flow.paused == "by me"
         do(experiment, Step(measurements=3))
-        assert go_on(experiment) == "the steps asked for are made"
-        assert experiment.step == 3
+        assert go_on(experiment) == "the requested steps are complete"
+        assert experiment.state.step == 3
         do(experiment, Resume(), Step(measurements=2))
-        assert len(experiment.ask(10)) == 2
+        assert len(experiment.ask(10).candidates) == 2
         go_on(experiment)
-        assert experiment.step == 5
+        assert experiment.state.step == 5
         do(experiment, Stop())
         assert go_on(experiment) == "stopped by me"
         # Whoever ended it too early may go on after all.
@@ -68,11 +68,11 @@ def test_pause_step_resume_and_stop(tmp_path):
 def test_steps_that_were_asked_for_stay_counted_when_it_is_opened_again(tmp_path):
     with made.begin(tmp_path, seeds={"points": 20}) as experiment:
         do(experiment, Step(measurements=3))
-        experiment.tell(experiment.ask()[0], None, "nothing")
+        experiment.tell(experiment.ask().candidates[0], None, "nothing")
     with Experiment.open(tmp_path) as experiment:
         experiment.resume("after 1 measurement")
-        assert go_on(experiment) == "the steps asked for are made"
-        assert experiment.step == 3
+        assert go_on(experiment) == "the requested steps are complete"
+        assert experiment.state.step == 3
 
 
 def test_a_person_points_and_that_is_measured_next_also_beyond_the_budget(tmp_path):
@@ -81,7 +81,7 @@ def test_a_person_points_and_that_is_measured_next_also_beyond_the_budget(tmp_pa
         do(experiment, Measure(candidate=42), Measure(position=(1.2, 6.9)), Measure(candidate=42))
         go_on(experiment, sample)
         assert sample.asked[:3] == [42, 17, 42]
-        assert experiment.measured[0].origin == "person"
+        assert experiment.state.measured[0].origin == "person"
         do(experiment, Measure(candidate=7))
         assert go_on(experiment, sample) == "4 of 3 points are measured"
         assert sample.asked[-1] == 7
@@ -108,21 +108,21 @@ def test_a_choice_is_approved_or_declined(tmp_path):
     sample = made.Sample()
     with made.begin(tmp_path, budget={"points": 8}, mode={"kind": "approve", "every": 2}) as experiment:
         waiting = go_on(experiment, sample)
-        assert experiment.step == 5
-        (candidate,) = experiment.known.pending()
+        assert experiment.state.step == 5
+        (candidate,) = experiment.state.pending()
         assert waiting == f"candidate {candidate} needs approval"
-        assert experiment.ask(3) == []
+        assert experiment.ask(3).candidates == ()
         do(experiment, Decline(candidate=candidate))
-        experiment.next()
-        (other,) = experiment.known.pending()
+        experiment.ask()
+        (other,) = experiment.state.pending()
         assert other != candidate
         # Undoing it lets the first one wait again, unless something was chosen since.
         do(experiment, Approve())
         with Experiment.open(tmp_path, read_only=True) as again:
-            assert not again.known.needs_approval()
+            assert not again.state.needs_approval()
         go_on(experiment, sample)
         assert sample.asked[5] == other
-        assert experiment.step == 7
+        assert experiment.state.step == 7
         do(experiment, ChangeMode(mode=Mode()))
         assert go_on(experiment, sample) == "8 of 8 points are measured"
         assert candidate not in sample.asked
@@ -131,10 +131,10 @@ def test_a_choice_is_approved_or_declined(tmp_path):
 def test_a_change_of_mode_changes_no_choice(tmp_path):
     with made.begin(tmp_path, budget={"points": 8}, mode={"kind": "approve"}) as experiment:
         go_on(experiment)
-        (candidate,) = experiment.known.pending()
+        (candidate,) = experiment.state.pending()
         decisions = experiment.trace.count(Decision)
         do(experiment, ChangeMode(mode=Mode()))
-        assert experiment.next().candidate == candidate
+        assert experiment.ask().candidates[0] == candidate
         assert experiment.trace.count(Decision) == decisions
 
 
@@ -150,14 +150,14 @@ def test_while_it_is_watched_only_what_is_pointed_at_is_measured(tmp_path):
 def test_another_policy_or_goal_chooses_otherwise(tmp_path):
     with made.begin(tmp_path, budget={"points": 9}) as experiment:
         for _ in range(6):
-            experiment.tell(*_measured(experiment.ask()[0]))
-        chosen = {experiment.next().candidate}
+            experiment.tell(*_measured(experiment.ask().candidates[0]))
+        chosen = {experiment.ask().candidates[0]}
         do(experiment, ChangeGoal(goal=Goal(direction="minimise")))
-        chosen.add(experiment.next().candidate)
+        chosen.add(experiment.ask().candidates[0])
         do(experiment, ChangePolicy(policy=MaximumVariance()))
-        experiment.next()
-        assert experiment.known.pending() == [int(experiment.view.sd[:, 0].argmax())]
-        assert len({*chosen, *experiment.known.pending()}) == 3
+        experiment.ask()
+        assert experiment.state.pending() == [int(experiment.view.sd[:, 0].argmax())]
+        assert len({*chosen, *experiment.state.pending()}) == 3
         assert experiment.trace.last(Decision)[1].policy["kind"] == "maximum-variance"
 
 
@@ -174,11 +174,11 @@ def test_two_goals_need_two_directions(tmp_path):
     with made.begin(tmp_path) as experiment:
         both = build_act("scalarizer", {"scalarizer": two, "goal": {"direction": ["maximise", "minimise"]}})
         do(experiment, both)
-        assert experiment.signs == (1.0, -1.0)
+        assert experiment.state.steering.signs == (1.0, -1.0)
         do(experiment, ChangeGoal(goal=Goal(direction=("minimise", "minimise"))))
         # Undoing the scalarizer would leave two directions for one number.
         assert "2 directions, but the scalarizer gives 1" in do(experiment, Undo(act=0))[0]
-        assert experiment.signs == (-1.0, -1.0)
+        assert experiment.state.steering.signs == (-1.0, -1.0)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_scalarizer_that_reads_no_spectrum_is_refused(tmp_path):
         experiment.tell(*_measured(1))
         absent = ChangeScalarizer(scalarizer=MeanMagnitude.model_validate({"select": {"channel": [0]}}))
         assert "gives no value for any of 1 spectra" in do(experiment, absent)[0]
-        assert np.isfinite(experiment.values()[1]).all()
+        assert np.isfinite(experiment.state.values()[1]).all()
 
 
 NUMBERS = st.integers(-1, 110)
@@ -293,7 +293,7 @@ ACTIONS = st.one_of(
 
 def _next(experiment):
     try:
-        return experiment.next()
+        return experiment.ask()
     except NescioError as error:
         return str(error)
 
@@ -334,6 +334,6 @@ def test_whatever_a_person_does_the_record_stays_whole_and_says_everything(tmp_p
 
 def _asked(experiment):
     try:
-        return experiment.ask()
+        return experiment.ask().candidates
     except NescioError:
         return []

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from nescio.errors import ExplorationError
-from nescio.explore.choosing import choose
 from nescio.explore.policies import (
     CostAware,
     Coverage,
@@ -20,6 +19,7 @@ from nescio.explore.policies import (
     Stage,
     UpperConfidenceBound,
     View,
+    choose,
 )
 
 PLACES = np.linspace(0.0, 10.0, 60)

@@ -13,21 +13,20 @@ from pydantic import ValidationError
 
 from nescio.errors import ExplorationError, FileError, InterruptedExplorationError, NescioError, TraceError
 from nescio.explore import Experiment, drive
-from nescio.explore.acts import (
+from nescio.explore.candidates import Listed
+from nescio.explore.experiment import (
     ChangeBudget,
     ChangeGoal,
     ChangePolicy,
     ChangeScalarizer,
     Reject,
     Resume,
+    Steering,
     Undo,
 )
-from nescio.explore.deciding import _favoured
-from nescio.explore.driving import Silent
-from nescio.explore.explored import explored
+from nescio.explore.experiment.decision import _favoured
 from nescio.explore.instruments import AdaptiveAgent, AskTell, SpectrumField
 from nescio.explore.policies import HypervolumeImprovement, Random
-from nescio.explore.regions import Listed
 from nescio.explore.scalarizers import MeanMagnitude, Scalar, Several
 from nescio.explore.settings import Budgets, Goal
 from nescio.trace import Decision, Event, Measurement, verify
@@ -42,11 +41,14 @@ def tell(experiment, candidate, **options):
     return experiment.tell(candidate, sample.measure(sample.positions[candidate]), **options)
 
 
-class Listener(Silent):
+class Listener:
     def __init__(self):
         self.heard = []
 
-    def said(self, experiment, messages):
+    def update(self, status):
+        pass
+
+    def say(self, messages):
         self.heard += messages
 
 
@@ -70,7 +72,7 @@ def test_it_finds_the_hill_and_measures_nothing_twice(tmp_path):
     with made.begin(tmp_path, budget={"points": 16}) as experiment:
         assert drive(experiment, sample, wait=False) == "16 of 16 points are measured"
         assert len(set(sample.asked)) == 16
-        assert [one.origin for one in experiment.measured] == ["seed"] * 4 + ["policy"] * 12
+        assert [one.origin for one in experiment.state.measured] == ["seed"] * 4 + ["policy"] * 12
         highest = int(sample.spectra.mean(1).argmax())
         assert experiment.best(1)[0][0] == highest
         assert experiment.fit is not None
@@ -85,7 +87,7 @@ def test_what_goes_on_and_what_is_opened_again_is_the_same(tmp_path):
     made.begin(tmp_path / "parts", **changes).close()
     for _ in range(7):
         with Experiment.open(tmp_path / "parts") as experiment:
-            (candidate,) = experiment.ask()
+            (candidate,) = experiment.ask().candidates
             again = made.state(experiment)
             with Experiment.open(tmp_path / "parts", read_only=True) as other:
                 assert made.state(other) == again
@@ -97,12 +99,12 @@ def test_what_goes_on_and_what_is_opened_again_is_the_same(tmp_path):
 
 def test_a_choice_stays_until_it_is_told(tmp_path):
     with made.begin(tmp_path, seeds={"points": 1}, batch=3) as experiment:
-        tell(experiment, experiment.ask()[0])
-        three = experiment.ask(3)
+        tell(experiment, experiment.ask().candidates[0])
+        three = experiment.ask(3).candidates
         assert len(set(three)) == 3
-        assert experiment.ask(3) == three
+        assert experiment.ask(3).candidates == three
         assert tell(experiment, three[1]).origin == "policy"
-        assert experiment.ask(3) == [three[0], three[2]]
+        assert experiment.ask(3).candidates == (three[0], three[2])
         assert tell(experiment, 99 if 99 not in three else 98).origin == "person"
 
 
@@ -117,7 +119,7 @@ def test_it_is_driven_by_others(tmp_path):
             for point in agent.suggest(2):
                 spectrum = sample.spectra[point["_id"]]
                 agent.ingest([{"_id": point["_id"], "counts": spectrum}])
-        assert experiment.step == 6
+        assert experiment.state.step == 6
         assert agent.get_best_points()[0][0] == experiment.best(1)[0][0]
 
 
@@ -145,21 +147,21 @@ def test_it_ends_at_its_budget_and_goes_on_with_a_larger_one(tmp_path):
 def test_dose_and_time_end_it_too(tmp_path, budget, why, spent):
     with made.begin(tmp_path, budget=budget) as experiment:
         assert drive(experiment, made.Sample(), wait=False) == why
-        assert experiment.known.spent == spent
+        assert experiment.state.spent == spent
 
 
 def test_what_is_spent_is_of_what_will_be_spent_first(tmp_path):
     budget = {"points": 20, "dose": 8.0, "dose_per_point": 1.0}
     with made.begin(tmp_path, budget=budget) as experiment:
-        assert experiment.known.spent == 0.0
-        tell(experiment, experiment.ask()[0])
-        tell(experiment, experiment.ask()[0])
-        assert experiment.known.spent == 0.25
+        assert experiment.state.spent == 0.0
+        tell(experiment, experiment.ask().candidates[0])
+        tell(experiment, experiment.ask().candidates[0])
+        assert experiment.state.spent == 0.25
 
 
 def test_by_default_a_small_sample_is_not_spent_on_seeds(tmp_path):
     with made.begin(tmp_path, budget={}, seeds={"points": 20}) as experiment:
-        assert experiment.points == 40
+        assert experiment.state.points == 40
 
 
 def test_few_candidates_are_measured_to_the_last(tmp_path):
@@ -184,13 +186,13 @@ def test_a_criterion_stops_it_also_after_it_was_opened_again(tmp_path):
     with made.begin(tmp_path, **changes) as experiment:
         why = drive(experiment, made.Sample(), wait=False)
         assert why.startswith("the expected map moved by less than 10")
-        assert experiment.step == 6
+        assert experiment.state.step == 6
     with Experiment.open(tmp_path) as experiment:
-        assert experiment.finished == why
+        assert experiment.state.finished == why
         # Whoever resumes wants the criterion to be met anew.
         experiment.act(Resume(), who="me")
         assert drive(experiment, made.Sample(), wait=False).startswith("the expected map moved")
-        assert experiment.step == 9
+        assert experiment.state.step == 9
 
 
 @pytest.mark.parametrize(
@@ -230,10 +232,10 @@ def test_a_policy_for_other_numbers_is_refused(tmp_path):
 def test_each_favoured_region_has_its_own_weight(tmp_path):
     with made.begin(tmp_path, budget={"points": 9}) as experiment:
         drive(experiment, made.Sample(), wait=False)
-        known = experiment.known
+        state = experiment.state
         ends = Listed(candidates=(0, 1)), Listed(candidates=(1, 2))
-        steering = replace(known.steering, favoured=((ends[0], 1.0), (ends[1], 3.0)))
-        weights = _favoured(replace(known, steering=steering))
+        steering = replace(state.steering, favoured=((ends[0], 1.0), (ends[1], 3.0)))
+        weights = _favoured(replace(state, steering=steering))
     assert weights[:4].tolist() == [1.0, 3.0, 3.0, 0.0]
 
 
@@ -243,7 +245,7 @@ def test_numbers_have_the_units_of_what_was_measured(tmp_path):
         assert experiment.outputs()[0].unit == ""
         drive(experiment, made.Sample(), wait=False)
         assert experiment.outputs()[0].unit == "counts eV"
-        assert experiment.outputs()[0].told(2.0) == "integral 2 counts eV"
+        assert experiment.outputs()[0].text(2.0) == "integral 2 counts eV"
 
 
 def test_a_goal_that_was_taken_back_begins_no_new_history(tmp_path):
@@ -254,7 +256,7 @@ def test_a_goal_that_was_taken_back_begins_no_new_history(tmp_path):
         assert len(before) == 3
         experiment.act(ChangeGoal(goal=Goal(direction="minimise")), who="me")
         experiment.apply_acts()
-        assert experiment.history == []
+        assert experiment.state.history() == []
         experiment.act(Undo(), who="me")
         experiment.apply_acts()
         assert made.state(experiment)["history"] == before
@@ -265,28 +267,28 @@ def test_a_goal_that_was_taken_back_begins_no_new_history(tmp_path):
 def test_a_scalarizer_changes_the_numbers_of_all_spectra_at_once(tmp_path):
     with made.begin(tmp_path, budget={"points": 6}) as experiment:
         drive(experiment, made.Sample(), wait=False)
-        _, before = experiment.values()
+        _, before = experiment.state.values()
         low = MeanMagnitude.model_validate({"select": {"energy": {"low": 0.0, "high": 0.5}}})
         experiment.act(ChangeScalarizer(scalarizer=low, goal=Goal(direction="minimise")), who="me")
         assert "scalarizer" in experiment.apply_acts()[0]
-        _, after = experiment.values()
-        candidates = [one.candidate for one in experiment.measured]
+        _, after = experiment.state.values()
+        candidates = [one.candidate for one in experiment.state.measured]
         np.testing.assert_allclose(after[:, 0], np.abs(made.sample()[2][candidates, 0]))
-        assert experiment.signs == (-1.0,)
+        assert experiment.state.steering.signs == (-1.0,)
         experiment.act(Undo(), who="me")
         experiment.apply_acts()
-        np.testing.assert_array_equal(experiment.values()[1], before)
+        np.testing.assert_array_equal(experiment.state.values()[1], before)
     assert verify(tmp_path) == []
 
 
 def test_what_is_rejected_is_not_learned_from_and_may_be_measured_again(tmp_path):
     with made.begin(tmp_path, budget={"points": 6}) as experiment:
         drive(experiment, made.Sample(), wait=False)
-        rejected = experiment.measured[2].candidate
+        rejected = experiment.state.measured[2].candidate
         experiment.act(Reject(measurement=2), who="me")
         experiment.apply_acts()
-        assert rejected not in experiment.values()[0]
-        assert experiment.known.allowed()[rejected]
+        assert rejected not in experiment.state.values()[0]
+        assert experiment.state.allowed()[rejected]
 
 
 def test_no_measurement_is_lost_over_what_is_beside_its_numbers(tmp_path):
@@ -321,7 +323,7 @@ class Odd(MeanMagnitude):
 def test_no_measurement_is_lost_over_a_scalarizer_with_a_mistake(tmp_path):
     wanted = made.settings().model_copy(update={"scalarizer": Odd()})
     with Experiment.create(tmp_path, wanted, made.Sample().survey()) as experiment:
-        experiment.known.steering = experiment.known.steering.__class__.configured(wanted)
+        experiment.state.steering = Steering.configured(wanted)
         spectrum = made.Sample().measure(np.zeros(2))
         for mistake in range(4):
             one = experiment.tell(mistake, spectrum.assign_attrs(mistake=mistake))
@@ -335,7 +337,7 @@ def test_spectra_may_change_their_shape(tmp_path):
     sample = made.Sample(lambda candidate, spectrum: spectrum[: 8 - candidate % 3])
     with made.begin(tmp_path, budget={"points": 6}) as experiment:
         drive(experiment, sample, wait=False)
-        table = explored(experiment)
+        table = experiment.to_dataset()
     assert np.isfinite(table["value"].values).all()
     assert "spectrum" not in table
 
@@ -350,20 +352,20 @@ class Broken(Random):
 def test_a_policy_that_fails_pauses_it_and_another_goes_on_as_if_it_had_not_been(tmp_path):
     with made.begin(tmp_path / "a", budget={"points": 7}) as experiment:
         drive(experiment, made.Sample(), wait=False)
-        expected = [one.candidate for one in experiment.measured]
+        expected = [one.candidate for one in experiment.state.measured]
     with made.begin(tmp_path / "b", budget={"points": 7}) as experiment:
-        good = experiment.steering.policy
+        good = experiment.state.steering.policy
         for _ in range(5):
-            tell(experiment, experiment.ask()[0])
-        object.__setattr__(experiment.known.steering, "policy", Broken())
-        with pytest.raises(ExplorationError, match="no such thing"):
-            experiment.next()
-        assert "no choice could be made" in experiment.paused
-        assert experiment.next().waiting == experiment.paused
-        object.__setattr__(experiment.known.steering, "policy", good)
+            tell(experiment, experiment.ask().candidates[0])
+        object.__setattr__(experiment.state.steering, "policy", Broken())
+        asked = experiment.ask()
+        assert "no such thing" in asked.messages[0]
+        assert asked.waiting == experiment.state.flow.paused
+        assert "no choice could be made" in asked.waiting
+        object.__setattr__(experiment.state.steering, "policy", good)
         experiment.resume("by me")
         drive(experiment, made.Sample(), wait=False)
-        assert [one.candidate for one in experiment.measured] == expected
+        assert [one.candidate for one in experiment.state.measured] == expected
 
 
 def test_a_model_does_without_what_is_missing(tmp_path):
@@ -383,7 +385,7 @@ def test_an_interrupted_fit_is_made_again_and_is_the_same(tmp_path, monkeypatch)
     for interrupted in (False, True):
         with made.begin(tmp_path / str(interrupted), budget={"points": 8}) as experiment:
             for _ in range(6):
-                tell(experiment, experiment.ask()[0])
+                tell(experiment, experiment.ask().candidates[0])
             if interrupted:
                 with monkeypatch.context() as patched:
                     # By then it was trained a little further.
@@ -391,7 +393,7 @@ def test_an_interrupted_fit_is_made_again_and_is_the_same(tmp_path, monkeypatch)
                     with pytest.raises(InterruptedExplorationError):
                         drive(experiment, made.Sample(), wait=False)
             drive(experiment, made.Sample(), wait=False)
-            found.append([(one.candidate, experiment.fit.mean.tolist()) for one in experiment.measured])
+            found.append([(one.candidate, experiment.fit.mean.tolist()) for one in experiment.state.measured])
     assert found[0] == found[1]
 
 
@@ -450,7 +452,7 @@ def test_candidates_that_are_not_there_are_refused(tmp_path):
         for candidate in (-1, 100):
             with pytest.raises(ExplorationError, match="there are 0 to 99"):
                 experiment.tell(candidate, None)
-        assert experiment.step == 0
+        assert experiment.state.step == 0
 
 
 def test_everything_is_in_the_record(tmp_path):
@@ -464,11 +466,11 @@ def test_everything_is_in_the_record(tmp_path):
         np.testing.assert_allclose(maps["mean"].values, experiment.view.mean, rtol=1e-6)
         assert maps["acquisition"].values[second.chosen[0]] == np.nanmax(maps["acquisition"].values)
         _, last = experiment.trace.last(Measurement)
-        np.testing.assert_array_equal(last.position, experiment.position(last.candidate))
+        np.testing.assert_array_equal(last.position, experiment.candidates.position(last.candidate))
     with Experiment.open(tmp_path, read_only=True) as again:
         seen = again.last_fit()
         np.testing.assert_array_equal(seen.mean, experiment.fit.mean)
-        assert float(explored(again)["predicted"][-1, 0]) == maps["mean"].values[last.candidate, 0]
+        assert float(again.to_dataset()["predicted"][-1, 0]) == maps["mean"].values[last.candidate, 0]
 
 
 def test_beside_the_model_a_step_takes_milliseconds(tmp_path):
@@ -489,14 +491,14 @@ def test_beside_the_model_a_step_takes_milliseconds(tmp_path):
     spectrum = made.Sample().measure(np.zeros(2))
     wanted = made.settings(budget={"points": 300}, seeds={"points": 250})
     with Experiment.create(tmp_path, wanted, survey) as experiment:
-        for candidate in experiment.ask(150):
+        for candidate in experiment.ask(150).candidates:
             experiment.tell(candidate, spectrum)
         taken = []
         for _ in range(30):
             start = time.perf_counter()
             experiment.apply_acts()
-            choice = experiment.next()
-            experiment.tell(choice.candidate, spectrum)
+            choice = experiment.ask()
+            experiment.tell(choice.candidates[0], spectrum)
             taken.append(time.perf_counter() - start)
     assert np.median(taken) < 0.1
 

@@ -5,9 +5,8 @@ import pytest
 import xarray as xr
 
 from nescio.errors import ConfigurationError, ExplorationError
-from nescio.explore.candidates import CandidateMaker, Candidates
-from nescio.explore.features import FeatureSettings
-from nescio.registry import build
+from nescio.explore.candidates import CandidateMaker, Candidates, FeatureSettings
+from nescio.explore.settings import CANDIDATES
 
 POSITIONS = np.array([[0.0, 300.0], [0.0, 400.0], [1.0, 300.0]])
 COMPOSITIONS = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.6, 0.2, 0.2]])
@@ -24,7 +23,7 @@ def survey(positions=POSITIONS, features=COMPOSITIONS, names=("Co", "Fe", "Zr"))
 
 
 def test_compositions_become_candidates():
-    settings = build("nescio.candidates", {"kind": "features"}, "run")
+    settings = CANDIDATES.build({"kind": "features"}, "run")
     assert isinstance(settings, FeatureSettings)
     assert isinstance(settings, CandidateMaker)
     candidates = settings.candidates(survey(), seed=3)
@@ -106,7 +105,7 @@ def test_a_number_beside_the_columns_that_are_chosen_may_be_missing():
 
 def test_settings_name_what_is_unknown():
     with pytest.raises(ConfigurationError, match="run: unknown key 'column'; known here: columns, kind"):
-        build("nescio.candidates", {"kind": "features", "column": ["Co"]}, "run")
+        CANDIDATES.build({"kind": "features", "column": ["Co"]}, "run")
 
 
 FEATURES = COMPOSITIONS.astype(np.float32)

@@ -83,7 +83,6 @@ def test_a_good_spectrum_is_measured_once():
     attempt, waits = measure(instrument)
     xr.testing.assert_identical(attempt.spectrum, GOOD)
     assert (attempt.attempts, attempt.problem, attempt.faults, waits) == (1, "", (), [])
-    assert not attempt.forbidden
     assert not attempt.must_pause
 
 
@@ -158,17 +157,15 @@ def test_a_few_bad_points_are_no_fault():
     assert attempt.faults == ()
 
 
-def test_a_refused_position_is_forbidden_and_not_tried_again():
+def test_a_refused_position_is_not_tried_again():
     instrument = Scripted(RefusedPositionError("outside the stage"))
     attempt, _ = measure(instrument)
-    assert attempt.forbidden
     assert not attempt.must_pause
     assert (attempt.attempts, attempt.problem) == (1, "outside the stage")
     attempt, _ = measure(
         Scripted(RefusedPositionError("outside the stage")), QUICK.model_copy(update={"refused": "pause"})
     )
     assert attempt.must_pause
-    assert not attempt.forbidden
 
 
 def test_a_lost_connection_is_found_again():
@@ -188,7 +185,6 @@ def test_a_connection_that_stays_lost_pauses_and_loses_no_candidate():
     instrument.calls = [ConnectionLostError("cable"), OSError("no route")]
     attempt, _ = measure(instrument, policy)
     assert attempt.must_pause
-    assert not attempt.forbidden
     assert attempt.problem == "OSError: no route"
     # A server that dies of every measurement ends the same way.
     attempt, _ = measure(Scripted(*[ConnectionLostError("cable")] * 9), policy)

@@ -243,7 +243,7 @@ def test_a_token_comes_from_a_file_and_stays_out_of_the_record(server, tmp_path)
     settings = NetworkSettings(address=server.address, token_file=Path("token"), timeout_seconds=3.0)
     assert settings.build(tmp_path).name == "microscope"
     assert TOKEN not in NetworkSettings(address=server.address, token=TOKEN).model_dump_json()
-    with pytest.raises(FileError, match="token: there is no such file"):
+    with pytest.raises(FileError, match="token: no such file"):
         settings.build(tmp_path / "elsewhere")
     (tmp_path / "token").write_text(" \n")
     with pytest.raises(FileError, match="is empty"):
@@ -388,3 +388,136 @@ def test_attributes_of_numpy_arrive_as_numbers():
     )
     arrived = wire.decode_spectrum(wire.unpack(wire.pack(wire.encode_spectrum(spectrum))))
     assert arrived.attrs == {"gain": 2.0, "place": [1, 2], "fit": {"order": [3]}}
+
+
+def test_a_message_that_comes_again_is_answered_with_what_was_measured(server, microscope):
+    message = request(method="measure", id=9, position=wire.encode_array(PLACE))
+    first, again = ask(server, message), ask(server, message)
+    assert first == again
+    assert len(microscope.positions) == 1
+    assert ask(server, request(method="measure", id=10, position=wire.encode_array(PLACE)))["id"] == 10
+    assert len(microscope.positions) == 2
+
+
+def test_a_message_of_a_server_that_is_gone_is_not_measured(server, microscope):
+    message = request(method="measure", position=wire.encode_array(PLACE), session="an earlier one")
+    assert ask(server, message)["error"] == "lost"
+    assert microscope.positions == []
+
+
+def test_an_answer_that_was_lost_is_sent_again_and_not_measured_again(client, microscope, monkeypatch):
+    receive, lost = NetworkInstrument._receive, []
+
+    def lossy(self, socket, end):
+        answer = receive(self, socket, end)
+        if answer is not None and "running" not in answer["value"] and not lost:
+            lost.append(answer)
+            return None
+        return answer
+
+    monkeypatch.setattr(NetworkInstrument, "_receive", lossy)
+    xr.testing.assert_identical(client.measure(PLACE), microscope.spectrum(PLACE))
+    assert len(lost) == len(microscope.positions) == 1
+
+
+def test_what_was_measured_while_the_connection_was_lost_is_had_by_asking_again(
+    server, microscope, monkeypatch
+):
+    client = NetworkInstrument(server.address, TOKEN, timeout_seconds=0.4)
+    with monkeypatch.context() as cut:
+        cut.setattr(NetworkInstrument, "_receive", lambda *_: None)
+        with pytest.raises(ConnectionLostError, match="no sign of life"):
+            client.measure(PLACE)
+    client.reconnect()
+    assert client.measure(PLACE).shape == (5, 2)
+    assert len(microscope.positions) == 1
+    assert client.measure(PLACE).shape == (5, 2)
+    assert len(microscope.positions) == 2
+
+
+class Impostor:
+    """A server that answers whatever it is told to, as often as it is told to."""
+
+    def __init__(self, *answers, endless=False):
+        self.socket = zmq.Context.instance().socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.SNDTIMEO, 10)
+        self.address = f"tcp://127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
+        self.answers, self.endless, self.over = answers, endless, threading.Event()
+        self.thread = threading.Thread(target=self.serve)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        self.socket.close()
+
+    def serve(self):
+        peer = None
+        while not self.over.is_set():
+            if self.socket.poll(1 if self.endless and peer else 20):
+                peer, data = self.socket.recv_multipart()
+                number = wire.unpack(data)["id"]
+                for answer in self.answers:
+                    self.socket.send_multipart(
+                        [peer, wire.pack({"v": 1, "id": number, "session": "s", **answer})]
+                    )
+            elif self.endless and peer:
+                self.socket.send_multipart([peer, wire.pack({"v": 1, "id": -1, "value": None})])
+
+
+def test_a_server_that_never_stops_talking_is_given_up_in_time():
+    start = time.monotonic()
+    with Impostor(endless=True) as server, pytest.raises(ConnectionLostError, match="no answer within"):
+        NetworkInstrument(server.address, TOKEN, timeout_seconds=0.6)
+    assert time.monotonic() - start < 5.0
+
+
+def test_a_server_that_is_never_at_it_is_given_up():
+    with Impostor({"value": {"name": "a", "running": "something else"}, "id": 1}) as server:
+        client = NetworkInstrument(server.address, TOKEN, timeout_seconds=3.0)
+        with pytest.raises(ConnectionLostError, match="not under way any more"):
+            client.measure(PLACE)
+
+
+def test_what_a_server_says_is_bounded_and_shows_as_one_line():
+    with (
+        Impostor({"error": "instrument", "message": "beam \x1b[2J" * 100_000}) as server,
+        pytest.raises(InstrumentError) as caught,
+    ):
+        NetworkInstrument(server.address, TOKEN, timeout_seconds=3.0)
+    assert len(str(caught.value)) < 600
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x81\xa1a\xdd\x00\x1e\x84\x80" + b"\x90" * 2_000_000,
+        b"\x81\xa1a\xdc\x07\xd0" + (b"\xdc\x07\xd0" + b"\x90" * 2000) * 2000,
+        b"\x81\xa1a" + b"\x91" * 5000 + b"\x90",
+        b"\x81\xa1a\xdd\xff\xff\xff\xff",
+        b"\x81\xa1a\xc6\xff\xff\xff\xff",
+    ],
+    ids=["many items", "many items in many lists", "deep", "claims a long list", "claims many bytes"],
+)
+def test_a_message_that_would_take_much_memory_is_refused(data):
+    with pytest.raises(InstrumentError, match="not a message of this protocol"):
+        wire.unpack(data)
+
+
+def test_texts_that_would_each_take_the_memory_of_the_longest_are_refused():
+    with pytest.raises(InstrumentError, match="of which one has 100,000 characters"):
+        wire.decode_array({"shape": [10_000], "text": [*["a"] * 9999, "b" * 100_000]})
+
+
+def test_attributes_that_are_nested_deep_are_refused():
+    attrs = value = {}
+    for _ in range(100):
+        value["a"] = value = {}
+    document = {"dims": ["x"], "attrs": attrs, "array": wire.encode_array(np.zeros(2)), "coords": {}}
+    with pytest.raises(InstrumentError, match="an attribute is a dict"):
+        wire.decode_spectrum(document)

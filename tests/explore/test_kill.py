@@ -30,35 +30,33 @@ SCRIPT = [
 class Person:
     """Does what the script says, and remembers what was acknowledged."""
 
-    def __init__(self, acknowledged=None):
-        self.acknowledged = [] if acknowledged is None else acknowledged
+    def __init__(self, experiment, acknowledged):
+        self._experiment, self._acknowledged = experiment, acknowledged
 
-    def act(self, experiment):
+    def act(self):
+        state, trace = self._experiment.state, self._experiment.trace
         for number, (step, kind, parameters) in enumerate(SCRIPT):
-            if experiment.step >= step and experiment.trace.count(Act) == number:
-                experiment.act(build_act(kind, parameters), who="me")
+            if state.step >= step and trace.count(Act) == number:
+                self._experiment.act(build_act(kind, parameters), who="me")
 
-    def about_to_measure(self, experiment, choice):
-        pass
+    def update(self, status):
+        measured = self._experiment.state.measured
+        if len(self._acknowledged) < len(measured):
+            self._acknowledged.append(measured[len(self._acknowledged)].candidate)
+            self.act()
 
-    def measured(self, experiment, one):
-        self.acknowledged.append(one.candidate)
-        self.act(experiment)
-
-    def waiting(self, experiment, why):
-        pass
-
-    def said(self, experiment, messages):
+    def say(self, messages):
         pass
 
 
-def live(folder, person):
+def live(folder, acknowledged):
     if (folder / "trace.sqlite").exists():
         experiment = Experiment.open(folder)
     else:
         experiment = Experiment.create(folder, made.settings(**CHANGES), made.Sample().survey())
     with experiment:
-        person.act(experiment)
+        person = Person(experiment, acknowledged)
+        person.act()
         drive(experiment, made.Sample(), observer=person, wait=False)
 
 
@@ -75,7 +73,7 @@ def crashes(tmp_path, monkeypatch):
     """Images of the files of an experiment as a kill would leave them: before and after any statement, and commit."""
     folder, images = tmp_path / "run", []
     folder.mkdir()
-    person = Person()
+    acknowledged = []
     # Before and after each of a thousand statements; a few of them must do.
     moments = set(np.random.default_rng(0).choice(1900, 6, replace=False).tolist()) | {0, 100}
     count = 0
@@ -90,7 +88,7 @@ def crashes(tmp_path, monkeypatch):
             for path in folder.iterdir():
                 if not path.name.endswith(("-shm", ".lock")):
                     shutil.copy(path, there / path.name)
-            images.append((there, list(person.acknowledged)))
+            images.append((there, list(acknowledged)))
         count += 1
 
     def watched(method):
@@ -107,9 +105,9 @@ def crashes(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Database, "rows", watched(Database.rows))
         patched.setattr(Database, "insert", watched(Database.insert))
-        live(folder, person)
+        live(folder, acknowledged)
     assert count > max(moments)
-    return folder, person.acknowledged, images
+    return folder, acknowledged, images
 
 
 def test_wherever_it_is_killed_it_loses_nothing_and_chooses_the_same(crashes):
@@ -123,8 +121,7 @@ def test_wherever_it_is_killed_it_loses_nothing_and_chooses_the_same(crashes):
             begun += 1
             assert verify(there) == []
             assert [candidate for candidate, _ in recorded(there)[0]][: len(before)] == before
-        after = Person(list(before))
-        live(there, after)
+        live(there, list(before))
         assert recorded(there) == expected
         assert verify(there) == []
     assert begun > 3

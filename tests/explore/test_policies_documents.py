@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nescio.errors import ConfigurationError
+from nescio.explore.candidates import build_region
 from nescio.explore.policies import (
     CostAware,
     EpsilonGreedy,
@@ -17,7 +18,6 @@ from nescio.explore.policies import (
     UpperConfidenceBound,
     build_policy,
 )
-from nescio.explore.regions import build_region
 from nescio.explore.stopping import build_criterion
 
 EXAMPLES = [

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nescio.errors import ConfigurationError, ExplorationError
-from nescio.explore.regions import Circle, Listed, Polygon, Rectangle, build_region, inside_any, outside
+from nescio.explore.candidates import Circle, Listed, Polygon, Rectangle, build_region, inside_any, outside
 
 GRID = np.stack(np.meshgrid(np.arange(6.0), np.arange(8.0), indexing="ij"), axis=-1).reshape(-1, 2)
 

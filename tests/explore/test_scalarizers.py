@@ -16,7 +16,6 @@ from nescio.explore.scalarizers import (
     Similarity,
     integral_weights,
     noise_sd,
-    outputs_for,
     scalarize,
 )
 
@@ -172,7 +171,7 @@ def test_coefficients_of_a_response_to_a_driving_voltage():
     cubic = Polynomial(degree=3, constant=False, quantities=("A", "B", "C", "A/B"))
     found = cubic(spectrum(2 * voltage**3 - 0.5 * voltage**2 + 3 * voltage, voltage))
     np.testing.assert_allclose([scalar.value for scalar in found], [2, -0.5, 3, -4])
-    named = {output.name: output.unit for output in outputs_for(cubic, spectrum(voltage, voltage))}
+    named = {output.name: output.unit for output in cubic.outputs_for(spectrum(voltage, voltage))}
     assert named == {"A": "counts/eV^3", "B": "counts/eV^2", "C": "counts/eV", "A/B": "1/eV"}
 
 
@@ -299,7 +298,7 @@ def test_a_few_points_that_are_not_finite_are_left_out():
 def test_units_are_those_given_else_those_of_the_spectrum():
     band = BandIntegral(low=1, high=2)
     assert band.outputs[0].unit == ""
-    assert outputs_for(band, spectrum(X))[0].unit == "counts eV"
+    assert band.outputs_for(spectrum(X))[0].unit == "counts eV"
     given = BandIntegral(low=1, high=2, unit="counts", axis_unit="eV", name="plasmon")
     assert given.outputs[0][:2] == ("plasmon", "counts eV")
     # A spectrum without units is taken as it is.
@@ -318,5 +317,7 @@ def test_many_spectra_at_once_with_what_is_missing():
 def test_an_unknown_kind_names_those_that_there_are():
     from nescio.explore.scalarizers import build_scalarizer
 
-    with pytest.raises(ConfigurationError, match=r"run.toml: kind 'bnad' is not known \(known: agent, band-"):
+    with pytest.raises(
+        ConfigurationError, match=r"run.toml: kind 'bnad' is not known \(known: \"agent\", \"band-"
+    ):
         build_scalarizer({"kind": "bnad"}, "run.toml")

@@ -12,16 +12,15 @@ from pydantic import ValidationError
 
 from nescio.errors import ConfigurationError
 from nescio.explore.scalarizers import (
+    SCALARIZERS,
     BandIntegral,
     Ratio,
     Scalar,
     Several,
     WeightedSum,
     build_scalarizer,
-    outputs_for,
     scalarize,
 )
-from nescio.registry import available_kinds, find_kind
 
 X = np.linspace(0.0, 10.0, 101)
 LOW, HIGH = {"kind": "band-integral", "low": 0, "high": 2}, {"kind": "band-integral", "low": 5, "high": 9}
@@ -49,13 +48,13 @@ def spectrum(values):
 
 
 def test_every_registered_kind_is_tested_here():
-    assert set(DEFINITIONS) == set(available_kinds("nescio.scalarizers"))
+    assert set(DEFINITIONS) == set(SCALARIZERS.names())
 
 
 @pytest.mark.parametrize("kind", DEFINITIONS)
 def test_a_definition_survives_the_record(kind):
     built = build_scalarizer({"kind": kind, **DEFINITIONS[kind]}, "run.toml")
-    assert type(built) is find_kind("nescio.scalarizers", kind)
+    assert type(built) is SCALARIZERS.find(kind, "test")
     document = json.loads(json.dumps(built.model_dump(mode="json"), allow_nan=False))
     again = build_scalarizer(document, "record")
     assert again == built
@@ -78,7 +77,7 @@ def test_weighted_sum():
     total = WeightedSum(weights=(2, -1), parts=(BandIntegral(low=0, high=2), HIGH))
     (scalar,) = total(spectrum(np.full(101, 3.0)))
     assert scalar.value == pytest.approx(2 * 6 - 12)
-    assert outputs_for(total, spectrum(X))[0].unit == "counts eV"
+    assert total.outputs_for(spectrum(X))[0].unit == "counts eV"
 
 
 def test_several_numbers_have_names_of_their_own_and_one_missing_leaves_the_rest():
@@ -142,3 +141,13 @@ def test_every_table_of_the_guide_can_be_built(tmp_path, monkeypatch):
         # There is no agent here; as in a record, its digest stands for it.
         build_scalarizer(table | {"digest": "ab12"} if table["kind"] == "agent" else table, "guide")
     assert shown == set(DEFINITIONS)
+
+
+def test_two_outputs_of_one_scalarizer_have_names_and_long_names_of_their_own():
+    twice = build_scalarizer({"kind": "several", "parts": [{"kind": "mean-magnitude"}] * 3}, "run.toml")
+    assert [output.name for output in twice.outputs] == [
+        "mean magnitude",
+        "mean magnitude#2",
+        "mean magnitude#3",
+    ]
+    assert len({output.long_name for output in twice.outputs}) == 3

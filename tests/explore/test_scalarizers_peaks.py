@@ -6,7 +6,7 @@ import xarray as xr
 from pydantic import ValidationError
 from scipy.special import voigt_profile
 
-from nescio.explore.scalarizers import Peak, PeakRatio, outputs_for, scalarize
+from nescio.explore.scalarizers import Peak, PeakRatio, scalarize
 
 X = np.linspace(0.0, 10.0, 121)
 ALL = ("position", "height", "width", "area")
@@ -150,7 +150,7 @@ def test_a_guess_picks_the_smaller_of_two_peaks():
 
 
 def test_units_of_what_is_read_off_a_peak():
-    named = outputs_for(Peak(quantities=ALL, name="plasmon"), spectrum(X))
+    named = Peak(quantities=ALL, name="plasmon").outputs_for(spectrum(X))
     assert [output[:2] for output in named] == [
         ("plasmon position", "eV"),
         ("plasmon height", "counts"),

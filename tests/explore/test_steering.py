@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nescio.errors import ConfigurationError, ExplorationError
-from nescio.explore.acts import (
+from nescio.explore.candidates import Circle, Listed
+from nescio.explore.experiment import (
     ACTS,
     ChangeBudget,
     ChangeCosts,
@@ -20,13 +21,14 @@ from nescio.explore.acts import (
     Measure,
     PauseAct,
     Reject,
+    Steering,
     Undo,
     build_act,
 )
+from nescio.explore.experiment.acts import accepted_act
+from nescio.explore.experiment.steering import steered
 from nescio.explore.policies import ExpectedImprovement, MaximumVariance
-from nescio.explore.regions import Circle, Listed
 from nescio.explore.settings import Budgets, Mode
-from nescio.explore.steering import Accepted, Steering, steered, undo_target
 
 _SPEC = importlib.util.spec_from_file_location("instruments", Path(__file__).with_name("instruments.py"))
 made = importlib.util.module_from_spec(_SPEC)
@@ -36,12 +38,15 @@ SETTINGS = made.settings()
 CONFIGURED = Steering.configured(SETTINGS)
 
 
-def after(*acts):
-    return steered(SETTINGS, [Accepted(number, act, number) for number, act in enumerate(acts)])
-
-
 def numbered(*acts):
-    return [Accepted(number, act, 0) for number, act in enumerate(acts)]
+    accepted = []
+    for number, act in enumerate(acts):
+        accepted.append(accepted_act(act, number, number, "me", accepted))
+    return accepted
+
+
+def after(*acts):
+    return steered(SETTINGS, numbered(*acts))
 
 
 FIRST, SECOND = ChangePolicy(policy=ExpectedImprovement()), ChangePolicy(policy=MaximumVariance())
@@ -85,7 +90,7 @@ def test_an_undo_that_is_undone_takes_nothing_back():
 )
 def test_what_cannot_be_undone_is_refused(acts, undo, said):
     with pytest.raises(ExplorationError, match=said):
-        undo_target(numbered(*acts), undo)
+        undo.target(numbered(*acts))
 
 
 @given(st.lists(st.sampled_from([FIRST, SECOND, Reject(measurement=1), PauseAct()]), max_size=8))
@@ -101,21 +106,21 @@ def test_undo_and_undo_of_it_change_nothing(choices):
         act = (FIRST, SECOND, Undo())[choice]
         if isinstance(act, Undo):
             try:
-                undo_target(accepted, act)
+                act.target(accepted)
             except ExplorationError:
                 continue
-        accepted.append(Accepted(len(accepted), act, 0))
+        accepted.append(accepted_act(act, len(accepted), 0, "me", accepted))
     before = steered(SETTINGS, accepted)
-    undo = Accepted(len(accepted), Undo(act=0), 0)
-    if 0 in {one.number for one in accepted if undone(accepted, one.number)}:
+    if undone(accepted, 0):
         return
-    back = Accepted(len(accepted) + 1, Undo(act=undo.number), 0)
+    undo = accepted_act(Undo(act=0), len(accepted), 0, "me", accepted)
+    back = accepted_act(Undo(act=undo.number), len(accepted) + 1, 0, "me", [*accepted, undo])
     assert steered(SETTINGS, [*accepted, undo, back]) == before
 
 
 def undone(accepted, number):
     try:
-        undo_target(accepted, Undo(act=number))
+        Undo(act=number).target(accepted)
     except ExplorationError:
         return True
     return False
@@ -133,11 +138,9 @@ def test_a_budget_changes_only_what_is_given():
 
 
 def test_what_may_be_spent_does_not_change_what_is_chosen():
-    assert after(ChangeBudget(budget=Budgets(points=20)), ChangeMode(mode=Mode(kind="watch"))).chooses_like(
-        CONFIGURED
-    )
-    assert not after(FIRST).chooses_like(CONFIGURED)
-    assert not after(Measure(candidate=1)).chooses_like(CONFIGURED)
+    assert after(ChangeBudget(budget=Budgets(points=20)), ChangeMode(mode=Mode(kind="watch"))) == CONFIGURED
+    assert after(FIRST) != CONFIGURED
+    assert after(Measure(candidate=1)) != CONFIGURED
 
 
 def test_costs_are_weighed_until_they_are_taken_away():

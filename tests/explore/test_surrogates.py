@@ -169,7 +169,7 @@ def test_one_program_of_each_kind_serves_all_numbers_of_measurements_that_have_o
     surrogate = Surrogate(CANDIDATES, QUICK)
     updated(surrogate, 50)
     compiled = [program._cache_size() for program in programs]
-    surrogate.restart()
+    surrogate = Surrogate(CANDIDATES, QUICK)
     for n in (1, 2, 30, 99, 100):
         updated(surrogate, n)
     # A start, a trained model and a restored one look the same to the compiler.
@@ -188,7 +188,7 @@ def test_it_is_trained_from_scratch_when_the_measurements_have_grown():
 def test_a_frozen_model_is_still_given_measurements():
     surrogate = Surrogate(CANDIDATES, QUICK)
     before = updated(surrogate, 40)
-    surrogate.frozen = True
+    surrogate.freeze()
     after = updated(surrogate, 90)
     assert not after.outputs[0].scratch
     for one, other in zip(before.outputs[0].model.parameters, after.outputs[0].model.parameters, strict=True):
@@ -198,16 +198,6 @@ def test_a_frozen_model_is_still_given_measurements():
     resumed = Surrogate(CANDIDATES, QUICK)
     resumed.restore(surrogate.state())
     assert resumed.frozen
-
-
-def test_what_was_trained_can_be_forgotten():
-    surrogate = Surrogate(CANDIDATES, QUICK)
-    updated(surrogate, 40)
-    surrogate.restart()
-    assert list(surrogate.state()) == ["frozen"]
-    found = updated(surrogate, 41)
-    assert found.outputs[0].scratch
-    assert (found.mean == updated(Surrogate(CANDIDATES, QUICK), 41).mean).all()
 
 
 def test_a_missing_value_of_one_scalar_leaves_the_other_alone():

@@ -358,7 +358,7 @@ def test_encoders_are_built_from_their_tables():
     assert build_encoder({"kind": "wavelets", "wavelengths": [3, 5]}) == WaveletSettings(
         wavelengths=(3.0, 5.0)
     )
-    with pytest.raises(ConfigurationError, match=r"e: kind 'resnet' is not known \(one of \"pca\", \"raw\""):
+    with pytest.raises(ConfigurationError, match=r"e: kind 'resnet' is not known \(known: \"pca\", \"raw\""):
         build_encoder({"kind": "resnet"}, "e")
     with pytest.raises(ConfigurationError, match="e: needs a key kind"):
         build_encoder({"components": 5}, "e")

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from pydantic import ValidationError
 
-from nescio.explore.scalarizers import outputs_for, scalarize
+from nescio.explore.scalarizers import scalarize
 from nescio.microscopy.scalarizers import CentreOfMass
 
 Q = np.linspace(-3, 3, 61)
@@ -85,7 +85,7 @@ def test_a_missing_shift_says_why(measured, fields, told):
 
 
 def test_units_and_refusals():
-    named = outputs_for(CentreOfMass(quantities=ALL), pattern(np.ones((61, 61))))
+    named = CentreOfMass(quantities=ALL).outputs_for(pattern(np.ones((61, 61))))
     assert [(output.name, output.unit) for output in named] == [
         ("qy", "1/nm"),
         ("qx", "1/nm"),

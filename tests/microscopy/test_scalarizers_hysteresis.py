@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from pydantic import ValidationError
 
-from nescio.explore.scalarizers import outputs_for, scalarize
+from nescio.explore.scalarizers import scalarize
 from nescio.microscopy.scalarizers import Hysteresis
 
 ALL = (
@@ -144,7 +144,7 @@ def test_what_does_not_switch_still_has_an_area():
 
 def test_units_and_refusals():
     measured = spectrum(triangle(), response(triangle()))
-    named = outputs_for(Hysteresis(quantities=("area", "height", "imprint")), measured)
+    named = Hysteresis(quantities=("area", "height", "imprint")).outputs_for(measured)
     assert [output.unit for output in named] == ["pm V", "pm", "V"]
     assert "expects mV" in Hysteresis(axis_unit="mV")(measured)[0].reason
     with pytest.raises(ValidationError, match=r"less than 0\.5"):

@@ -104,8 +104,8 @@ def test_no_damage_is_worse_than_an_error(whole, tmp_path_factory, data):
 
 
 @pytest.fixture
-def version_1(tmp_path, monkeypatch):
-    """A file whose events have no details, and what gives them some."""
+def older(tmp_path, monkeypatch):
+    """A file whose events have no details, and what gives them some, as if it were a version older than the present."""
 
     def add_details(connection):
         connection.execute("ALTER TABLE event ADD COLUMN details TEXT NOT NULL DEFAULT '{}'")
@@ -120,41 +120,41 @@ def version_1(tmp_path, monkeypatch):
         "INSERT INTO event VALUES (1, '2026-01-01T00:00:00+00:00', 'stop', 'ended')",
         "CREATE TRIGGER event_delete BEFORE DELETE ON event BEGIN SELECT 1; END",
     )
-    monkeypatch.setattr(migrations, "MIGRATIONS", (add_details,))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, add_details))
     return path
 
 
-def test_a_trace_of_an_older_version_is_brought_up_to_date_for_writing(version_1):
-    with Trace.open(version_1) as trace:
+def test_a_trace_of_an_older_version_is_brought_up_to_date_for_writing(older):
+    with Trace.open(older) as trace:
         assert trace.get(Event, 1) == Event(time="2026-01-01T00:00:00Z", kind="stop", message="it: ended")
         trace.add(Event(kind="resume", details={"a": 1}))
-        assert trace.database.rows("PRAGMA user_version") == [(2,)]
-    assert verify(version_1) == []
-    with Trace.open(version_1) as again:
+        assert trace.database.rows("PRAGMA user_version") == [(3,)]
+    assert verify(older) == []
+    with Trace.open(older) as again:
         assert [event.message for _, event in again.all(Event)] == ["it: ended", ""]
     with (
-        closing(sqlite3.connect(version_1)) as other,
+        closing(sqlite3.connect(older)) as other,
         pytest.raises(sqlite3.IntegrityError, match="added to"),
     ):
         other.execute("UPDATE event SET message = ''")
 
 
-def test_a_trace_of_an_older_version_is_read_without_a_change_to_it(version_1):
-    before = version_1.read_bytes()
-    with Trace.open(version_1, read_only=True) as trace:
+def test_a_trace_of_an_older_version_is_read_without_a_change_to_it(older):
+    before = older.read_bytes()
+    with Trace.open(older, read_only=True) as trace:
         assert trace.get(Event, 1).message == "it: ended"
         with pytest.raises(TraceError, match="reading only"):
             trace.add(Event(kind="resume"))
-    assert version_1.read_bytes() == before
+    assert older.read_bytes() == before
 
 
-def test_a_migration_that_fails_changes_nothing(version_1, monkeypatch):
+def test_a_migration_that_fails_changes_nothing(older, monkeypatch):
     def fail(connection):
         connection.execute("ALTER TABLE event ADD COLUMN mood TEXT")
         connection.execute("INSERT INTO nowhere VALUES (1)")
 
-    monkeypatch.setattr(migrations, "MIGRATIONS", (fail,))
-    before = version_1.read_bytes()
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS[:-1], fail))
+    before = older.read_bytes()
     with pytest.raises(TraceError, match="nowhere"):
-        Trace.open(version_1)
-    assert version_1.read_bytes() == before
+        Trace.open(older)
+    assert older.read_bytes() == before

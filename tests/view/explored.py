@@ -41,7 +41,7 @@ def make_explored(
     spectra: str = "loops",
     scattered: bool = False,
     outputs: int = 1,
-    goal: str = "maximise area",
+    directions: tuple[str, ...] = ("maximise", "maximise"),
     seed: int = 4,
 ) -> xr.Dataset:
     """Return an exploration with everything that figures can show; 5 seeds, then mostly the policy.
@@ -54,7 +54,7 @@ def make_explored(
         spectra: "loops", "lines", "patterns" or "none".
         scattered: Candidates at random places instead.
         outputs: One (area), or two (area, coercive bias).
-        goal: In words.
+        directions: Of each output.
         seed: Of everything random.
     """
     rng = np.random.default_rng(seed)
@@ -153,10 +153,11 @@ def make_explored(
             "output": list(names),
             "output_unit": ("output", ["pm V", "V"][:outputs]),
             "output_long_name": ("output", ["area within the loop", "coercive bias"][:outputs]),
+            "output_direction": ("output", list(directions[:outputs])),
         },
         attrs={
             "title": "Where a ferroelectric film switches",
-            "goal": goal,
+            "goal": "; ".join(f"{way} {name}" for way, name in zip(directions, names, strict=False)),
             "stopped": "the largest expected improvement was below 0.01 of the values' standard deviation",
             "budget": 100,
             "model": "Gaussian process on features and position, Matérn 5/2, calibrated by leave-one-out",

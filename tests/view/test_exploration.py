@@ -8,8 +8,8 @@ import pytest
 
 from nescio import view
 from nescio.errors import MeasurementError
-from nescio.view.exploration_front import best_compromises, front_figure
-from nescio.view.exploration_reading import (
+from nescio.view.exploration.front import best_compromises, front_figure
+from nescio.view.exploration.reading import (
     best_measurements,
     measured_of,
     minimised,
@@ -208,23 +208,26 @@ def test_best_places_are_distinct_and_leave_out_what_a_person_rejected(whole):
     assert best_measurements(again, 0, 1) == [second]
 
 
-@pytest.mark.parametrize(
-    ("goal", "turned"),
-    [
-        ("maximise area", (False, False)),
-        ("minimise area", (True, False)),
-        ("maximise area, minimise coercive bias", (False, True)),
-        ("minimize area and coercive bias", (True, True)),
-        ("minimise area within the loop; maximise coercive bias", (True, False)),
-        ("Minimise coercive bias; maximise opening, the area", (False, True)),
-        ("know the map", (False, False)),
-    ],
-)
-def test_the_goal_says_in_words_which_way_is_better(goal, turned):
-    explored = made.make_explored(8, outputs=2, goal=goal, spectra="none", image=False)
-    assert (minimised(explored, 0), minimised(explored, 1)) == turned
-    value = explored["value"].values[:, 0]
-    assert best_measurements(explored, 0, 1)[0] == (np.argmin(value) if turned[0] else np.argmax(value))
+@pytest.mark.parametrize("area", ["maximise", "minimise"])
+@pytest.mark.parametrize("bias", ["maximise", "minimise"])
+def test_each_output_has_a_direction_of_its_own(area, bias):
+    explored = made.make_explored(8, outputs=2, directions=(area, bias), spectra="none", image=False)
+    assert (minimised(explored, 0), minimised(explored, 1)) == (area == "minimise", bias == "minimise")
+    for k, direction in enumerate((area, bias)):
+        value = explored["value"].values[:, k]
+        best = np.argmin(value) if direction == "minimise" else np.argmax(value)
+        assert best_measurements(explored, k, 1)[0] == best
+
+
+def test_a_direction_is_never_read_out_of_names_or_of_the_goal():
+    explored = made.make_explored(8, outputs=2, directions=("maximise", "minimise"), spectra="none")
+    # Two outputs of one scalarizer, named by a joker.
+    named = explored.assign_coords(
+        output=["minimise", "minimise#2"], output_long_name=("output", ["area"] * 2)
+    )
+    named.attrs["goal"] = "minimise area; maximise area"
+    assert (minimised(named, 0), minimised(named, 1)) == (False, True)
+    assert not minimised(named.drop_vars("output_direction"), 1)
 
 
 def test_typical_measurements_are_nearest_to_the_median_and_none_of_the_best(whole):
@@ -270,7 +273,10 @@ def test_diffraction_patterns_are_images_on_one_scale():
 
 
 def test_the_best_so_far_never_gets_worse_and_passes_through_values_that_count(whole):
-    for explored, better in ((whole, np.maximum), (whole.assign_attrs(goal="minimise area"), np.minimum)):
+    for explored, better in (
+        (whole, np.maximum),
+        (whole.assign_coords(output_direction=("output", ["minimise"])), np.minimum),
+    ):
         axes = view.learning_curve(explored).axes[0]
         steps = next(line for line in axes.lines if line.get_drawstyle() == "steps-post").get_ydata()
         value = whole["value"].values[:, 0]
@@ -299,13 +305,13 @@ def test_what_is_foretold_with_the_right_uncertainty_lies_on_the_diagonal(whole)
         (many["value"].values[:, 0] + sd * rng.normal(size=4000))[:, None],
     )
     many["predicted_sd"] = (("measurement", "output"), sd[:, None])
-    share, among = view.foretold_share(many)
+    share, among = view.predicted_share(many)
     assert among == 4000
     assert share == pytest.approx(0.95, abs=0.012)
     curve = view.prediction_against_measurement(many).axes[1].lines[1].get_xydata()
     assert np.abs(curve[:, 0] - curve[:, 1]).max() < 0.03
     many["predicted_sd"] = many["predicted_sd"] / 3
-    assert view.foretold_share(many)[0] < 0.6
+    assert view.predicted_share(many)[0] < 0.6
 
 
 def test_the_models_own_space_comes_before_the_features(whole):
@@ -340,16 +346,16 @@ def test_numbers_have_the_digits_that_mean_something(value, uncertainty, text):
 
 
 @pytest.mark.parametrize(
-    ("goal", "front"),
+    ("directions", "front"),
     [
-        ("maximise area; maximise coercive bias", [3, 1]),
-        ("maximise area; minimise coercive bias", [0, 1]),
-        ("minimise area; minimise coercive bias", [0]),
-        ("minimise area; maximise coercive bias", [3]),
+        (("maximise", "maximise"), [3, 1]),
+        (("maximise", "minimise"), [0, 1]),
+        (("minimise", "minimise"), [0]),
+        (("minimise", "maximise"), [3]),
     ],
 )
-def test_nothing_measured_is_better_in_both_numbers_than_a_compromise(goal, front):
-    explored = made.make_explored(8, outputs=2, goal=goal, spectra="none", image=False)
+def test_nothing_measured_is_better_in_both_numbers_than_a_compromise(directions, front):
+    explored = made.make_explored(8, outputs=2, directions=directions, spectra="none", image=False)
     value = np.full((8, 2), np.nan)
     # The last is as good as the second, and came later; a rejected one and one without both numbers do not count.
     value[:7] = [[1, 1], [4, 2], [9, 9], [1, 5], [2, 2], [4, 2], [7, np.nan]]

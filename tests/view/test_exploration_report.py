@@ -133,7 +133,7 @@ def test_sections_of_others_are_put_in(tmp_path, whole):
 
 @pytest.mark.usefixtures("no_figures")
 def test_every_output_has_its_figures(tmp_path):
-    page = report(tmp_path, made.make_explored(8, outputs=2, goal="maximise area, minimise coercive bias"))
+    page = report(tmp_path, made.make_explored(8, outputs=2, directions=("maximise", "minimise")))
     assert len(page.all("img")) == 2 + 1 + 2 * 7
     assert "Best compromises between area and coercive bias" in page.words
     assert "lowest coercive bias (V)" in page.words
@@ -153,7 +153,7 @@ def test_what_must_be_there_is_named(tmp_path, whole):
 
 @pytest.mark.usefixtures("no_figures")
 def test_a_long_table_is_cut_and_says_so(tmp_path, whole, monkeypatch):
-    monkeypatch.setattr("nescio.view.exploration.ROWS", 20)
+    monkeypatch.setattr("nescio.view.exploration.report.ROWS", 20)
     page = report(tmp_path, whole)
     assert any("The latest 20 of 60 measurements" in w for w in page.words)
 

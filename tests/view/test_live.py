@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from nescio.view import LiveView, Status
-from nescio.view.live import render_status, sparkline, status_line
+from nescio.view import LiveView, RunStatus
+from nescio.view.exploration.live import render_status, sparkline, status_line
 
-RUNNING = Status(
+RUNNING = RunStatus(
     measured=64,
     budget=200,
     quantity="area",
@@ -85,7 +85,7 @@ def test_the_bar_is_as_full_as_the_budget_is_spent():
 
 
 def test_what_is_not_known_yet_is_a_dash():
-    text = shown(Status(measured=0, budget=50))
+    text = shown(RunStatus(measured=0, budget=50))
     assert "nan" not in text
     assert text.count("–") >= 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +14,15 @@ from nescio.xas import (
     Spectrum,
     aligned,
     deglitched,
+    exafs_figure,
     extract_exafs,
     fourier,
     fourier_distances,
     merged,
     normalised,
+    one_spectrum,
     window,
 )
-from nescio.xas.plots import exafs_figure
-from nescio.xas.reproduction import data_folder
 
 SQUARED = 3.8099821
 ENERGY = np.concatenate(
@@ -196,14 +197,11 @@ def test_it_is_drawn_with_units() -> None:
     assert figure_png(figure).startswith(b"\x89PNG")
 
 
-@pytest.mark.skipif(data_folder() is None, reason="measured spectra are not there (see NESCIO_DATA)")
-def test_the_first_shell_of_a_copper_foil_is_where_it_is() -> None:
+def test_the_first_shell_of_a_copper_foil_is_where_it_is(data_folder: Path) -> None:
     """Larch, with the same choices: 3.683 at 2.240 angstrom."""
-    from nescio.xas import one_spectrum
-
-    folder = data_folder()
-    assert folder is not None
-    found = extract_exafs(normalised(one_spectrum(folder / "foils" / "cu_metal_rt.xdi")), k_weight=2)
+    found = extract_exafs(
+        normalised(one_spectrum(data_folder / "xas" / "foils" / "cu_metal_rt.xdi")), k_weight=2
+    )
     weight = found.k**2 * window(found.k, 3.0, 12.0, 1.0, "hanning")
     magnitude = np.abs(np.asarray(fourier(found.chi, 0.05, weight)))
     distance = fourier_distances(0.05)

@@ -15,13 +15,13 @@ from nescio.xas import (
     cauchy_wavelet,
     distribution_kernel,
     energy_from_wavenumber,
-    exafs,
     fourier,
     fourier_distances,
     inverse_fourier,
     morlet_wavelet,
     path_table,
     read_feff_path,
+    total_chi,
     wavenumber_from_energy,
     window,
 )
@@ -60,7 +60,7 @@ def complex_of(stored):
 @pytest.mark.parametrize("name", ["cu_single", "cu_triangle"])
 def test_chi_of_a_path_is_that_of_larch(name):
     above = K > 1.0
-    ours = exafs(path_table(paths(name)), of_larch(name), K[above])
+    ours = total_chi(path_table(paths(name)), of_larch(name), K[above])
     assert relative(ours, np.array(LARCH["paths"][name]["chi"])[above]) < 1e-6
 
 
@@ -68,17 +68,17 @@ def test_paths_add_up_and_batches_are_what_they_are_one_by_one():
     both = path_table(paths("cu_single", "cu_triangle"))
     single, triangle = of_larch("cu_single")._replace(broadening=0.0), of_larch("cu_triangle")
     together = PathParameters(*(jnp.array([a, b]) for a, b in zip(single, triangle, strict=True)))
-    expected = [exafs(path_table(paths(n)), of_larch(n), K[1:]) for n in ("cu_single", "cu_triangle")]
-    np.testing.assert_allclose(exafs(both, together, K[1:]), sum(expected), atol=1e-12)
+    expected = [total_chi(path_table(paths(n)), of_larch(n), K[1:]) for n in ("cu_single", "cu_triangle")]
+    np.testing.assert_allclose(total_chi(both, together, K[1:]), sum(expected), atol=1e-12)
     batch = together._replace(sigma2=jnp.array([[0.002, 0.003], [0.009, 0.01]]))
     for e0 in ([[1.0], [-3.0]], [[1.0, 2.0], [-3.0, 0.0]]):
         shifted = together._replace(e0=jnp.array(e0))
-        alone = [exafs(both, together._replace(e0=one), K[1:]) for one in shifted.e0]
-        np.testing.assert_allclose(exafs(both, shifted, K[1:]), alone, atol=1e-12)
-    chi = exafs(both, batch, K[1:])
+        alone = [total_chi(both, together._replace(e0=one), K[1:]) for one in shifted.e0]
+        np.testing.assert_allclose(total_chi(both, shifted, K[1:]), alone, atol=1e-12)
+    chi = total_chi(both, batch, K[1:])
     assert chi.shape == (2, 300)
     np.testing.assert_allclose(
-        chi[1], exafs(both, together._replace(sigma2=batch.sigma2[1]), K[1:]), atol=1e-12
+        chi[1], total_chi(both, together._replace(sigma2=batch.sigma2[1]), K[1:]), atol=1e-12
     )
 
 
@@ -88,7 +88,7 @@ def test_slopes_are_those_of_small_changes():
 
     def misfit(values):
         n, s02, e0, r, s2, c3, c4, broad = values
-        return jnp.sum(exafs(table, PathParameters(n, s02, e0, r, s2, c3, c4, broad), k) ** 2)
+        return jnp.sum(total_chi(table, PathParameters(n, s02, e0, r, s2, c3, c4, broad), k) ** 2)
 
     at = jnp.array(
         [
@@ -119,9 +119,9 @@ def test_a_narrow_gaussian_of_distances_is_a_second_cumulant():
     integral = distribution_kernel(path, k, r, s02=0.9) @ density * (r[1] - r[0])
     # Without the equation's approximation of 1 / R^2 and of the mean free path within the disorder the mean is where it
     # is; with it, where the term 2 s2 / R puts it. The damping then differs by the momentum within the solid only.
-    cumulants = exafs(path_table([path]), PathParameters(n, 0.9, sigma2=sigma2), k)
+    cumulants = total_chi(path_table([path]), PathParameters(n, 0.9, sigma2=sigma2), k)
     assert relative(integral, cumulants) < 0.04
-    flat = exafs(path_table([path]), PathParameters(n, 0.9), k)
+    flat = total_chi(path_table([path]), PathParameters(n, 0.9), k)
     assert relative(flat, cumulants) > 0.3
 
 
@@ -207,7 +207,7 @@ def test_what_is_no_path_is_refused(tmp_path):
     good = (HERE / "data" / "cu_single.dat").read_text(encoding="utf-8").splitlines()
     head = next(n for n, line in enumerate(good) if "real[2*phc]" in line)
     cases = {
-        "there is no such file": None,
+        "no such file": None,
         "no path of FEFF": ["1 2 3"],
         "2 atoms listed for 3 legs": [
             *good[: head - 4],

@@ -14,10 +14,18 @@ import numpy as np
 import pytest
 
 from nescio.errors import ConfigurationError, FeffError, MissingExtraError
-from nescio.xas.feff_input import feff_input
-from nescio.xas.feff_output import read_feff_phases
-from nescio.xas.feff_run import FeffProgram, digest_of, find_feff6l, find_feff8l, own_feff, run_feff
-from nescio.xas.feff_sweep import executor_at, sweep_feff
+from nescio.xas import (
+    FeffProgram,
+    executor_at,
+    feff_input,
+    find_feff6l,
+    find_feff8l,
+    own_feff,
+    read_feff_phases,
+    run_feff,
+    sweep_feff,
+)
+from nescio.xas.feff.run import digest_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="stands for FEFF by shell scripts")
 
@@ -134,7 +142,7 @@ def test_a_run_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path) 
 
 
 def test_a_missing_program_says_where_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nescio.xas.feff_run.find_spec", lambda _: None)
+    monkeypatch.setattr("nescio.xas.feff.run.find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     for find in (find_feff8l, find_feff6l):
         with pytest.raises(FeffError, match=r"not found; pip install nescio\[feff\]"):
@@ -177,8 +185,7 @@ def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(tmp_path: Path) -> 
     script = textwrap.dedent(
         f"""
         from pathlib import Path
-        from nescio.xas.feff_run import FeffProgram
-        from nescio.xas.feff_sweep import sweep_feff
+        from nescio.xas import FeffProgram, sweep_feff
         feff = FeffProgram("pretended", (Path({str(feff.steps[0])!r}),), "phase.pad")
         print("begun", flush=True)
         sweep_feff({{str(n): str(n) for n in range(8)}}, feff, {str(tmp_path / "results")!r})

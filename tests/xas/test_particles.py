@@ -3,14 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.ndimage import gaussian_filter1d
 from tests.xas.quick import QUICK
 from typer.testing import CliRunner
 
@@ -24,22 +22,13 @@ from nescio.xas import (
     NormalisationSettings,
     Normalised,
     Spectrum,
+    broadened,
     bundled_library,
     prepare_normalised,
     prepare_spectra,
-    reproduction,
     save_library,
 )
-from nescio.xas.mixtures import FWHM
 from nescio.xas.prepare import foil_shift, half_step
-from nescio.xas.reproduction import (
-    beyond_white_line,
-    data_folder,
-    held_out_particles,
-    measured_copper,
-    spectra_per_second,
-    spread_over_temperatures,
-)
 
 LIBRARY = bundled_library("Cu", "K")
 PRIOR = CoordinationPrior(LIBRARY)
@@ -171,7 +160,7 @@ def test_without_a_foil_spectra_are_put_as_those_that_were_learned_from() -> Non
     for width, most in ((0.0, 0.35), (1.0, 0.06), (2.0, 0.35)):
         exact = CoordinationPrior(LIBRARY, MixtureSettings(**changes, broadening=(width, width)), apart)
         drawn = np.asarray(exact.sampler().of_particles(jax.random.key(0), counts[there][None])[0])[0]
-        broad = gaussian_filter1d(mu, width / FWHM / 0.5, mode="nearest") if width else mu
+        broad = broadened(mu, width, 0.5) if width else mu
         found = prepare_normalised([measured(broad)], prior)
         assert "notes" not in found.attrs
         grid = prior.mixtures.energy
@@ -369,55 +358,3 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     code, _, err = run("assess", tmp_path / "cu", *files, "-o", tmp_path / "put", *foil, "--align", "edge")
     assert (code, err.count("\n")) == (0, 1)
     assert err.startswith("note: each spectrum is put by its edge and those of training are not")
-
-
-@pytest.mark.slow
-def test_particles_that_were_held_out_are_told_and_their_intervals_cover() -> None:
-    """With a fraction of the training: that the bookkeeping is right, not how good it can be."""
-    first = slice(0, 145)
-    rows = {
-        name: getattr(LIBRARY, name)[first] for name in ("mu", "coordination", "distance", "counts", "state")
-    }
-    quick = QUICK.model_copy(
-        update={"networks": QUICK.networks.model_copy(update={"steps": 200, "members": 2})}
-    )
-    found, told = held_out_particles(
-        replace(LIBRARY, **rows), MixtureSettings(), quick, folds=3, progress=False
-    )
-    assert len(found["mae"]) == 4
-    assert told["value"].shape == told["truth"].shape
-    assert found["mae"][0] < 0.5
-    assert 0.75 < found["coverage90"] < 1.0
-
-
-def test_the_white_line_ends_where_the_foil_is_lowest_after_it() -> None:
-    platinum = bundled_library("Pt", "L3")
-    end = beyond_white_line(platinum)
-    after = (platinum.energy > 2.0) & (platinum.energy < 12.0)
-    assert end == platinum.energy[after][np.argmin(platinum.foil[after])]
-    assert platinum.foil[platinum.energy == 2.0] > platinum.foil[platinum.energy == end] + 0.1
-
-
-def test_the_spread_is_that_of_each_sample() -> None:
-    told = {"a b 20K": {"c1": 8.0}, "a b 300K": {"c1": 7.5}, "c 20K": {"c1": 3.0}, "a b 150K": {"c1": 7.0}}
-    assert spread_over_temperatures(told) == {"a b": 1.0, "c": 0.0}
-
-
-def test_how_many_spectra_are_told_in_a_second_is_counted_by_the_clock(
-    agent: NumberAgent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = iter([100.0, 100.5])
-    monkeypatch.setattr(reproduction, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    assert spectra_per_second(agent, count=3000) == pytest.approx(6000.0)
-
-
-@pytest.mark.skipif(data_folder() is None, reason="measured spectra are not there (see NESCIO_DATA)")
-def test_copper_foils_have_twelve_neighbours_at_every_temperature() -> None:
-    folder = data_folder()
-    assert isinstance(folder, Path)
-    apart = CoordinationPrior(LIBRARY, normalisation=NormalisationSettings(align="edge"))
-    agent = learn_numbers(apart, QUICK, progress=False)
-    told = measured_copper(agent, folder)
-    assert set(told) == {"cu_10k", "cu_50k", "cu_150k", "cu_rt01"}
-    for one in told.values():
-        assert one["c1"] == pytest.approx(12.0, abs=1.0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nescio.errors import ConfigurationError, MeasurementError
-from nescio.xrd.prepare import prepare, q_from_two_theta, rebin, two_theta_from_q
+from nescio.xrd.preparation import prepare, q_from_two_theta, rebin, two_theta_from_q
 from nescio.xrd.read import read_many, read_patterns
 from nescio.xrd.read.measured import measured_dataset
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from nescio import __version__
 from nescio.cli.assess import assess
 from nescio.cli.demo import demo
 from nescio.cli.explore import explore
@@ -15,6 +14,7 @@ from nescio.cli.learn import learn
 from nescio.cli.outcome import guarded
 from nescio.cli.reproduce import reproduce
 from nescio.cli.trace import trace
+from nescio.version import __version__
 
 __all__ = ["application", "main"]
 

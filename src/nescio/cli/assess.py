@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nescio import __version__
-from nescio.cli.folders import usable_folder
 from nescio.cli.measurements import expand, read_and_prepare
 from nescio.cli.outcome import INCOMPLETE, report_error, report_notes
+from nescio.files import usable_folder
 from nescio.signals import notes_of, with_notes
+from nescio.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr

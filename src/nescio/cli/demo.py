@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nescio.cli.folders import usable_folder
+from nescio.errors import ConfigurationError
+from nescio.files import usable_folder
 
 __all__ = ["Chapter", "demo"]
 
@@ -28,38 +29,53 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write.")] = Path(
         "demo"
     ),
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Measured data: platinum-particles.prj and platinum-foil.xdi (xas).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show what Nescio does on simulated samples.
 
-    diffraction: learn three phases, then assess a wafer that holds a fourth
-    nobody told of. microscope: find where the loops of a ferroelectric film
-    open widest, measuring 5 % of it. xas: count the neighbours of copper
-    atoms from absorption spectra, while a particle grows and then oxidises;
-    where measured data are there (NESCIO_DATA), of platinum as well.
+    diffraction: train an agent on three phases, then assess a wafer that holds
+    a fourth. microscope: find where the loops of a ferroelectric film open
+    widest, and measure 5 % of it. xas: count the neighbours of copper atoms
+    from absorption spectra, while a particle grows and then oxidises; with
+    --data, of measured platinum particles as well.
 
     Example: nescio demo -o demo
     """
+    if data is not None and chapter not in (None, Chapter.xas):
+        raise ConfigurationError(f"--data: is of xas, and not of {chapter.value}")
+    if data is not None:
+        from nescio.studies import DEMO_FILES, check_measured
+
+        check_measured(data, DEMO_FILES, "demo xas")
     usable_folder(output)
     if chapter in (None, Chapter.diffraction):
-        from nescio.xrd.demo import run_demo as run_diffraction
+        from nescio.studies import demonstrate_diffraction
 
-        typer.echo(f"report: {run_diffraction(output)}")
+        typer.echo(f"report: {demonstrate_diffraction(output)}")
     if chapter in (None, Chapter.microscope):
-        from nescio.microscopy.demo import run_demo as run_microscope
+        from nescio.studies import demonstrate_microscope
 
         folder = output / "microscope"
         usable_folder(folder)
-        found = run_microscope(folder)
-        typer.echo(found.told())
-        typer.echo(f"report: {found.report}")
+        outcome = demonstrate_microscope(folder)
+        typer.echo(outcome.summary())
+        typer.echo(f"report: {outcome.report}")
     if chapter in (None, Chapter.xas):
-        from nescio.xas.demo import run_demo as run_absorption
-        from nescio.xas.reproduction import data_folder
+        from nescio.studies import demonstrate_absorption
 
         folder = output / "absorption"
         usable_folder(folder)
-        told = run_absorption(folder, data=data_folder() if chapter is Chapter.xas else None)
-        typer.echo(told.told())
-        typer.echo(f"report: {told.report}")
-        if told.particles is not None:
-            typer.echo(f"report: {told.particles}")
+        if data is None and chapter is Chapter.xas:
+            typer.echo("measured platinum particles are left out (--data FOLDER adds them)", err=True)
+        counted = demonstrate_absorption(folder, data=data)
+        typer.echo(counted.summary())
+        typer.echo(f"report: {counted.report}")
+        if counted.particles is not None:
+            typer.echo(f"report: {counted.particles}")

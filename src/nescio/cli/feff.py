@@ -12,7 +12,7 @@ from nescio.cli.outcome import INCOMPLETE, INTERRUPTED, report_error
 from nescio.errors import ConfigurationError, FileError
 
 if TYPE_CHECKING:
-    from nescio.xas.feff_run import FeffProgram
+    from nescio.xas import FeffProgram
 
 __all__ = ["feff"]
 
@@ -46,7 +46,7 @@ def feff(
     Example: nescio feff inputs/ -o results --workers 4
     """
     from nescio.files import text_content
-    from nescio.xas.feff_sweep import executor_at, sweep_feff
+    from nescio.xas import executor_at, sweep_feff
 
     texts = {str(file): text_content(file, _LARGEST) for file in _files(inputs)}
     chosen = _program(program)
@@ -78,7 +78,7 @@ def _files(inputs: list[Path]) -> list[Path]:
 
 
 def _program(name: str) -> FeffProgram:
-    from nescio.xas.feff_run import find_feff6l, find_feff8l, own_feff
+    from nescio.xas import find_feff6l, find_feff8l, own_feff
 
     if name in ("feff8l", "feff8l-paths"):
         return find_feff8l(paths=name.endswith("paths"))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nescio.cli.folders import usable_folder
 from nescio.cli.outcome import report_notes
 from nescio.cli.overrides import SetOption, learn_settings, number_settings
 from nescio.errors import ConfigurationError
+from nescio.files import usable_folder
 from nescio.signals import notes_of
 
 if TYPE_CHECKING:

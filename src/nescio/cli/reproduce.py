@@ -10,10 +10,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from nescio.cli.folders import usable_folder
 from nescio.cli.overrides import SetOption, learn_settings
 from nescio.errors import ConfigurationError, FileError
-from nescio.files import write_atomically
+from nescio.files import usable_folder, write_atomically
 
 __all__ = ["Publication", "reproduce"]
 
@@ -31,7 +30,7 @@ class Publication(StrEnum):
 class _Range(NamedTuple):
     """What is compared, and how often."""
 
-    data: Sequence[str] | None
+    cases: Sequence[str] | None
     methods: Sequence[str] | None
     seeds: int | None
     points: int | None
@@ -39,7 +38,7 @@ class _Range(NamedTuple):
     @property
     def given(self) -> str:
         """The first option of these that was given; empty if none was."""
-        options = zip(("--data", "--method", "--seeds", "--points"), self, strict=True)
+        options = zip(("--case", "--method", "--seeds", "--points"), self, strict=True)
         return next((option for option, value in options if value is not None), "")
 
 
@@ -59,9 +58,18 @@ def reproduce(
     ] = 0,
     setting: SetOption = None,
     data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Measured data: film.npz (dkl); copper-foil.xdi, copper-sites.npz, copper-temperatures/, "
+            "platinum-foil.xdi, platinum-sites.npz and platinum-particles.prj (xanes).",
+            show_default=False,
+        ),
+    ] = None,
+    case: Annotated[
         list[str] | None,
         typer.Option(
-            help="film, ferroelectric or plasmon; may be given again (dkl; default: all that are there)."
+            help="film, ferroelectric or plasmon; may be given again (dkl; default: all, film only with --data)."
         ),
     ] = None,
     method: Annotated[
@@ -88,13 +96,15 @@ def reproduce(
 
     Example: nescio reproduce banko2021 --json banko2021.json
     """
-    wanted = _Range(data or None, method or None, seeds, points)
+    wanted = _Range(case or None, method or None, seeds, points)
     if publication is not Publication.banko2021 and (hard or setting):
         raise ConfigurationError(
             f"{'--hard' if hard else '--set'}: is of banko2021, and not of {publication.value}"
         )
     if publication is not Publication.dkl and wanted.given:
         raise ConfigurationError(f"{wanted.given}: is of dkl, and not of {publication.value}")
+    if publication is Publication.banko2021 and data is not None:
+        raise ConfigurationError("--data: is of dkl and xanes, and not of banko2021")
     if publication is Publication.xanes and seed:
         raise ConfigurationError("--seed: is not of xanes")
     settings = learn_settings({}, "--set", setting or (), seed)
@@ -105,11 +115,11 @@ def reproduce(
         if json_file.is_dir():
             raise FileError(f"{json_file}: is a folder, where a file is needed")
     if publication is Publication.dkl:
-        numbers = _explore(wanted, seed, output)
+        numbers = _explore(wanted, seed, data, output)
     elif publication is Publication.xanes:
-        numbers = _absorb(output)
+        numbers = _absorb(data, output)
     else:
-        from nescio.xrd.reproduction import WANTED, reproduce_banko2021
+        from nescio.studies import BANKO2021_TARGETS, reproduce_banko2021
 
         numbers = reproduce_banko2021(hard=hard, folder=output, seed=seed, settings=settings)
     if json_file is not None:
@@ -117,58 +127,44 @@ def reproduce(
     if publication is Publication.dkl:
         _print_comparison(numbers)
     elif publication is Publication.xanes:
-        from nescio.xas.reproduction import WANTED as OF_ABSORPTION
+        from nescio.studies import XANES_TARGETS
 
-        _print_numbers(publication.value, numbers, OF_ABSORPTION)
+        _print_numbers(publication.value, numbers, XANES_TARGETS)
     else:
-        _print_numbers(f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else WANTED)
+        _print_numbers(
+            f"{publication.value}{' --hard' if hard else ''}", numbers, {} if hard else BANKO2021_TARGETS
+        )
 
 
-def _absorb(output: Path | None) -> dict[str, Any]:
-    """Tell coordination numbers of particles that were held out, and of measured ones."""
-    from nescio.xas.reproduction import data_folder, reproduce_xanes
+def _absorb(data: Path | None, output: Path | None) -> dict[str, Any]:
+    """Estimate coordination numbers of held-out and of measured particles."""
+    from nescio.studies import reproduce_xanes
 
-    folder = data_folder()
-    if folder is None:
-        typer.echo("measured spectra are left out: they are not there (see NESCIO_DATA)", err=True)
-    return reproduce_xanes(folder, folder=output)
-
-
-def _explore(wanted: _Range, seed: int, output: Path | None) -> dict[str, Any]:
-    """Compare ways to explore."""
-    from nescio.microscopy.comparison import plan, summarise
-    from nescio.microscopy.comparison_data import DATA_SETS, film_file
-    from nescio.microscopy.comparison_methods import METHODS
-
-    data = wanted.data
     if data is None:
-        data = [name for name in DATA_SETS if name != "film" or film_file() is not None]
-        if "film" not in data:
-            typer.echo("film is left out: its file is not there (see NESCIO_DATA)", err=True)
-    comparison = plan(
-        data,
-        wanted.methods or tuple(METHODS),
+        typer.echo("measured spectra are left out (--data FOLDER adds them)", err=True)
+    return reproduce_xanes(data, folder=output)
+
+
+def _explore(wanted: _Range, seed: int, data: Path | None, output: Path | None) -> dict[str, Any]:
+    """Compare ways to explore."""
+    from nescio.studies import plan_comparison
+
+    if data is None and wanted.cases is None:
+        typer.echo("film is left out (--data FOLDER adds it)", err=True)
+    comparison = plan_comparison(
+        wanted.cases,
+        wanted.methods,
+        data=data,
         seeds=wanted.seeds or 20,
         first_seed=seed,
         points=wanted.points or 180,
     )
-    missing = comparison.missing
-    minutes = comparison.seconds(missing) / _WORKERS / 60
-    kept = (
-        f", {len(comparison.jobs) - len(missing)} more are kept from before"
-        if missing != comparison.jobs
-        else ""
-    )
-    typer.echo(
-        f"{len(missing)} explorations, about {max(1, round(minutes))} min on two cores{kept}", err=True
-    )
+    typer.echo(comparison.outlook(_WORKERS), err=True)
     comparison.run(workers=_WORKERS)
-    curves = {name: comparison.curves(name) for name in comparison.cases}
-    if output is not None:
-        from nescio.microscopy.comparison_report import write_comparison
-
-        typer.echo(f"report: {write_comparison(output, curves)}", err=True)
-    return {name: summarise(one) for name, one in curves.items()}
+    numbers, report = comparison.outcome(output)
+    if report is not None:
+        typer.echo(f"report: {report}", err=True)
+    return numbers
 
 
 def _print_comparison(numbers: Mapping[str, Any]) -> None:
@@ -176,11 +172,12 @@ def _print_comparison(numbers: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from nescio.microscopy.comparison_report import COLUMNS, comparison_rows
+    from nescio.studies import comparison_table
 
     for name, summary in numbers.items():
-        table = Table("method", *COLUMNS.values(), title=f"dkl: {name}", title_justify="left")
-        for row in comparison_rows(summary):
+        heads, rows = comparison_table(summary)
+        table = Table(*heads, title=f"dkl: {name}", title_justify="left")
+        for row in rows:
             table.add_row(*row)
         Console().print(table)
 

@@ -130,32 +130,17 @@ def _await(trace: Trace, row: int, seconds: float, *, strict: bool) -> bool:
 
 def _pending(trace: Trace) -> int | None:
     """Return the candidate that was chosen last and is not measured yet."""
-    from nescio.explore.experiment import Experiment
+    from nescio.explore import Experiment
 
     with Experiment.open(trace.path, read_only=True) as experiment:
-        return next(iter(experiment.known.pending()), None)
+        return next(iter(experiment.state.pending()), None)
 
 
 def _status(trace: Trace) -> str:
-    from nescio.explore.experiment import Experiment
-    from nescio.trace import Event
+    from nescio.explore import Experiment, run_status
 
     with Experiment.open(trace.path, read_only=True) as experiment:
-        known = experiment.known
-        lines = [f"{known.step} of {known.points} measurements"]
-        if finished := known.finished:
-            lines.append(f"finished: {finished}")
-        elif known.flow.paused:
-            lines.append(f"paused: {known.flow.paused}")
-        for candidate in known.pending()[:1]:
-            needs = " (needs approval)" if known.needs_approval() else ""
-            lines.append(f"next: candidate {candidate} at {known.candidates.place(candidate)}{needs}")
-        for candidate, value in experiment.best(1):
-            output = experiment.outputs()[0]
-            lines.append(f"best: {output.told(value)} at candidate {candidate}")
-        if event := trace.last(Event):
-            lines.append(f"last event: {event[1].kind} {event[1].message}".rstrip())
-    return "\n".join(lines)
+        return "\n".join(run_status(experiment).lines())
 
 
 def parse_act(line: str, *, pending: int | None = None) -> tuple[str, dict[str, Any]]:
@@ -168,7 +153,7 @@ def parse_act(line: str, *, pending: int | None = None) -> tuple[str, dict[str, 
     Raises:
         ConfigurationError: It is no act, or has not the form that it needs.
     """
-    from nescio.explore.acts import build_act
+    from nescio.explore import build_act
 
     kind, *words = _words(line) or [""]
     plain = [word for word in words if "=" not in word]

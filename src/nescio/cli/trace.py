@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nescio.cli.outcome import INCOMPLETE, guarded, report_error
-from nescio.errors import TraceError
+from nescio.errors import NescioError, TraceError
 
 if TYPE_CHECKING:
     from nescio.trace import Trace
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["trace"]
 
 trace = typer.Typer(no_args_is_help=True, help="Look into the record of an experiment, check it, export it.")
+
+# Of the run's status, where the record holds an experiment; the rest stands in the record itself.
+_SHOWN = (
+    "problem",
+    "finished",
+    "paused",
+    "budget",
+    "policy",
+    "mode",
+    "next_place",
+    "best_value",
+    "best_place",
+    "unit",
+)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A trace, or the folder that holds trace.sqlite.")]
 
@@ -38,6 +52,8 @@ def info(
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
         return
+    status = summary.pop("status")
+    summary |= {name: status[name] for name in _SHOWN if status.get(name) not in (None, "", False)}
     width = max(len(name) for name in summary)
     for name, value in summary.items():
         if isinstance(value, dict):
@@ -107,43 +123,53 @@ def report(
 
     Example: nescio trace report run -o report.html
     """
-    from nescio.explore.experiment import Experiment
-    from nescio.explore.explored import explored
+    from nescio.explore import Experiment
     from nescio.view import write_exploration_report
 
     with Experiment.open(file, read_only=True) as experiment:
-        if not experiment.step:
+        if not experiment.state.step:
             raise TraceError(
                 f"{experiment.trace.path}: nothing was measured yet, so that there is nothing to report"
             )
         page = output or experiment.trace.path.parent / "report.html"
-        typer.echo(f"report: {write_exploration_report(page, explored(experiment))}")
+        typer.echo(f"report: {write_exploration_report(page, experiment.to_dataset())}")
 
 
 def _summary(opened: Trace) -> dict[str, Any]:
-    from collections import Counter
-
-    from nescio.trace import (
-        Act,
-        ActOutcome,
-        DatasetRecord,
-        Decision,
-        Event,
-        Measurement,
-        ScalarizerRecord,
-    )
+    """Return what the record holds and, where it is an experiment's, how that stands."""
+    from nescio.explore import Experiment, run_status
+    from nescio.trace import DatasetRecord, ScalarizerRecord
 
     experiment = opened.experiment
-    measurements = [measurement for _, measurement in opened.all(Measurement)]
     scalarizer = opened.last(ScalarizerRecord)
-    event = opened.last(Event)
     names = {record.name for _, record in opened.all(DatasetRecord) if record.name}
-    return {
+    summary = {
         "file": str(opened.path),
         "title": experiment.title,
         "created": experiment.created,
         "nescio_version": experiment.nescio_version,
         "seed": experiment.seed,
+        **_counts(opened),
+        "scalarizer": None if scalarizer is None else str(scalarizer[1].definition.get("kind", "unknown")),
+        "outputs": [] if scalarizer is None else [output.name for output in scalarizer[1].outputs],
+        "datasets": sorted(names),
+    }
+    try:
+        with Experiment.open(opened.path, read_only=True) as run:
+            summary["status"] = run_status(run).to_document()
+    except NescioError as error:
+        summary["status"] = {"problem": str(error)}
+    return summary
+
+
+def _counts(opened: Trace) -> dict[str, Any]:
+    from collections import Counter
+
+    from nescio.trace import Act, ActOutcome, Decision, Event, Measurement
+
+    measurements = [measurement for _, measurement in opened.all(Measurement)]
+    event = opened.last(Event)
+    return {
         "measurements": len(measurements),
         "without_spectrum": sum(measurement.spectrum is None for measurement in measurements),
         "chosen_by": dict(Counter(measurement.origin for measurement in measurements)),
@@ -151,8 +177,5 @@ def _summary(opened: Trace) -> dict[str, Any]:
         "decisions": opened.count(Decision),
         "acts": opened.count(Act),
         "acts_to_apply": opened.count(Act) - opened.count(ActOutcome),
-        "scalarizer": None if scalarizer is None else str(scalarizer[1].definition.get("kind", "unknown")),
-        "outputs": [] if scalarizer is None else [output.name for output in scalarizer[1].outputs],
         "last_event": None if event is None else f"{event[1].kind}: {event[1].message}".removesuffix(": "),
-        "datasets": sorted(names),
     }

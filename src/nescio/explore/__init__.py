@@ -1,50 +1,155 @@
 """Experiments that choose their own measurements: candidates, surrogates, policies, instruments, and the loop.
 
 Names are loaded when they are first used: a microscope's own Python, which needs nothing but
-:mod:`nescio.explore.instruments`, never loads what fits models.
+:mod:`nescio.explore.instruments`, never loads the code that fits models.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nescio.lazy import attach
 
 if TYPE_CHECKING:
-    from nescio.explore.acts import build_act
-    from nescio.explore.candidates import Candidates
-    from nescio.explore.driving import Observer, drive, remind, resume_command
-    from nescio.explore.experiment import Experiment, Next
-    from nescio.explore.known import Measured
-    from nescio.explore.settings import ExploreSettings, read_settings
+    from nescio.explore.candidates import (
+        Candidates,
+        FeatureSettings,
+    )
+    from nescio.explore.experiment import (
+        Experiment,
+        Measured,
+        Next,
+        Observer,
+        build_act,
+        drive,
+        open_experiment,
+        resumable,
+        resume_command,
+        run_status,
+        with_model,
+    )
+    from nescio.explore.policies import (
+        Coverage,
+        ExpectedImprovement,
+        Policy,
+        Random,
+        UpperConfidenceBound,
+        View,
+        choose,
+    )
+    from nescio.explore.scalarizers import (
+        BandIntegral,
+        CurveScalarizer,
+        Output,
+        Scalar,
+        Scalarizer,
+        integral_weights,
+        noise_sd,
+        product,
+        scalarize,
+        selected,
+        stated_unit,
+        value_weights,
+    )
+    from nescio.explore.settings import (
+        ExploreSettings,
+        read_settings,
+    )
+    from nescio.explore.surrogates import (
+        Fit,
+        Surrogate,
+        SurrogateSettings,
+    )
 
 __all__ = [
+    "BandIntegral",
     "Candidates",
+    "Coverage",
+    "CurveScalarizer",
+    "ExpectedImprovement",
     "Experiment",
     "ExploreSettings",
+    "FeatureSettings",
+    "Fit",
     "Measured",
     "Next",
     "Observer",
+    "Output",
+    "Policy",
+    "Random",
+    "Scalar",
+    "Scalarizer",
+    "Surrogate",
+    "SurrogateSettings",
+    "UpperConfidenceBound",
+    "View",
     "build_act",
+    "choose",
     "drive",
+    "integral_weights",
+    "noise_sd",
+    "open_experiment",
+    "product",
     "read_settings",
-    "remind",
+    "resumable",
     "resume_command",
+    "run_status",
+    "scalarize",
+    "selected",
+    "stated_unit",
+    "value_weights",
+    "with_model",
 ]
 
-_HOMES = {
-    "Candidates": "candidates",
-    "Experiment": "experiment",
-    "ExploreSettings": "settings",
-    "Measured": "known",
-    "Next": "experiment",
-    "Observer": "driving",
-    "build_act": "acts",
-    "drive": "driving",
-    "read_settings": "settings",
-    "remind": "driving",
-    "resume_command": "driving",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"nescio.explore.{_HOMES[name]}"), name)
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "candidates": [
+            "Candidates",
+            "FeatureSettings",
+        ],
+        "experiment": [
+            "Experiment",
+            "Measured",
+            "Next",
+            "Observer",
+            "build_act",
+            "drive",
+            "open_experiment",
+            "resumable",
+            "resume_command",
+            "run_status",
+            "with_model",
+        ],
+        "policies": [
+            "Coverage",
+            "ExpectedImprovement",
+            "Policy",
+            "Random",
+            "UpperConfidenceBound",
+            "View",
+            "choose",
+        ],
+        "scalarizers": [
+            "BandIntegral",
+            "CurveScalarizer",
+            "Output",
+            "Scalar",
+            "Scalarizer",
+            "integral_weights",
+            "noise_sd",
+            "product",
+            "scalarize",
+            "selected",
+            "stated_unit",
+            "value_weights",
+        ],
+        "settings": [
+            "ExploreSettings",
+            "read_settings",
+        ],
+        "surrogates": [
+            "Fit",
+            "Surrogate",
+            "SurrogateSettings",
+        ],
+    },
+)

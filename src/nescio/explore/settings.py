@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import BaseModel, Field, SerializeAsAny, model_validator
 
 from nescio.configuration import Real, Settings, Whole, read_toml, validated
 from nescio.errors import ConfigurationError, NescioError
+from nescio.explore.candidates import AnyRegion
 from nescio.explore.instruments import FaultPolicy
 from nescio.explore.policies import AnyPolicy, UpperConfidenceBound
-from nescio.explore.regions import AnyRegion
-from nescio.explore.scalarizers import Scalarizer, named_from
+from nescio.explore.scalarizers import Part, named_from
 from nescio.explore.stopping import AnyCriterion
 from nescio.explore.surrogates import SurrogateSettings
-from nescio.registry import build
+from nescio.registry import Kinds
 
-__all__ = ["Budgets", "ExploreSettings", "Goal", "Mode", "SeedSettings", "read_settings", "scalarizer_field"]
-
-
-def _kind(group: str) -> BeforeValidator:
-    """Return a validator that builds a part from its table."""
-
-    def validator(value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        try:
-            return build(group, value, str(value.get("kind", "table")))
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from None
-
-    return BeforeValidator(validator)
+__all__ = ["Budgets", "Costs", "ExploreSettings", "Goal", "Mode", "SeedSettings", "read_settings"]
 
 
-scalarizer_field = _kind("nescio.scalarizers")
-"""Of a field that holds any scalarizer, written as a table with its kind."""
+INSTRUMENTS = Kinds("instrument", BaseModel, group="nescio.instruments")
+CANDIDATES = Kinds("kind of candidates", BaseModel, group="nescio.candidates")
 
 
 class Goal(Settings):
@@ -86,8 +71,19 @@ class Budgets(Settings):
         return ""
 
 
+class Costs(Settings):
+    """What measurements cost, as :class:`nescio.explore.policies.CostAware` weighs it."""
+
+    seconds: Annotated[Real, Field(gt=0.0)] | None = None
+    speed: Annotated[Real, Field(gt=0.0)] | None = None
+    dose: Annotated[Real, Field(ge=0.0)] = 0.0
+    seconds_per_dose: Annotated[Real, Field(ge=0.0)] = 0.0
+    strength: Annotated[Real, Field(ge=0.0)] = 1.0
+    weight: Annotated[Real, Field(ge=0.0)] | None = None
+
+
 class Mode(Settings):
-    """How far the experiment goes on its own."""
+    """How much the experiment decides on its own."""
 
     kind: Literal["automatic", "approve", "watch"] = "automatic"
     """Measure what was chosen; wait for a person's approval; or only say what would be chosen, and measure nothing but
@@ -102,9 +98,9 @@ class ExploreSettings(Settings):
     title: Annotated[str, Field(max_length=200)] = "Exploration"
     seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] = 0
     """Of all random draws."""
-    instrument: Annotated[SerializeAsAny[BaseModel], _kind("nescio.instruments")]
-    candidates: Annotated[SerializeAsAny[BaseModel], _kind("nescio.candidates")]
-    scalarizer: Annotated[SerializeAsAny[Scalarizer], scalarizer_field]
+    instrument: Annotated[SerializeAsAny[BaseModel], INSTRUMENTS.table]
+    candidates: Annotated[SerializeAsAny[BaseModel], CANDIDATES.table]
+    scalarizer: Part
     goal: Goal = Goal()
     surrogate: SurrogateSettings = SurrogateSettings()
     policy: AnyPolicy = UpperConfidenceBound(kappa=2.0, final_kappa=0.2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -13,11 +13,11 @@ from pydantic import Field, SerializeAsAny, model_validator
 
 from nescio.configuration import Real, Settings, Whole
 from nescio.errors import ExplorationError
-from nescio.explore.nesting import build_one_of, nested
-from nescio.explore.policies import View, log_expected_improvement
-from nescio.explore.policies.goal import best_so_far, spread_of
+from nescio.explore.policies import View, best_so_far, log_expected_improvement, spread_of
+from nescio.registry import Kinds
 
 __all__ = [
+    "CRITERIA",
     "AnyCriterion",
     "AnyOf",
     "Budget",
@@ -100,10 +100,16 @@ class Criterion(Settings):
         return self.model_dump(mode="json")
 
 
+CRITERIA = Kinds("criterion", Criterion)
+build_criterion = CRITERIA.build
+AnyCriterion = Annotated[SerializeAsAny[Criterion], CRITERIA.table]
+"""A field that holds any criterion, written as a table with its kind."""
+
 _Steps = Annotated[Whole, Field(ge=1, le=10_000)]
 _Share = Annotated[Real, Field(gt=0.0, le=10.0)]
 
 
+@CRITERIA.add
 class MapSettled(Criterion):
     """The map that the surrogate expects has stopped moving.
 
@@ -130,6 +136,7 @@ class MapSettled(Criterion):
         )
 
 
+@CRITERIA.add
 class MapKnown(Criterion):
     """The surrogate is sure of the map.
 
@@ -155,6 +162,7 @@ class MapKnown(Criterion):
         )
 
 
+@CRITERIA.add
 class ImprovementExhausted(Criterion):
     """Nowhere is a better value expected that would be worth the measurement; for goals with one output.
 
@@ -187,6 +195,7 @@ class ImprovementExhausted(Criterion):
         )
 
 
+@CRITERIA.add
 class Budget(Criterion):
     """What there is to spend is spent."""
 
@@ -218,24 +227,7 @@ class Budget(Criterion):
         return ""
 
 
-def build_criterion(document: Mapping[str, Any], source: str) -> Criterion:
-    """Return the criterion that a table of a configuration describes.
-
-    Args:
-        document: With a key ``kind``: map-settled, map-known, improvement-exhausted, budget or any; the rest are its
-            fields.
-        source: Where it was read, for messages.
-
-    Raises:
-        ConfigurationError: There is no such kind, or a field is unknown or impossible.
-    """
-    return build_one_of(_KINDS, document, source)
-
-
-AnyCriterion = Annotated[SerializeAsAny[Criterion], nested(build_criterion)]
-"""A field that holds any criterion, written as a table with its kind."""
-
-
+@CRITERIA.add
 class AnyOf(Criterion):
     """Several criteria, of which the first that is met decides."""
 
@@ -250,15 +242,6 @@ class AnyOf(Criterion):
     def reason(self, history: History) -> str:
         """Return why one of them is met, or nothing."""
         return next((reason for one in self.criteria if (reason := one.reason(history))), "")
-
-
-_KINDS: dict[str, type[Criterion]] = {
-    "map-settled": MapSettled,
-    "map-known": MapKnown,
-    "improvement-exhausted": ImprovementExhausted,
-    "budget": Budget,
-    "any": AnyOf,
-}
 
 
 def _change(before: Snapshot, after: Snapshot) -> float:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from nescio.errors import FileError
 from nescio.files.messages import one_line
-from nescio.files.packed import opened_zip, zip_member
 from nescio.files.source import Source
+from nescio.files.unpacking import opened_zip, zip_member
 
 if TYPE_CHECKING:
     import numpy as np

@@ -143,7 +143,7 @@ def opened_regular(path: Path) -> Iterator[BinaryIO]:
         with file:
             yield file
     except FileNotFoundError:
-        raise FileError(f"{name}: there is no such file") from None
+        raise FileError(f"{name}: no such file") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise FileError(f"{name}: cannot be read ({reason})") from None

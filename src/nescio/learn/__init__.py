@@ -10,6 +10,7 @@ from nescio.learn.calibration import (
 )
 from nescio.learn.convolutional import ConvolutionalVAE
 from nescio.learn.draws import disturb, draw, draw_ideal
+from nescio.learn.evaluation import BATCH
 from nescio.learn.familiarity import Familiarity, fit_familiarity
 from nescio.learn.fitting import fit_convolutional_vae, fit_vae
 from nescio.learn.learner import Learner
@@ -43,6 +44,7 @@ from nescio.learn.train import Training, fit
 from nescio.learn.vae import VAE
 
 __all__ = [
+    "BATCH",
     "VAE",
     "Agent",
     "Calibration",

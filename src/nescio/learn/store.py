@@ -195,7 +195,13 @@ def _assemble(
     novelty = arrays["calibration.novelty"]
     if novelty.ndim != 1 or novelty.size == 0 or (np.diff(novelty) < 0).any():
         raise AgentError(f"{folder}: the calibration's scores are damaged")
-    if latent.ndim != 2 or latent.shape[1] != settings.map.latent or labels.shape != latent.shape[:1]:
+    known = labels.dtype.kind in "iu" and ((labels >= 0) & (labels < len(prior.labels))).all()
+    if (
+        latent.ndim != 2
+        or latent.shape[1] != settings.map.latent
+        or labels.shape != latent.shape[:1]
+        or not known
+    ):
         raise AgentError(f"{folder}: the positions on the map are damaged")
     return Agent(
         prior,

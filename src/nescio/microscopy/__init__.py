@@ -29,19 +29,34 @@ from nescio.microscopy.patches import (
     image_patches,
 )
 from nescio.microscopy.read import IMAGE_PATTERNS, from_sidpy, read_image, read_spectrum_image
+from nescio.microscopy.scalarizers import CentreOfMass, Hysteresis
+from nescio.microscopy.twins import (
+    FerroelectricSettings,
+    FerroelectricTwin,
+    PlasmonSettings,
+    PlasmonTwin,
+    Twin,
+)
 
 __all__ = [
     "IMAGE_PATTERNS",
     "LENGTH_UNITS",
+    "CentreOfMass",
     "Edge",
     "Encoder",
+    "FerroelectricSettings",
+    "FerroelectricTwin",
     "Flattening",
+    "Hysteresis",
     "LearnedSettings",
     "Normalisation",
     "PatchSettings",
     "Patches",
+    "PlasmonSettings",
+    "PlasmonTwin",
     "PrincipalSettings",
     "RawSettings",
+    "Twin",
     "WaveletSettings",
     "build_encoder",
     "candidate_positions",

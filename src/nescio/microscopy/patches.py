@@ -16,7 +16,7 @@ from pydantic import Field, Strict, field_validator, model_validator
 
 from nescio.configuration import Settings
 from nescio.errors import ConfigurationError, MeasurementError
-from nescio.explore.candidates import Candidates
+from nescio.explore import Candidates
 from nescio.microscopy.encoders import Encoder, build_encoder, encoder_names
 from nescio.microscopy.images import (
     Flattening,

@@ -1,6 +1,7 @@
 """The record of an experiment: one file, only ever added to, that survives what may happen to the program."""
 
 from nescio.trace.export import to_xarray
+from nescio.trace.log import ENDINGS
 from nescio.trace.records import (
     RECORDS,
     Act,
@@ -14,6 +15,7 @@ from nescio.trace.records import (
     Record,
     ScalarizerRecord,
     ScalarRecord,
+    Seal,
     StoredArray,
     Variable,
     now,
@@ -24,6 +26,7 @@ from nescio.trace.verification import verify
 from nescio.trace.writers import write_export
 
 __all__ = [
+    "ENDINGS",
     "RECORDS",
     "Act",
     "ActOutcome",
@@ -36,6 +39,7 @@ __all__ = [
     "Record",
     "ScalarRecord",
     "ScalarizerRecord",
+    "Seal",
     "StoredArray",
     "Trace",
     "Variable",

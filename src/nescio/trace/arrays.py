@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from nescio.errors import TraceError
 from nescio.trace.records import StoredArray
 
-__all__ = ["LARGEST_ARRAY", "decode_array", "encode_array"]
+__all__ = ["LARGEST_ARRAY", "decode_array", "encode_array", "stored_size"]
 
 LARGEST_ARRAY = 2**30
 """Most bytes of one array; what claims to be larger is not read."""
@@ -68,15 +68,8 @@ def decode_array(stored: StoredArray, source: str, *, check_digest: bool = False
     Raises:
         TraceError: It is damaged, or not what a trace may hold.
     """
-    try:
-        dtype = np.dtype(stored.dtype)
-    except (TypeError, ValueError, SyntaxError):
-        raise TraceError(f"{source}: {stored.dtype!r} is no type of array") from None
-    if dtype.str != stored.dtype or not _allowed(dtype):
-        raise TraceError(f"{source}: {stored.dtype!r} is no type of array that a trace holds")
-    size = math.prod(stored.shape) * dtype.itemsize
-    if size > LARGEST_ARRAY or len(stored.shape) > 32:
-        raise TraceError(f"{source}: claims the shape {stored.shape}, more than a trace holds")
+    size = stored_size(stored, source)
+    dtype = np.dtype(stored.dtype)
     raw = _decompressed(stored.data, size, source)
     if check_digest and hashlib.sha256(raw).hexdigest() != stored.sha256:
         raise TraceError(f"{source}: does not fit its SHA-256")
@@ -89,6 +82,24 @@ def decode_array(stored: StoredArray, source: str, *, check_digest: bool = False
         return array.reshape(stored.shape).copy()
     except ValueError:
         raise TraceError(f"{source}: claims the shape {stored.shape}, which cannot be") from None
+
+
+def stored_size(stored: StoredArray, source: str) -> int:
+    """Return the bytes of a stored array before compression, by what it says of itself.
+
+    Raises:
+        TraceError: It is not what a trace may hold.
+    """
+    try:
+        dtype = np.dtype(stored.dtype)
+    except (TypeError, ValueError, SyntaxError):
+        raise TraceError(f"{source}: {stored.dtype!r} is no type of array") from None
+    if dtype.str != stored.dtype or not _allowed(dtype):
+        raise TraceError(f"{source}: {stored.dtype!r} is no type of array that a trace holds")
+    size = math.prod(stored.shape) * dtype.itemsize
+    if size > LARGEST_ARRAY or len(stored.shape) > 32:
+        raise TraceError(f"{source}: claims the shape {stored.shape}, more than a trace holds")
+    return size
 
 
 def _allowed(dtype: np.dtype[Any]) -> bool:

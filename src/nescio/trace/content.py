@@ -10,18 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from nescio.errors import TraceError
-from nescio.trace.arrays import decode_array, encode_array
+from nescio.files import Budget
+from nescio.trace.arrays import decode_array, encode_array, stored_size
 from nescio.trace.database import Database
 from nescio.trace.records import DatasetRecord, StoredArray, Variable, json_value
+from nescio.trace.schema import from_row
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
     "find_dataset",
+    "read_array",
     "read_arrays",
     "read_dataarray",
     "read_dataset",
+    "stored_shape",
     "write_arrays",
     "write_dataarray",
     "write_dataset",
@@ -171,13 +175,48 @@ def _attributes(attributes: Mapping[Any, Any], what: str) -> dict[str, Any]:
 
 
 def _variables(database: Database, row: int) -> list[tuple[Variable, NDArray[Any]]]:
-    found = []
-    for _, variable in database.read(Variable, "WHERE dataset = ? ORDER BY id", (row,)):
-        stored = database.read(StoredArray, "WHERE id = ?", (variable.array,))
-        if not stored:
-            raise TraceError(f"{database.source(StoredArray, variable.array)}: is missing")
-        found.append((variable, decode_array(stored[0][1], database.source(StoredArray, variable.array))))
-    return found
+    budget = database.budget()
+    return [
+        (variable, read_array(database, variable.array, budget))
+        for _, variable in database.read(Variable, "WHERE dataset = ? ORDER BY id", (row,))
+    ]
+
+
+def read_array(database: Database, row: int, budget: Budget, *, check_digest: bool = False) -> NDArray[Any]:
+    """Return an array by its row id.
+
+    Args:
+        database: Where it is.
+        row: Its id.
+        budget: What its memory is taken from.
+        check_digest: Also compare the digest.
+
+    Raises:
+        TraceError: It is missing or damaged, or takes more memory than its budget.
+    """
+    source = database.source(StoredArray, row)
+    described = stored_shape(database, row)
+    size = stored_size(described, source)
+    ((length,),) = database.rows('SELECT length(data) FROM "array" WHERE id = ?', (row,))
+    # What zlib cannot compress, it makes longer by less than this.
+    if length > 1.01 * size + 1000:
+        raise TraceError(f"{source}: {length:,} bytes are too many for the shape {described.shape}")
+    budget.spend(size + length, f"array of shape {described.shape}")
+    ((data,),) = database.rows('SELECT data FROM "array" WHERE id = ?', (row,))
+    return decode_array(described.model_copy(update={"data": data}), source, check_digest=check_digest)
+
+
+def stored_shape(database: Database, row: int) -> StoredArray:
+    """Return an array by its row id without its bytes, which may be many.
+
+    Raises:
+        TraceError: It is missing or damaged.
+    """
+    source = database.source(StoredArray, row)
+    found = database.rows('SELECT dtype, shape, zeroblob(0), sha256 FROM "array" WHERE id = ?', (row,))
+    if not found:
+        raise TraceError(f"{source}: is missing")
+    return from_row(StoredArray, found[0], source)
 
 
 def _as_variable(database: Database, row: int, variable: Variable, values: NDArray[Any]) -> xr.Variable:

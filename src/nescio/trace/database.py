@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,8 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nescio.errors import FileError, TraceError
+from nescio.files import Budget, display_name, refuse_special
 from nescio.trace import migrations
-from nescio.trace.records import RECORDS, Experiment, Record
+from nescio.trace.log import log_is_missing, remove_count, write_count
+from nescio.trace.records import RECORDS, Event, Experiment, Record
 from nescio.trace.schema import APPLICATION_ID, columns, from_row, table_sql, to_row, trigger_sql
 
 __all__ = ["Database", "create_database", "locate", "open_database"]
@@ -19,7 +23,16 @@ __all__ = ["Database", "create_database", "locate", "open_database"]
 FILE_NAME = "trace.sqlite"
 
 _BUSY_SECONDS = 10.0
+_MOST_ROWS = 500_000
+_UNMARKED = 1
+"""Version of traces whose mode does not tell whether they were closed."""
+_WITHOUT_LOG = (
+    "opened without its write-ahead log (-wal), though it was not closed: the steps in it are missing"
+)
 _Model = TypeVar("_Model", bound=Record)
+# A word before a bracket, in what made a table or index: a function that would be computed, or one of the harmless.
+_CALL = re.compile(r"""(\w+)["'`\]]?\s*\(""")
+_HARMLESS = {"check", "in", "key", "typeof", "unique", *(model.table for model in RECORDS)}
 
 
 class Database:
@@ -31,6 +44,8 @@ class Database:
         self._connection = connection
         self._lock = threading.RLock()
         self._depth = 0
+        self._token = secrets.token_hex(8)
+        self._made = 0
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows.
@@ -39,7 +54,10 @@ class Database:
             TraceError: The file is damaged or locked.
         """
         with self._lock, _translated(self.path):
-            return self._connection.execute(sql, parameters).fetchall()
+            found = self._connection.execute(sql, parameters).fetchmany(_MOST_ROWS)
+        if len(found) == _MOST_ROWS:
+            raise TraceError(f"{self.path}: a table holds more than {_MOST_ROWS:,} rows")
+        return found
 
     def read(
         self, model: type[_Model], clause: str = "ORDER BY id", parameters: Sequence[Any] = ()
@@ -91,10 +109,16 @@ class Database:
             if self._depth and not self._connection.in_transaction:
                 raise TraceError(f"{self.path}: this step was given up; nothing can be added to it")
             self._depth += 1
+            before = self._connection.total_changes
             try:
                 self.rows(begin)
                 yield
+                whole = self._depth == 1 and self._connection.total_changes != before
+                if whole:
+                    self._seal()
                 self.rows(keep)
+                if whole:
+                    write_count(self.path, self._token, self._made)
             except BaseException:
                 with suppress(TraceError):
                     for statement in undo if self._connection.in_transaction else ():
@@ -117,9 +141,37 @@ class Database:
                 with suppress(TraceError):
                     self.rows("ROLLBACK")
 
+    def budget(self) -> Budget:
+        """Return a budget of memory for what one question to a file of this size may take."""
+        size = self.rows("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0]
+        return Budget(display_name(self.path), int(size), error=TraceError)
+
+    def begin_session(self) -> None:
+        """Leave the token of this connection in the main file, before anything is added."""
+        self.rows("BEGIN IMMEDIATE")
+        self._seal()
+        self.rows("COMMIT")
+        write_count(self.path, self._token, self._made)
+        self.rows("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _seal(self) -> None:
+        made = int(self.rows("SELECT coalesce(max(number) + 1, 0) FROM measurement")[0][0])
+        self._connection.execute("INSERT INTO seal (token, measurements) VALUES (?, ?)", (self._token, made))
+        self._made = made
+
     def close(self) -> None:
-        """Let go of the file; what was not committed is gone."""
+        """Let go of the file; what was not committed is gone.
+
+        The last who does so puts the write-ahead log into the file, and the mode of it off: a file of which that is on
+        was not closed, and needs its log.
+        """
         with self._lock:
+            if not self.read_only:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("PRAGMA busy_timeout = 0")
+                    (mode,) = self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+                    if mode == "delete":
+                        remove_count(self.path)
             self._connection.close()
 
 
@@ -165,6 +217,7 @@ def create_database(path: str | Path, experiment: Experiment) -> Database:
             database.insert(experiment)
         with _translated(path):
             _log_ahead(connection, path)
+        database.begin_session()
     except BaseException:
         connection.close()
         raise
@@ -178,13 +231,16 @@ def open_database(path: str | Path, *, read_only: bool) -> Database:
         TraceError: It is missing, no trace of Nescio, damaged, locked, or of a newer version.
     """
     path = locate(path)
-    if not path.is_file():
+    if not path.exists():
         raise TraceError(f"{path}: no such trace; it is made when an experiment starts")
     with _translated(path):
+        refuse_special(display_name(path), path.stat(), TraceError)
+        unlogged = log_is_missing(path)
         connection = _connect_for_reading(path) if read_only else _connect(path, "rw")
         try:
             _protect(connection)
             version = _version(connection, path)
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
             if version < migrations.current_version():
                 if read_only:
                     connection = _copy(connection)
@@ -201,7 +257,16 @@ def open_database(path: str | Path, *, read_only: bool) -> Database:
         except BaseException:
             connection.close()
             raise
-    return Database(connection, path, read_only=read_only)
+    database = Database(connection, path, read_only=read_only)
+    if not read_only:
+        try:
+            database.begin_session()
+            if unlogged and mode == "wal" and version > _UNMARKED:
+                database.insert(Event(kind="warning", message=_WITHOUT_LOG))
+        except BaseException:
+            connection.close()
+            raise
+    return database
 
 
 def _connect(path: Path, mode: str, options: str = "") -> sqlite3.Connection:
@@ -300,12 +365,10 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """See that what stands under the names of the tables are these tables, and that no trigger does anything else."""
+    """See that what stands under the names of the tables are these tables, and that nothing else is run or computed."""
     found = {
         (kind, name): sql
-        for kind, name, sql in connection.execute(
-            "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
-        )
+        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master LIMIT 1000")
     }
     known: set[str] = set()
     for model in RECORDS:
@@ -316,8 +379,13 @@ def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
             what = f"column {min(missing)} of table" if there and missing else "table"
             raise TraceError(f"{path}: damaged ({what} {model.table} is missing)")
     for (kind, name), sql in found.items():
-        if kind == "trigger" and sql not in known:
-            raise TraceError(f"{path}: holds a trigger {name!r} that no trace of Nescio has")
+        if kind == "view" or (kind == "trigger" and sql not in known):
+            raise TraceError(f"{path}: holds a {kind} {name!r} that no trace of Nescio has")
+        calls = {word.lower() for word in _CALL.findall(sql or "")} - _HARMLESS
+        if kind != "trigger" and calls:
+            raise TraceError(
+                f"{path}: {kind} {name!r} computes something ({min(calls)}), as none of a trace does"
+            )
 
 
 @contextmanager

@@ -24,6 +24,7 @@ __all__ = [
     "Record",
     "ScalarRecord",
     "ScalarizerRecord",
+    "Seal",
     "StoredArray",
     "Variable",
     "json_value",
@@ -317,6 +318,17 @@ class Event(Record):
     details: Json = Field(default_factory=dict)
 
 
+class Seal(Record):
+    """The end of a transaction; bears witness to what the trace held then."""
+
+    table: ClassVar[str] = "seal"
+
+    token: str
+    """Drawn at random by each connection that writes."""
+    measurements: Count
+    """How many there were."""
+
+
 RECORDS: tuple[type[Record], ...] = (
     Experiment,
     StoredArray,
@@ -329,5 +341,6 @@ RECORDS: tuple[type[Record], ...] = (
     ScalarRecord,
     Decision,
     Event,
+    Seal,
 )
 """Each after those that it refers to."""

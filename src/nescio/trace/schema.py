@@ -31,6 +31,7 @@ APPLICATION_ID = 0x4E53434F
 """In the header of the file, where it stands as the letters NSCO."""
 
 _LARGEST_JSON = 2**26
+_MOST_ITEMS = 2_000_000
 _SQL_TYPES: dict[type, tuple[str, str]] = {
     int: ("INTEGER", "integer"),
     bool: ("INTEGER", "integer"),
@@ -148,7 +149,12 @@ def from_row(model: type[_Model], row: tuple[Any, ...], source: str) -> _Model:
     document: dict[str, Any] = {}
     for column, value in zip(columns(model), row, strict=True):
         if column.json and value is not None:
-            if not isinstance(value, str) or len(value) > _LARGEST_JSON:
+            # Each item follows one of these marks, and takes a hundred times its text in memory.
+            if (
+                not isinstance(value, str)
+                or len(value) > _LARGEST_JSON
+                or sum(value.count(mark) for mark in ",:[{") > _MOST_ITEMS
+            ):
                 raise TraceError(f"{source}: {column.name} is no JSON, or too much of it")
             try:
                 value = json.loads(value, parse_constant=_refuse_constant)

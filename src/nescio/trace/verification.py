@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from nescio.errors import TraceError
 from nescio.progress import track
-from nescio.trace.arrays import decode_array
-from nescio.trace.content import read_arrays, read_dataarray, read_dataset
+from nescio.trace.content import read_array, read_arrays, read_dataarray, read_dataset, stored_shape
+from nescio.trace.database import locate
+from nescio.trace.log import Alone, count_beside, log_is_cut, log_is_missing, read_alone
 from nescio.trace.records import (
     RECORDS,
     DatasetRecord,
@@ -23,20 +26,26 @@ from nescio.trace.trace import Trace
 
 __all__ = ["verify"]
 
+_TRIES, _PAUSE = 3, 0.2
+
 
 def verify(path: str | Path) -> list[str]:
     """Return what is wrong with a trace, one line each; nothing where all is well.
 
-    Checked are the file (SQLite's own checks), every array against its length and SHA-256, every row against its
-    model, that numbers have no gaps, that decisions and measurements name candidates that exist, and that the
-    scalars are complete: the latest scalarizer has them for every measured spectrum, an earlier one for all up to
-    the last that it was used on.
+    Checked are whether its write-ahead log is there and its own (:mod:`nescio.trace.log`), the file (SQLite's own
+    checks), every array against its length and SHA-256, every row against its model, that numbers have no gaps, that
+    decisions and measurements name candidates that exist, and that the scalars are complete: the latest scalarizer has
+    them for every measured spectrum, an earlier one for all up to the last that it was used on.
 
     Raises:
         TraceError: It cannot be opened at all.
     """
     problems: list[str] = []
+    file = locate(path)
+    # In this order, since the trace may be written meanwhile: what is read later holds no less.
+    unlogged, alone, counted = log_is_missing(file), read_alone(file), count_beside(file)
     with Trace.open(path, read_only=True) as trace, trace.snapshot():
+        problems += [f"{trace.path}: {problem}" for problem in _log(trace, unlogged, alone, counted)]
         for check in (_file, _triggers, _rows, _arrays, _datasets, _numbers, _candidates, _scalars):
             try:
                 problems += [f"{trace.path}: {problem}" for problem in check(trace)]
@@ -44,6 +53,48 @@ def verify(path: str | Path) -> list[str]:
                 problems.append(str(error))
     # One fault may be met by several checks.
     return list(dict.fromkeys(problems))
+
+
+def _log(trace: Trace, unlogged: bool, alone: Alone | None, counted: tuple[str, int] | None) -> list[str]:
+    problems = []
+    made = trace.count(Measurement)
+    seals = trace.database.rows("SELECT id, token, measurements FROM seal ORDER BY id")
+    log = f"the write-ahead log {trace.path.name}-wal"
+    if alone is not None and alone.version > 1:
+        if alone.ahead and unlogged and log_is_missing(trace.path):
+            problems.append(
+                f"{log} is missing: the file was copied or moved without it before it was closed; measurements that "
+                f"followed the {made} that are here were in it"
+            )
+        if alone.ahead and log_is_cut(trace.path):
+            problems.append(
+                f"{log} is cut short, by a power cut, a full disk or an incomplete copy: measurements that followed "
+                f"the {made} that are here may have been in it"
+            )
+        tries = 1
+        # A writer may just have been putting its log into the file.
+        while (differ := _differ(alone, seals)) and tries < _TRIES:
+            time.sleep(_PAUSE)
+            alone = read_alone(trace.path) or alone
+            tries += 1
+        if differ:
+            problems.append(f"{log} is of another trace, or of another copy of this one")
+    if counted is not None:
+        token, expected = counted
+        if token not in {seal[1] for seal in seals}:
+            problems.append(
+                f"{log} is missing or of another trace, since {trace.path.name}-count is not of this one"
+            )
+        if made < expected:
+            problems.append(
+                f"{expected} measurements were made, and {made} are here: {log} is missing or cut short"
+            )
+    return problems
+
+
+def _differ(alone: Alone, seals: list[tuple[Any, ...]]) -> bool:
+    """Say whether what a file holds without its log is not the beginning of what it holds with it."""
+    return any(one != other for one, other in zip(alone.seals, seals, strict=False))
 
 
 def _file(trace: Trace) -> list[str]:
@@ -76,8 +127,7 @@ def _rows(trace: Trace) -> list[str]:
 
 def _arrays(trace: Trace) -> list[str]:
     def check(row: int) -> None:
-        source = trace.database.source(StoredArray, row)
-        decode_array(trace.get(StoredArray, row), source, check_digest=True)
+        read_array(trace.database, row, trace.database.budget(), check_digest=True)
 
     return _each(trace, "array", check)
 
@@ -144,8 +194,8 @@ def _number_of_candidates(trace: Trace) -> int | None:
         return None
     for _, variable in trace.database.read(Variable, "WHERE dataset = ?", (found[0][0],)):
         if "candidate" in variable.dimensions:
-            sizes = dict(zip(variable.dimensions, trace.get(StoredArray, variable.array).shape, strict=False))
-            return sizes.get("candidate")
+            shape = stored_shape(trace.database, variable.array).shape
+            return dict(zip(variable.dimensions, shape, strict=False)).get("candidate")
     return None
 
 

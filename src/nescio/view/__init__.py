@@ -5,14 +5,22 @@ from nescio.view.calibration import p_value_uniformity, reliability_diagram, tra
 from nescio.view.comparison import comparison_curves
 from nescio.view.composition import composition_map
 from nescio.view.errors import by_group, error_against_fraction, error_violins, score_histogram
-from nescio.view.exploration import write_exploration_report
-from nescio.view.exploration_curve import learning_curve, model_history, time_spent
-from nescio.view.exploration_latent import exploration_latent_map
-from nescio.view.exploration_maps import predicted_maps
-from nescio.view.exploration_path import measured_places, survey_image
-from nescio.view.exploration_reading import place_text
-from nescio.view.exploration_spectra import best_and_typical_spectra
-from nescio.view.exploration_trust import foretold_share, prediction_against_measurement
+from nescio.view.exploration import (
+    LiveView,
+    RunStatus,
+    best_and_typical_spectra,
+    exploration_latent_map,
+    learning_curve,
+    measured_places,
+    model_history,
+    place_text,
+    predicted_maps,
+    predicted_share,
+    prediction_against_measurement,
+    survey_image,
+    time_spent,
+    write_exploration_report,
+)
 from nescio.view.latent import (
     decision_regions,
     error_over_latent_map,
@@ -20,7 +28,6 @@ from nescio.view.latent import (
     latent_map_by_strongest,
     signals_on_map,
 )
-from nescio.view.live import LiveView, Status
 from nescio.view.numbers import (
     numbers_against_truth,
     numbers_of_measurements,
@@ -29,20 +36,22 @@ from nescio.view.numbers import (
     structures_in_space,
     training_space,
 )
-from nescio.view.numbers_report import numbers_report
+from nescio.view.numbers_assessment import numbers_report
 from nescio.view.patterns import measured_against_reconstructed, most_novel
 from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
-from nescio.view.style import figure_png
+from nescio.view.style import MEASURED, MODEL, figure_png, new_figure, plain, styled
 from nescio.view.tables import findings_table, print_summary, write_findings
 from nescio.view.wafer import wafer_map
 
 __all__ = [
+    "MEASURED",
+    "MODEL",
     "Cards",
     "Details",
     "LiveView",
     "Picture",
+    "RunStatus",
     "Section",
-    "Status",
     "Table",
     "Text",
     "assessment_report",
@@ -57,7 +66,6 @@ __all__ = [
     "exploration_latent_map",
     "figure_png",
     "findings_table",
-    "foretold_share",
     "latent_map",
     "latent_map_by_strongest",
     "learning_curve",
@@ -65,12 +73,15 @@ __all__ = [
     "measured_places",
     "model_history",
     "most_novel",
+    "new_figure",
     "numbers_against_truth",
     "numbers_of_measurements",
     "numbers_report",
     "p_value_uniformity",
     "place_text",
+    "plain",
     "predicted_maps",
+    "predicted_share",
     "prediction_against_measurement",
     "print_summary",
     "reliability_diagram",
@@ -79,6 +90,7 @@ __all__ = [
     "signals_among_known",
     "signals_on_map",
     "structures_in_space",
+    "styled",
     "survey_image",
     "time_spent",
     "training_history",

@@ -30,6 +30,8 @@ from nescio.view.style import MEASURED, MODEL, legend_beside, log_scale, new_fig
 __all__ = [
     "numbers_against_truth",
     "numbers_of_measurements",
+    "quantity_label",
+    "quantity_names",
     "saliency_curves",
     "signals_among_known",
     "structures_in_space",

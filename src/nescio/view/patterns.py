@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 from nescio.view.reading import axis_label, names_of, need, signal_axis, text_of, values_of
 from nescio.view.style import MEASURED, MODEL, UNCOVERED, new_figure, plain, say_empty, styled
 
-__all__ = ["measured_against_reconstructed", "most_novel"]
+__all__ = [
+    "measured_against_reconstructed",
+    "most_novel",
+    "signal_label",
+]
 
 
 def most_novel(findings: xr.Dataset, count: int = 6) -> list[int]:

@@ -11,7 +11,22 @@ from numpy.typing import NDArray
 from nescio.errors import MeasurementError
 from nescio.signals import KNOWN, NOVEL, UNREADABLE
 
-__all__ = ["LatentPlane", "axis_label", "class_names", "quantity_label", "signal_axis"]
+__all__ = [
+    "VERDICTS",
+    "LatentPlane",
+    "axis_label",
+    "class_names",
+    "group_names",
+    "names_of",
+    "need",
+    "present_verdicts",
+    "quantity_label",
+    "readable",
+    "signal_axis",
+    "text_of",
+    "values_of",
+    "verdict_counts",
+]
 
 VERDICTS = (KNOWN, NOVEL, UNREADABLE)
 _QUANTITIES = {

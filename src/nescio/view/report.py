@@ -18,7 +18,17 @@ from nescio.progress import Advance, track
 from nescio.signals import notes_of
 from nescio.view.style import figure_png
 
-__all__ = ["Cards", "Details", "Picture", "Section", "Table", "Text", "notes_section", "write_report"]
+__all__ = [
+    "Block",
+    "Cards",
+    "Details",
+    "Picture",
+    "Section",
+    "Table",
+    "Text",
+    "notes_section",
+    "write_report",
+]
 
 
 @dataclass(frozen=True)

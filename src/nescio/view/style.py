@@ -19,7 +19,26 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation
 from numpy.typing import NDArray
 
-__all__ = ["ClassStyle", "class_styles", "figure_png", "new_figure", "plain", "styled"]
+__all__ = [
+    "MEASURED",
+    "MODEL",
+    "OTHER",
+    "RASTERISED_ABOVE",
+    "UNCOVERED",
+    "ClassStyle",
+    "class_handle",
+    "class_styles",
+    "figure_png",
+    "hollow",
+    "legend_beside",
+    "log_scale",
+    "new_figure",
+    "novel_handle",
+    "plain",
+    "say_empty",
+    "scalar_norm",
+    "styled",
+]
 
 WIDTH = 7.0
 """Inches; the width of a figure in a report."""

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["findings_table", "print_summary", "write_findings"]
+__all__ = [
+    "concise",
+    "findings_table",
+    "print_summary",
+    "write_findings",
+]
 
 _SCALARS = {
     "p_value": "p_value",

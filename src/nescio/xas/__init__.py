@@ -1,66 +1,115 @@
 """X-ray absorption: forward models of chi(k) and mu(E), their transforms, and the structures they are computed of."""
 
-from nescio.xas.athena import read_athena
-from nescio.xas.background import Extracted, extract_exafs
-from nescio.xas.cleaning import aligned, deglitched, merged
-from nescio.xas.clusters import Cluster, make_cluster, mixed
-from nescio.xas.columns import read_columns
-from nescio.xas.contour import broadening_matrix, contour_energies
-from nescio.xas.coordination import FCC_SHELLS, Shells, Surroundings, shells_of, unique_surroundings
-from nescio.xas.disorder import (
+from typing import TYPE_CHECKING
+
+from nescio.lazy import attach
+from nescio.xas.atoms import (
+    EMT_ELEMENTS,
+    FCC_SHELLS,
+    Cluster,
+    Shapes,
+    Shells,
+    Surroundings,
     debye_covariance,
     debye_displacements,
     einstein_displacements,
+    known_shapes,
+    make_cluster,
+    mixed,
+    molecular_dynamics,
     relative_displacement,
+    shells_of,
     static_disorder,
+    sweep_inputs,
+    unique_surroundings,
 )
-from nescio.xas.edges import edge_energy
-from nescio.xas.energy import energy_from_wavenumber, wavenumber_from_energy
+from nescio.xas.cleaning import aligned, deglitched, merged
+from nescio.xas.edges import edge_energy, energy_from_wavenumber, wavenumber_from_energy
 from nescio.xas.exafs import (
+    Extracted,
     PathParameters,
     PathTable,
+    WindowKind,
+    cauchy_distances,
+    cauchy_wavelet,
     chi_of_paths,
     distribution_kernel,
-    exafs,
+    extract_exafs,
+    fourier,
+    fourier_distances,
+    inverse_fourier,
+    morlet_wavelet,
     path_table,
+    total_chi,
+    window,
 )
-from nescio.xas.feff_input import feff_input
-from nescio.xas.feff_output import FeffPhases, read_feff_phases
-from nescio.xas.feff_paths import FeffPath, Leg, read_feff_path
-from nescio.xas.feff_run import FeffProgram, find_feff6l, find_feff8l, own_feff, run_feff
-from nescio.xas.feff_sweep import Sweep, executor_at, sweep_feff
-from nescio.xas.fourier import fourier, fourier_distances, inverse_fourier
-from nescio.xas.hdf5 import read_hdf5
-from nescio.xas.library import (
+from nescio.xas.feff import (
+    FeffPath,
+    FeffPhases,
+    FeffProgram,
+    Leg,
+    Sweep,
+    executor_at,
+    feff_input,
+    find_feff6l,
+    find_feff8l,
+    own_feff,
+    read_feff_path,
+    read_feff_phases,
+    run_feff,
+    sweep_feff,
+)
+from nescio.xas.prepare import prepare_normalised, prepare_spectra
+from nescio.xas.prior import (
+    CoordinationPrior,
+    LibrarySettings,
+    Mixtures,
+    MixtureSettings,
+    NormalisationSettings,
     SiteLibrary,
+    XASSettings,
     bundled_library,
     compute_library,
     joined,
     load_library,
+    numbers_of,
     save_library,
 )
-from nescio.xas.mixtures import Mixtures, MixtureSettings, numbers_of
-from nescio.xas.motion import EMT_ELEMENTS, molecular_dynamics, sweep_inputs
-from nescio.xas.multiple_scattering import absorber_green_function
-from nescio.xas.prepare import prepare_normalised, prepare_spectra
-from nescio.xas.prior import CoordinationPrior, LibrarySettings, NormalisationSettings, XASSettings
-from nescio.xas.read import one_spectrum, read_spectra, spectra_dataset, spectra_of
+from nescio.xas.read import (
+    FILE_PATTERNS,
+    one_spectrum,
+    read_athena,
+    read_columns,
+    read_hdf5,
+    read_spectra,
+    spectra_dataset,
+    spectra_of,
+)
 from nescio.xas.scattering import (
     Scattering,
+    SiteModel,
+    absorber_green_function,
+    broadening_matrix,
     bulk_scattering,
+    contour_energies,
+    environment,
     load_scattering,
     save_scattering,
     scattering_from_feff,
+    site_absorption,
+    site_model,
 )
-from nescio.xas.shapes import Shapes, known_shapes
-from nescio.xas.spectrum import Normalised, Spectrum, normalised
-from nescio.xas.wavelets import cauchy_distances, cauchy_wavelet, morlet_wavelet
-from nescio.xas.windows import WindowKind, window
-from nescio.xas.xanes import SiteModel, environment, site_absorption, site_model
+from nescio.xas.spectrum import Normalised, Spectrum, broadened, normalised
+from nescio.xas.technique import XAS
+
+if TYPE_CHECKING:
+    from nescio.xas.exafs import exafs_figure
 
 __all__ = [
     "EMT_ELEMENTS",
     "FCC_SHELLS",
+    "FILE_PATTERNS",
+    "XAS",
     "Cluster",
     "CoordinationPrior",
     "Extracted",
@@ -87,6 +136,7 @@ __all__ = [
     "XASSettings",
     "absorber_green_function",
     "aligned",
+    "broadened",
     "broadening_matrix",
     "bulk_scattering",
     "bundled_library",
@@ -103,7 +153,7 @@ __all__ = [
     "einstein_displacements",
     "energy_from_wavenumber",
     "environment",
-    "exafs",
+    "exafs_figure",
     "executor_at",
     "extract_exafs",
     "feff_input",
@@ -147,7 +197,11 @@ __all__ = [
     "static_disorder",
     "sweep_feff",
     "sweep_inputs",
+    "total_chi",
     "unique_surroundings",
     "wavenumber_from_energy",
     "window",
 ]
+
+# What draws is loaded when it is used.
+__getattr__, __dir__ = attach(__name__, {"exafs": ["exafs_figure"]})

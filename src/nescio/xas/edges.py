@@ -1,18 +1,30 @@
-"""Where the absorption edges of an element are."""
+"""Absorption edges: their energies, and the wavenumber of a photoelectron above one."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import gemmi
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
 from numpy.typing import NDArray
+from scipy import constants
 
 from nescio.errors import ConfigurationError
 
-__all__ = ["EDGES", "edge_energy"]
+__all__ = [
+    "EDGES",
+    "SQUARED_WAVENUMBER_PER_EV",
+    "edge_energy",
+    "energy_from_wavenumber",
+    "wavenumber_from_energy",
+]
 
 EDGES = ("K", "L1", "L2", "L3")
+SQUARED_WAVENUMBER_PER_EV = 2.0 * constants.m_e * constants.e / constants.hbar**2 * 1e-20
+"""2 m / hbar^2 in 1 / (eV square angstrom): k^2 of a free electron of 1 eV."""
 _LOWEST, _HIGHEST = 300.0, 120_000.0
 _JUMP = 1.08
 _FINE = 1.0
@@ -57,3 +69,15 @@ def _jumps(number: int) -> NDArray[np.float64]:
 
 def _imaginary(number: int, energy: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([gemmi.cromer_liberman(number, float(one))[1] for one in energy])
+
+
+def wavenumber_from_energy(energy: ArrayLike) -> Array:
+    """Return the wavenumber in 1/angstrom of energies in eV above the edge; below it, minus that of the magnitude."""
+    values = jnp.asarray(energy)
+    return jnp.sign(values) * jnp.sqrt(jnp.abs(values) * SQUARED_WAVENUMBER_PER_EV)
+
+
+def energy_from_wavenumber(wavenumber: ArrayLike) -> Array:
+    """Return the energy in eV above the edge of wavenumbers in 1/angstrom; negative for negative ones."""
+    values = jnp.asarray(wavenumber)
+    return jnp.sign(values) * values**2 / SQUARED_WAVENUMBER_PER_EV

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from nescio.errors import ConfigurationError, MeasurementError
 from nescio.xas.cleaning import deglitched
 from nescio.xas.edges import edge_energy
-from nescio.xas.mixtures import FWHM, HALF
 from nescio.xas.prior import CoordinationPrior, NormalisationSettings
-from nescio.xas.spectrum import Normalised, Spectrum, checked, edge_position, normalised
+from nescio.xas.spectrum import HALF, Normalised, Spectrum, broadened, checked, edge_position, normalised
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -257,7 +255,7 @@ def _anchored(prior: CoordinationPrior, foil: Normalised | None) -> _Anchor:
         shown = np.asarray(library.foil, np.float64)
         if (width := float(np.mean(prior.mixtures.broadening))) > 0.0:
             step = float(library.energy[1] - library.energy[0])
-            shown = gaussian_filter1d(shown, width / FWHM / step, mode="nearest")
+            shown = broadened(shown, width, step)
         first = int(np.argmax(shown >= HALF))
         part = (HALF - shown[first - 1]) / (shown[first] - shown[first - 1])
         own = library.energy[first - 1] + part * (library.energy[first] - library.energy[first - 1])
@@ -268,7 +266,7 @@ def _anchored(prior: CoordinationPrior, foil: Normalised | None) -> _Anchor:
 
 def _disturbed(spectrum: Normalised, energy: Floats, absorption: Floats) -> Floats:
     """Return the absorption at energies of the spectrum's own axis with each disturbance, (disturbances, points)."""
-    blurred = gaussian_filter1d(absorption, _BROADENING / FWHM / float(energy[1] - energy[0]), mode="nearest")
+    blurred = broadened(absorption, _BROADENING, float(energy[1] - energy[0]))
     return np.stack(
         [
             spectrum.at(energy - _SHIFT),

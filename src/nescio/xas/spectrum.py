@@ -10,7 +10,16 @@ from scipy.ndimage import gaussian_filter1d
 
 from nescio.errors import MeasurementError
 
-__all__ = ["MOST_SPECTRA", "Normalised", "Spectrum", "checked", "edge_position", "normalised"]
+__all__ = [
+    "HALF",
+    "MOST_SPECTRA",
+    "Normalised",
+    "Spectrum",
+    "broadened",
+    "checked",
+    "edge_position",
+    "normalised",
+]
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +33,10 @@ _HIGHEST = 200_000.0
 # So many points at the largest value on end are no rounding.
 _SATURATED = 10
 _FINE = 0.25
+HALF = 0.5
+"""Share of the edge step that is reached where the edge is said to be."""
+# Full width at half maximum of a normal distribution, in standard deviations.
+_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +150,23 @@ def _plateau(mu: Floats) -> tuple[int, int]:
     begin, end = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
     longest = int(np.argmax(end - begin))
     return int(begin[longest]), int((end - begin)[longest])
+
+
+def broadened(values: ArrayLike, width: float, step: float) -> Floats:
+    """Return spectra as a lower energy resolution shows them.
+
+    Args:
+        values: Shape (..., n), at equal steps of the energy.
+        width: Of the resolution, full width at half maximum in eV.
+        step: Between energies, in eV.
+
+    Returns:
+        Shape (..., n).
+    """
+    found: Floats = gaussian_filter1d(
+        np.asarray(values, np.float64), width / _FWHM / step, axis=-1, mode="nearest"
+    )
+    return found
 
 
 def edge_position(spectrum: Spectrum) -> float:

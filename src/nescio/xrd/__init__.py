@@ -20,15 +20,17 @@ from nescio.xrd.disturbances import (
 from nescio.xrd.frames import merge_frames
 from nescio.xrd.mixtures import mix
 from nescio.xrd.pattern import Crystal, Diffractometer, PatternParameters, peak_list, powder_pattern
-from nescio.xrd.prepare import prepare, q_from_two_theta, rebin, two_theta_from_q
+from nescio.xrd.preparation import prepare, q_from_two_theta, rebin, two_theta_from_q
 from nescio.xrd.prior import Prior
 from nescio.xrd.radiation import Radiation, parse_radiation
 from nescio.xrd.read import FILE_PATTERNS, read_many, read_patterns
 from nescio.xrd.reflections import Reflections, compute_reflections, reciprocal_metric, structure_factor
 from nescio.xrd.settings import PriorSettings
+from nescio.xrd.technique import XRD
 
 __all__ = [
     "FILE_PATTERNS",
+    "XRD",
     "BackgroundMethod",
     "Crystal",
     "Diffractometer",

@@ -17,7 +17,14 @@ from nescio.xrd.radiation import Radiation
 from nescio.xrd.reflections import Reflections, reciprocal_metric
 from nescio.xrd.texture import cosine_squared, march_dollase
 
-__all__ = ["Crystal", "Diffractometer", "PatternParameters", "peak_list", "powder_pattern"]
+__all__ = [
+    "Crystal",
+    "Diffractometer",
+    "PatternParameters",
+    "peak_list",
+    "peak_widths",
+    "powder_pattern",
+]
 
 # Up to this many peaks (reflections times lines) the plain sum is the faster one; see benchmarks/simulate.py.
 _FEW_PEAKS = 64

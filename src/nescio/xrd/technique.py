@@ -11,7 +11,7 @@ import xarray as xr
 
 from nescio.errors import ConfigurationError
 from nescio.techniques import AnyPrior
-from nescio.xrd.prepare import prepare
+from nescio.xrd.preparation import prepare
 from nescio.xrd.prior import Prior
 from nescio.xrd.read import FILE_PATTERNS, read_patterns
 

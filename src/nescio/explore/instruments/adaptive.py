@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nescio.errors import ExplorationError, InstrumentError, NescioError
-from nescio.explore.candidates import Candidates
 from nescio.explore.instruments.asktell import AskTell
 from nescio.explore.instruments.readings import ReadSpectrum
 
@@ -32,8 +29,6 @@ class AdaptiveAgent:
         experiment: AskTell,
         motors: Sequence[str],
         spectrum: ReadSpectrum,
-        *,
-        candidates: Candidates | None = None,
     ) -> None:
         """Take an experiment.
 
@@ -41,12 +36,10 @@ class AdaptiveAgent:
             experiment: Chooses where to measure and is told what was found.
             motors: Names of the motors, one for each coordinate of a position, in their order.
             spectrum: Makes a spectrum of an outcome's other values, by field.
-            candidates: Needed only for places that a person picks (`register_suggestions`).
         """
         self._experiment = experiment
         self._motors = tuple(motors)
         self._spectrum = spectrum
-        self._candidates = candidates
         self._asked: dict[Hashable, bool] = {}
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
@@ -55,11 +48,14 @@ class AdaptiveAgent:
         Raises:
             ExplorationError: Nothing more is to be measured.
         """
-        chosen = [] if self._experiment.finished else self._experiment.ask(num_points or 1)
-        if not chosen:
-            why = self._experiment.finished or "no candidate is left"
-            raise ExplorationError(f"nothing more is to be measured: {why}")
-        return [self._suggestion(candidate) for candidate in chosen]
+        asked = self._experiment.ask(num_points or 1)
+        if asked.finished:
+            raise ExplorationError(f"nothing more is to be measured: {asked.finished}")
+        if not asked.candidates:
+            raise ExplorationError(
+                f"nothing is to be measured now: {asked.waiting or 'no candidate is left'}"
+            )
+        return [self._suggestion(candidate) for candidate in asked.candidates]
 
     def ingest(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Take what was found.
@@ -91,19 +87,15 @@ class AdaptiveAgent:
         """Return places that a person picked as the candidates nearest to them.
 
         Raises:
-            ExplorationError: The agent does not know the candidates, a coordinate is missing, or two places have the
-                same candidate.
+            ExplorationError: A coordinate is missing, or two places have the same candidate.
         """
-        if self._candidates is None:
-            raise ExplorationError(
-                "places can only be picked by hand when the agent was given the candidates"
-            )
         chosen = []
         for suggestion in suggestions:
             if missing := [name for name in self._motors if name not in suggestion]:
                 raise ExplorationError(f"a place without {missing[0]!r}: {dict(suggestion)}")
-            place = np.array([float(suggestion[name]) for name in self._motors])
-            chosen.append(int(np.argmin(((self._candidates.positions - place) ** 2).sum(axis=1))))
+            chosen.append(
+                self._experiment.candidates.nearest([float(suggestion[name]) for name in self._motors])
+            )
         if len(set(chosen)) < len(chosen):
             raise ExplorationError("two of the places picked by hand have the same candidate nearest to them")
         return [self._suggestion(candidate) for candidate in chosen]
@@ -118,7 +110,7 @@ class AdaptiveAgent:
 
     def should_stop(self) -> tuple[bool, str | None]:
         """Return whether the experiment is finished, and why."""
-        reason = self._experiment.finished
+        reason = self._experiment.ask(0).finished
         return bool(reason), reason or None
 
     def checkpoint(self) -> None:
@@ -129,7 +121,7 @@ class AdaptiveAgent:
         return {_ID: candidate, **self._coordinates(candidate)}
 
     def _coordinates(self, candidate: int) -> dict[str, float]:
-        position = self._experiment.position(candidate)
+        position = self._experiment.candidates.position(candidate)
         return {name: float(value) for name, value in zip(self._motors, position, strict=True)}
 
     def _found(self, point: Mapping[str, Any]) -> xr.DataArray:

@@ -305,10 +305,10 @@ def explore_plan(
         failed = 0
         for _ in range(measurements):
             yield from stubs.checkpoint()
-            if experiment.finished or not (chosen := experiment.ask(1)):
+            if not (chosen := experiment.ask(1).candidates):
                 break
             try:
-                values = yield from _visit(motors, detectors, experiment.position(chosen[0]))
+                values = yield from _visit(motors, detectors, experiment.candidates.position(chosen[0]))
                 found = spectrum(values)
             except utils.RunEngineControlException:
                 # The run is being aborted or stopped by a person: no fault of the place, which is asked for again.

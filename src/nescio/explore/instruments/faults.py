@@ -74,8 +74,6 @@ class Attempt:
     """Everything that went wrong, in order, also where a spectrum came in the end."""
     problem: str = ""
     """Why there is no spectrum; empty where there is."""
-    forbidden: bool = False
-    """The position must not be asked for again."""
     must_pause: bool = False
     """Nothing more should be measured before a person has looked."""
 
@@ -134,7 +132,7 @@ def measure_with_retries(
             return end(must_pause=True)
         except RefusedPositionError as error:
             note(_told(error))
-            return end(forbidden=policy.refused == "forbid", must_pause=policy.refused == "pause")
+            return end(must_pause=policy.refused == "pause")
         except ConnectionLostError as error:
             note(_told(error))
             while True:

@@ -27,6 +27,7 @@ from nescio.errors import (
     ConnectionLostError,
     InstrumentError,
     RefusedPositionError,
+    printable,
 )
 from nescio.explore.instruments import wire
 from nescio.explore.instruments.server import host_of, import_zmq
@@ -41,6 +42,7 @@ _ERRORS: dict[str, type[InstrumentError]] = {"refused": RefusedPositionError, "l
 _TRIES = 3
 _LONGEST_BEAT = 1.0
 _LARGEST_TOKEN_FILE = 4096
+_LONGEST_TEXT = 500
 
 
 class NetworkSettings(Settings):
@@ -90,10 +92,10 @@ class NetworkSettings(Settings):
 class NetworkInstrument:
     """A client; an :class:`nescio.explore.instruments.Instrument` whose methods may be called from any thread.
 
-    Every call has a connection of its own, which is thrown away with it: what is left of an old one cannot disturb
-    the next ("lazy pirate", Hintjens, ZeroMQ, O'Reilly, 2013, chapter 4). What is cheap is asked again when no answer
-    comes. A measurement is never sent twice: while it runs the client asks the server, about once a second, whether it
-    is alive and still at it.
+    Every call has a connection of its own, which is closed with it, so that what is left of an old one cannot disturb
+    the next ("lazy pirate", Hintjens, ZeroMQ, O'Reilly, 2013, chapter 4). Where no answer comes, the same message is
+    sent again by a new connection. A measurement is not repeated by that: the server knows the message by its number,
+    and answers with what it measured. While it measures the client asks it, about once a second, whether it still does.
     """
 
     def __init__(self, address: str, token: str, *, timeout_seconds: float = 10.0) -> None:
@@ -109,7 +111,8 @@ class NetworkInstrument:
         self._timeout = timeout_seconds
         self._client = secrets.token_hex(8)
         self._numbers = itertools.count(1)
-        self._name = ""
+        self._name = self._session = ""
+        self._unanswered: dict[tuple[str, str, bytes], int] = {}
         self.reconnect()
 
     @property
@@ -123,10 +126,12 @@ class NetworkInstrument:
         Raises:
             ConnectionLostError: Nobody answers.
         """
-        greeting = self._ask("hello")
+        answer = self._answer("hello")
+        greeting = self._value(answer)
         if not isinstance(greeting, dict) or not isinstance(greeting.get("name"), str):
             raise InstrumentError(f"{self._address}: the server does not say what it serves")
-        self._name = greeting["name"]
+        self._name = _bounded(greeting["name"])
+        self._session = _bounded(answer.get("session"))
 
     def survey(self) -> xr.Dataset:
         """Return the instrument's survey.
@@ -162,39 +167,71 @@ class NetworkInstrument:
         Raises:
             ConnectionLostError: The server is gone.
         """
+        # What was stopped is not what was asked for.
+        self._unanswered = {}
         self._ask("abort")
 
     def _ask(self, method: str) -> Any:
         """Ask for what takes no time and does no harm when it is asked again."""
+        return self._value(self._answer(method))
+
+    def _answer(self, method: str) -> dict[str, Any]:
         for _ in range(_TRIES):
             with self._connected() as socket:
-                number = self._send(socket, method)
+                number = next(self._numbers)
+                self._send(socket, method, number)
                 end = time.monotonic() + self._timeout / _TRIES
                 while (answer := self._receive(socket, end)) is not None:
                     if answer.get("id") == number:
-                        return self._value(answer)
+                        return answer
         raise self._lost(f"no answer within {self._timeout:g} s")
 
     def _work(self, method: str, **arguments: Any) -> Any:
-        """Ask for what may take long, and make sure meanwhile that somebody is at it."""
-        beat = min(_LONGEST_BEAT, self._timeout / 4)
-        with self._connected() as socket:
-            number = self._send(socket, method, **arguments)
-            key = f"{self._client}:{number}"
-            heard = time.monotonic()
-            while time.monotonic() - heard < self._timeout:
-                self._send(socket, "ping")
-                end = time.monotonic() + beat
-                while (answer := self._receive(socket, end)) is not None:
-                    heard = time.monotonic()
-                    if answer.get("id") == number:
-                        return self._value(answer)
-                    # Answers come in the order in which they were given: one to a later question means that the one
-                    # waited for was given to a connection that is no more, or to a server that is no more.
-                    alive = self._value(answer)
-                    if not isinstance(alive, dict) or alive.get("running") != key:
-                        raise self._lost(f"the {method} that was asked for is not under way any more")
-        raise self._lost(f"no sign of life within {self._timeout:g} s")
+        """Ask for what may take long, and make sure meanwhile that the server is at it.
+
+        A request without an answer is remembered: the same call later sends the same message.
+        """
+        asked = (self._session, method, wire.pack(arguments, wire.LARGEST_REQUEST))
+        number = self._unanswered.get(asked) or next(self._numbers)
+        self._unanswered = {asked: number}
+        deadline, lost = time.monotonic() + self._timeout, 0
+        while lost < _TRIES:
+            with self._connected() as socket:
+                self._send(socket, method, number, session=self._session, **arguments)
+                answer, heard, under_way = self._awaited(socket, method, number)
+            if answer is not None:
+                self._unanswered = {}
+                return self._value(answer)
+            lost += not under_way
+            if heard:
+                deadline = time.monotonic() + self._timeout
+            elif time.monotonic() > deadline:
+                raise self._lost(f"no sign of life within {self._timeout:g} s")
+        raise self._gone(method)
+
+    def _awaited(self, socket: Any, method: str, number: int) -> tuple[dict[str, Any] | None, bool, bool]:
+        """Wait for an answer as long as the server says that it is at it.
+
+        Returns:
+            The answer, if one came; whether anything came; and whether the request may still be under way.
+        """
+        key = f"{self._client}:{number}"
+        last, heard = time.monotonic(), False
+        while time.monotonic() - last < self._timeout / _TRIES:
+            self._send(socket, "ping", next(self._numbers))
+            end = time.monotonic() + min(_LONGEST_BEAT, self._timeout / 4)
+            while (answer := self._receive(socket, end)) is not None:
+                last, heard = time.monotonic(), True
+                if answer.get("id") == number:
+                    return answer, True, True
+                if answer.get("session") != self._session:
+                    raise self._gone(method)
+                # Answers come in the order in which they were given: one to a later question means that the answer
+                # waited for was given to a connection that is no more.
+                alive = self._value(answer)
+                if not isinstance(alive, dict) or alive.get("running") != key:
+                    return None, True, False
+        return None, heard, True
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
@@ -202,6 +239,9 @@ class NetworkInstrument:
         socket = zmq.Context.instance().socket(zmq.DEALER)
         try:
             socket.setsockopt(zmq.LINGER, 0)
+            # Nothing waits for ever: not for a place in the queue either.
+            socket.setsockopt(zmq.SNDTIMEO, int(1000 * self._timeout) + 1)
+            socket.setsockopt(zmq.RCVTIMEO, int(1000 * self._timeout) + 1)
             socket.setsockopt(zmq.IPV6, int(":" in host_of(self._address)))
             socket.setsockopt(zmq.MAXMSGSIZE, wire.LARGEST_MESSAGE)
             socket.connect(self._address)
@@ -211,8 +251,7 @@ class NetworkInstrument:
         finally:
             socket.close()
 
-    def _send(self, socket: Any, method: str, **arguments: Any) -> int:
-        number = next(self._numbers)
+    def _send(self, socket: Any, method: str, number: int, **arguments: Any) -> None:
         request = {
             "v": wire.VERSION,
             "id": number,
@@ -221,18 +260,17 @@ class NetworkInstrument:
             "method": method,
         }
         socket.send(wire.pack({**request, **arguments}, wire.LARGEST_REQUEST))
-        return number
 
     def _receive(self, socket: Any, end: float) -> dict[str, Any] | None:
         """Return the next answer, or none where none comes in time."""
-        left = max(0.0, end - time.monotonic())
-        if not socket.poll(int(1000 * left) + 1):
+        left = end - time.monotonic()
+        if left <= 0.0 or not socket.poll(int(1000 * left) + 1):
             return None
         frames = socket.recv_multipart()
         answer = wire.unpack(b"".join(frames))
         if answer.get("v") != wire.VERSION:
             raise InstrumentError(
-                f"{self._address}: the server speaks version {answer.get('v')!r} of the protocol, where "
+                f"{self._address}: the server speaks version {_bounded(answer.get('v'))} of the protocol, where "
                 f"{wire.VERSION} is needed"
             )
         return answer
@@ -240,13 +278,22 @@ class NetworkInstrument:
     def _value(self, answer: dict[str, Any]) -> Any:
         if (kind := answer.get("error")) is None:
             return answer.get("value")
-        message = str(answer.get("message"))
+        message = _bounded(answer.get("message"))
         if kind in ("token", "version", "method"):
             raise InstrumentError(f"{self._address}: {message}")
         raise _ERRORS.get(str(kind), InstrumentError)(message)
 
+    def _gone(self, method: str) -> ConnectionLostError:
+        return self._lost(f"the {method} that was asked for is not under way any more")
+
     def _lost(self, why: str) -> ConnectionLostError:
         return ConnectionLostError(f"{self._name or 'instrument'} at {self._address} is lost: {why}")
+
+
+def _bounded(value: object) -> str:
+    """Return what a server says as text of a length that can be shown."""
+    text = printable(str(value))
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} ..."
 
 
 def _read_token(path: Path) -> str:

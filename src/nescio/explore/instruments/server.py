@@ -27,7 +27,12 @@ from nescio.errors import (
 from nescio.explore.instruments import wire
 from nescio.explore.instruments.protocol import Instrument
 
-__all__ = ["Server", "serve"]
+__all__ = [
+    "Server",
+    "host_of",
+    "import_zmq",
+    "serve",
+]
 
 SHORTEST_TOKEN = 16
 _LONGEST_STOP = 5.0
@@ -92,7 +97,12 @@ class Server:
         self.address: str = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
         """Where clients find it."""
         self._running = b""
-        self._answers: queue.SimpleQueue[tuple[list[bytes], bool]] = queue.SimpleQueue()
+        self._asker = b""
+        """The connection that waits for what is running: the latest that asked for it."""
+        self._done, self._last = b"", b""
+        """What was running before, and the answer to it."""
+        self._answers: queue.SimpleQueue[tuple[bytes | None, bytes]] = queue.SimpleQueue()
+        """Connections, none for that of what is running, and what they are answered."""
         self._slow, self._fast = _Worker("nescio-measure"), _Worker("nescio-control")
         self._stopping, self._stopped = threading.Event(), threading.Event()
         # Other threads may not touch the router; a byte through this pair tells its own that there is an answer.
@@ -148,10 +158,10 @@ class Server:
             if self._wakeup.fileno() in ready:
                 self._wakeup.recv(4096)
             while not self._answers.empty():
-                frames, slow = self._answers.get()
-                if slow:
-                    self._running = b""
-                self._router.send_multipart(frames)
+                client, answer = self._answers.get()
+                if client is None:
+                    client, self._done, self._last, self._running = self._asker, self._running, answer, b""
+                self._router.send_multipart([client, answer])
             if self._router in ready:
                 frames = self._router.recv_multipart()
                 if len(frames) == 2:
@@ -192,6 +202,15 @@ class Server:
             running = bool(self._running)
             self._fast.put(lambda: self._answer(client, identity, lambda: running or bool(instrument.busy())))
         elif method in ("survey", "measure"):
+            if request.get("session", self.session) != self.session:
+                raise ConnectionLostError(f"{instrument.name}: the server was started again meanwhile")
+            # The same message by another connection: the answer to the first was, or may be, lost.
+            if key == self._running:
+                self._asker = client
+                return
+            if key == self._done:
+                self._router.send_multipart([client, self._last])
+                return
             if self._running:
                 raise InstrumentError(f"{instrument.name} is busy with another request")
             if method == "measure":
@@ -201,8 +220,9 @@ class Server:
                 work = partial(self._measure, position.astype(float))
             else:
                 work = self._survey
-            self._running = key
-            self._slow.put(lambda: self._answer(client, identity, work, slow=True))
+            self._running, self._asker = key, client
+            self._done, self._last = b"", b""
+            self._slow.put(lambda: self._answer(None, identity, work))
         else:
             raise _ProtocolError("method", f"the server has no method {str(method)[:60]!r}")
 
@@ -212,14 +232,14 @@ class Server:
     def _survey(self) -> Any:
         return wire.encode_dataset(self._instrument.survey())
 
-    def _answer(self, client: bytes, identity: int, work: Callable[[], Any], *, slow: bool = False) -> None:
+    def _answer(self, client: bytes | None, identity: int, work: Callable[[], Any]) -> None:
         """Do what was asked, in a worker's thread, and leave the answer for the router's."""
         try:
             data = self._packed(identity, value=work())
         # A driver may raise anything; the server outlives it.
         except BaseException as error:
             data = self._packed(identity, **_failure(error))
-        self._answers.put(([client, data], slow))
+        self._answers.put((client, data))
         self._wake()
 
     def _packed(self, identity: int, **content: Any) -> bytes:

@@ -1,8 +1,12 @@
 """What instruments on a network say to each other: maps of msgpack, with arrays as plain bytes. Nothing is pickled.
 
-A request is ``{"v": 1, "id": number, "client": text, "token": text, "method": text, "position": array}``, an answer
+A request is ``{"v": 1, "id": number, "client": text, "token": text, "session": text, "method": text, "position":
+array}``, an answer
 ``{"v": 1, "id": number, "session": text, "value": ...}`` or ``{..., "error": kind, "message": text}``. An array is
 ``{"dtype": "<f8", "shape": [...], "data": bytes}`` (or ``{"text": [...], "shape": [...]}``), in the order of C.
+
+A request to measure that comes again, with the same client and id, is the same request: it is answered with what was
+measured, and not measured again. One that states another session than the server's was meant for a server that is gone.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +38,8 @@ __all__ = [
     "unpack",
 ]
 
+_Container = TypeVar("_Container", list[Any], dict[str, Any])
+
 VERSION = 1
 LARGEST_MESSAGE = 2**29
 LARGEST_REQUEST = 2**16
@@ -44,6 +50,8 @@ _DTYPES = frozenset(
     + [f"<{kind}" for kind in ("i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16")]
 )
 _MOST_DIMENSIONS = 16
+_MOST_ITEMS = 1_000_000
+_MOST_CHARACTERS = 2**26
 _DEEPEST = 8
 
 
@@ -74,14 +82,36 @@ def unpack(data: bytes, limit: int = LARGEST_MESSAGE) -> dict[str, Any]:
     msgpack = _msgpack()
     if len(data) > limit:
         raise InstrumentError(f"a message of {len(data):,} bytes, where {limit:,} are allowed")
+    items = _Items()
     try:
-        message = msgpack.unpackb(data, raw=False, strict_map_key=True)
+        message = msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=True,
+            max_array_len=_MOST_ITEMS,
+            max_map_len=_MOST_ITEMS,
+            list_hook=items.counted,
+            object_hook=items.counted,
+        )
     # Its errors have no common base: some are ValueError, others come from decoding text or from running out of data.
     except Exception as error:
         raise InstrumentError(f"not a message of this protocol ({type(error).__name__})") from None
     if not isinstance(message, dict):
         raise InstrumentError("not a message of this protocol (no map)")
     return message
+
+
+class _Items:
+    """Counts the items of lists and maps: a byte of a message may become a hundred in memory."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def counted(self, container: _Container) -> _Container:
+        self.count += len(container)
+        if self.count > _MOST_ITEMS:
+            raise ValueError("too many items")
+        return container
 
 
 def encode_array(values: Any, name: str = "array") -> dict[str, Any]:
@@ -116,6 +146,9 @@ def decode_array(document: Any) -> NDArray[Any]:
         text = _of(document, "text", list)
         if len(text) != count or not all(isinstance(item, str) for item in text):
             raise InstrumentError(f"an array of shape {_shown(shape)} with {len(text)} texts")
+        # Each takes as many characters as the longest.
+        if count * max(map(len, text), default=0) > _MOST_CHARACTERS:
+            raise InstrumentError(f"{count:,} texts of which one has {max(map(len, text)):,} characters")
         return _reshaped(np.array(text, dtype=str), shape)
     code, data = _of(document, "dtype", str), _of(document, "data", bytes)
     if code not in _DTYPES:
@@ -190,7 +223,7 @@ def decode_dataset(document: Any) -> xr.Dataset:
     """
     import xarray as xr
 
-    attrs = _of(document, "attrs", dict)
+    attrs = _plain(_of(document, "attrs", dict), "an attribute of the survey")
     try:
         return xr.Dataset(_decoded_all(document, "data"), _decoded_all(document, "coords"), attrs)
     except (ValueError, TypeError) as error:
@@ -214,7 +247,7 @@ def _decoded_all(document: Any, key: str) -> dict[str, tuple[list[str], NDArray[
 
 
 def _decoded(document: Any) -> tuple[list[str], NDArray[Any], dict[str, Any]]:
-    dims, attrs = _of(document, "dims", list), _of(document, "attrs", dict)
+    dims, attrs = _of(document, "dims", list), _plain(_of(document, "attrs", dict), "an attribute")
     values = decode_array(_of(document, "array", dict))
     if len(dims) != values.ndim or not all(isinstance(dim, str) for dim in dims):
         raise InstrumentError(f"dimensions {_shown(dims)} of an array of shape {values.shape}")

@@ -3,9 +3,11 @@
 Larger is better everywhere: a goal that is minimised reaches a policy with its sign turned.
 """
 
-from nescio.explore.policies.base import Policy, View
+from nescio.explore.policies.base import POLICIES, AnyPolicy, Policy, View, build_policy
+from nescio.explore.policies.choosing import Choice, choose
 from nescio.explore.policies.combined import CostAware, EpsilonGreedy, Schedule, Stage
 from nescio.explore.policies.confidence import MaximumVariance, Thompson, UpperConfidenceBound
+from nescio.explore.policies.goal import best_so_far, spread_of
 from nescio.explore.policies.hypervolume import (
     HypervolumeImprovement,
     default_reference,
@@ -18,11 +20,12 @@ from nescio.explore.policies.improvement import (
     ProbabilityOfImprovement,
     log_expected_improvement,
 )
-from nescio.explore.policies.nesting import AnyPolicy, build_policy
 from nescio.explore.policies.spreading import Coverage, Random
 
 __all__ = [
+    "POLICIES",
     "AnyPolicy",
+    "Choice",
     "CostAware",
     "Coverage",
     "EpsilonGreedy",
@@ -37,10 +40,13 @@ __all__ = [
     "Thompson",
     "UpperConfidenceBound",
     "View",
+    "best_so_far",
     "build_policy",
+    "choose",
     "default_reference",
     "hypervolume",
     "log_expected_hypervolume_improvement",
     "log_expected_improvement",
     "pareto_front",
+    "spread_of",
 ]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import SerializeAsAny
 
 from nescio.configuration import Settings
+from nescio.registry import Kinds
 
-__all__ = ["Policy", "View"]
+__all__ = ["POLICIES", "AnyPolicy", "Floats", "Policy", "View", "build_policy"]
 
 Floats = NDArray[np.float64]
 
@@ -93,3 +95,9 @@ class Policy(Settings):
     def document(self) -> dict[str, Any]:
         """Return its definition as JSON-compatible values."""
         return self.model_dump(mode="json")
+
+
+POLICIES = Kinds("policy", Policy, group="nescio.policies")
+build_policy = POLICIES.build
+AnyPolicy = Annotated[SerializeAsAny[Policy], POLICIES.table]
+"""A field that holds any policy, written as a table with its kind."""

@@ -11,9 +11,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nescio.configuration import Real, Settings, Whole
-from nescio.explore.policies.base import Floats, Policy, View
+from nescio.explore.policies.base import AnyPolicy, Floats, Policy, View
 from nescio.explore.policies.improvement import ExpectedImprovement
-from nescio.explore.policies.nesting import AnyPolicy
 
 __all__ = ["CostAware", "EpsilonGreedy", "Schedule", "Stage"]
 

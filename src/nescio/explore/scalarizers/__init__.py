@@ -2,8 +2,15 @@
 
 from nescio.explore.scalarizers.agent import AgentReading
 from nescio.explore.scalarizers.bands import BandIntegral, BandRatio, integral_weights, value_weights
-from nescio.explore.scalarizers.base import Output, Scalar, Scalarizer
-from nescio.explore.scalarizers.building import Part, build_scalarizer, named_from
+from nescio.explore.scalarizers.base import (
+    SCALARIZERS,
+    Output,
+    Part,
+    Scalar,
+    Scalarizer,
+    build_scalarizer,
+    named_from,
+)
 from nescio.explore.scalarizers.composition import Ratio, Several, WeightedSum
 from nescio.explore.scalarizers.curve import Curve, CurveScalarizer, noise_sd, selected, stated_unit
 from nescio.explore.scalarizers.fields import Band, Selection
@@ -11,11 +18,12 @@ from nescio.explore.scalarizers.magnitude import MeanMagnitude
 from nescio.explore.scalarizers.peaks import Peak, PeakRatio
 from nescio.explore.scalarizers.polynomial import Polynomial
 from nescio.explore.scalarizers.profiles import Fit, FittedPeak, fit_peaks
-from nescio.explore.scalarizers.scalarize import outputs_for, scalarize
+from nescio.explore.scalarizers.scalarize import scalarize
 from nescio.explore.scalarizers.similarity import Similarity
 from nescio.explore.scalarizers.units import power, product, quotient
 
 __all__ = [
+    "SCALARIZERS",
     "AgentReading",
     "Band",
     "BandIntegral",
@@ -42,7 +50,6 @@ __all__ = [
     "integral_weights",
     "named_from",
     "noise_sd",
-    "outputs_for",
     "power",
     "product",
     "quotient",

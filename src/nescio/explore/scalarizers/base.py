@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
+from pydantic import SerializeAsAny
 
 from nescio.configuration import Settings
-from nescio.errors import NescioError
+from nescio.errors import ConfigurationError, NescioError
+from nescio.registry import Kinds
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Output", "Scalar", "Scalarizer"]
+__all__ = ["SCALARIZERS", "Output", "Part", "Scalar", "Scalarizer", "build_scalarizer", "named_from"]
 
 
 class Output(NamedTuple):
@@ -23,8 +27,8 @@ class Output(NamedTuple):
     """As UDUNITS writes it; "1" for a number without one."""
     long_name: str
 
-    def told(self, value: float) -> str:
-        """Return a value of it in words, such as ``area 3.142 V mV``."""
+    def text(self, value: float) -> str:
+        """Return a value with its name and unit, such as ``area 3.142 V mV``."""
         return " ".join(filter(None, [self.name, f"{value:.4g}", "" if self.unit == "1" else self.unit]))
 
 
@@ -56,6 +60,11 @@ class Scalarizer(Settings):
         """What the numbers are, in order."""
         raise NotImplementedError
 
+    def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
+        """Return the outputs, with the units that a spectrum states where the definition has none."""
+        del spectrum
+        return self.outputs
+
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
         """Return one :class:`Scalar` for each output.
 
@@ -76,6 +85,35 @@ class Scalarizer(Settings):
 
     def _missing(self, reason: str) -> tuple[Scalar, ...]:
         return tuple(Scalar(float("nan"), reason=reason or "unknown") for _ in self.outputs)
+
+
+SCALARIZERS = Kinds("scalarizer", Scalarizer, group="nescio.scalarizers")
+build_scalarizer = SCALARIZERS.build
+Part = Annotated[SerializeAsAny[Scalarizer], SCALARIZERS.table]
+"""A field that holds any scalarizer, written as a table with its kind."""
+
+
+def named_from(home: Path, document: Any) -> Any:
+    """Return the table of a scalarizer with the files that it, or a part of it, names relative to a folder.
+
+    Args:
+        home: The folder from which they are named.
+        document: The table; what is none is returned as it is.
+    """
+    if isinstance(document, list):
+        return [named_from(home, part) for part in document]
+    if not isinstance(document, Mapping):
+        return document
+    named = {key: named_from(home, value) for key, value in document.items()}
+    try:
+        files = SCALARIZERS.find(str(named.get("kind", "")), "scalarizer").files
+    except ConfigurationError:
+        # Whoever builds it says so.
+        return named
+    for field in files:
+        if isinstance(named.get(field), str):
+            named[field] = str((home / named[field]).absolute())
+    return named
 
 
 def _finite(scalar: Scalar) -> Scalar:

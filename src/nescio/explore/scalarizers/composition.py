@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from nescio.errors import ScalarizerError
-from nescio.explore.scalarizers.base import Output, Scalar, Scalarizer
-from nescio.explore.scalarizers.building import Part
+from nescio.explore.scalarizers.base import Output, Part, Scalar, Scalarizer
 from nescio.explore.scalarizers.fields import Real
-from nescio.explore.scalarizers.scalarize import outputs_for
 from nescio.explore.scalarizers.units import quotient
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ class Ratio(Scalarizer):
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
         """The ratio, in the units that a spectrum states."""
         return self._outputs(
-            outputs_for(self.numerator, spectrum)[0], outputs_for(self.denominator, spectrum)[0]
+            self.numerator.outputs_for(spectrum)[0], self.denominator.outputs_for(spectrum)[0]
         )
 
     def _outputs(self, above: Output, below: Output) -> tuple[Output, ...]:
@@ -98,7 +96,7 @@ class WeightedSum(Scalarizer):
 
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
         """The sum, in the unit that a spectrum states."""
-        return self._outputs([outputs_for(part, spectrum)[0] for part in self.parts])
+        return self._outputs([part.outputs_for(spectrum)[0] for part in self.parts])
 
     def _outputs(self, parts: list[Output]) -> tuple[Output, ...]:
         units = {part.unit for part in parts}
@@ -128,12 +126,12 @@ class Several(Scalarizer):
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Those of the parts; names that occur again get a number."""
+        """Those of the parts; a name, or long name, that occurs again gets a number."""
         return _unique([output for part in self.parts for output in part.outputs])
 
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
         """Those of the parts, in the units that a spectrum states."""
-        return _unique([output for part in self.parts for output in outputs_for(part, spectrum)])
+        return _unique([output for part in self.parts for output in part.outputs_for(spectrum)])
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
         """Return the numbers of all parts."""
@@ -155,12 +153,20 @@ def _number(part: Scalarizer, spectrum: xr.DataArray, what: str) -> Scalar:
 
 
 def _unique(outputs: list[Output]) -> tuple[Output, ...]:
-    taken: set[str] = set()
+    """Return outputs of which no two share a name or a long name; a repeated one gets a number."""
+    names, long_names = set[str](), set[str]()
     found = []
     for output in outputs:
-        name, number = output.name, 2
-        while name in taken:
-            name, number = f"{output.name}#{number}", number + 1
-        taken.add(name)
-        found.append(output._replace(name=name))
+        name = _numbered(output.name, "{}#{}", names)
+        long_name = output.long_name and _numbered(output.long_name, "{} ({})", long_names)
+        found.append(output._replace(name=name, long_name=long_name))
     return tuple(found)
+
+
+def _numbered(name: str, form: str, taken: set[str]) -> str:
+    """Return a name that is not taken yet, with the next free number where it is; and take it."""
+    found, number = name, 2
+    while found in taken:
+        found, number = form.format(name, number), number + 1
+    taken.add(found)
+    return found

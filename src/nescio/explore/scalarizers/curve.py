@@ -16,7 +16,14 @@ from nescio.explore.scalarizers.fields import Selection
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Curve", "CurveScalarizer", "noise_sd", "selected", "stated_unit"]
+__all__ = [
+    "Curve",
+    "CurveScalarizer",
+    "Floats",
+    "noise_sd",
+    "selected",
+    "stated_unit",
+]
 
 Floats = NDArray[np.float64]
 

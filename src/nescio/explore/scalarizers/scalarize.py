@@ -8,25 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nescio.explore.scalarizers.base import Output, Scalarizer
+from nescio.explore.scalarizers.base import Scalarizer
 from nescio.progress import track
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["outputs_for", "scalarize"]
+__all__ = ["scalarize"]
 
 # Fewer take no time that a progress bar could fill.
 _SHORT = 50
-
-
-def outputs_for(scalarizer: Scalarizer, spectrum: xr.DataArray) -> tuple[Output, ...]:
-    """Return what a scalarizer's numbers are, with the units that a spectrum states where the definition has none."""
-    own = getattr(scalarizer, "outputs_for", None)
-    if own is None:
-        return scalarizer.outputs
-    outputs: tuple[Output, ...] = own(spectrum)
-    return outputs
 
 
 def scalarize(

@@ -69,8 +69,7 @@ class Surrogate:
         """
         self.settings = settings or SurrogateSettings()
         self.candidates = candidates
-        self.frozen = False
-        """Whether training has been stopped: the models are still given every new measurement."""
+        self._frozen = False
         self._seed = seed
         self._positions = jnp.asarray(_standardised(candidates.positions))
         self._features: dict[str, jax.Array] = {}
@@ -89,9 +88,14 @@ class Surrogate:
             self._heads[name] = jnp.asarray(principal_head(values, self.settings.embedding))
         self._states: list[_State | None] = [None] * outputs
 
-    def restart(self) -> None:
-        """Forget what was trained: for when the measurements are no longer the earlier ones and some more."""
-        self._states = [None] * len(self._states)
+    def freeze(self) -> None:
+        """Stop training: from here on the models are only conditioned on new measurements."""
+        self._frozen = True
+
+    @property
+    def frozen(self) -> bool:
+        """Whether training has stopped."""
+        return self._frozen
 
     def update(self, chosen: Sequence[int] | NDArray[np.intp], values: Floats) -> Fit:
         """Learn from all measurements so far, and predict every candidate.
@@ -266,7 +270,7 @@ class Surrogate:
         Raises:
             ExplorationError: It was of other candidates or settings.
         """
-        self.frozen = bool(arrays.get("frozen", False))
+        self._frozen = bool(arrays.get("frozen", False))
         members, coordinates = self.settings.members, self._positions.shape[1]
         for output in range(len(self._states)):
             if f"{output}/encoder" not in arrays:

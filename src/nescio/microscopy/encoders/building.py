@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nescio.explore.nesting import build_one_of
 from nescio.microscopy.encoders.base import Encoder, EncoderSettings
 from nescio.microscopy.encoders.learned import LearnedSettings
 from nescio.microscopy.encoders.linear import PrincipalSettings, RawSettings
 from nescio.microscopy.encoders.wavelets import WaveletSettings
+from nescio.registry import Kinds
 
 __all__ = ["ENCODERS", "build_encoder", "encoder_names"]
 
-ENCODERS: Mapping[str, type[EncoderSettings]] = {
-    "wavelets": WaveletSettings,
-    "vae": LearnedSettings,
-    "pca": PrincipalSettings,
-    "raw": RawSettings,
-}
+ENCODERS: Kinds[EncoderSettings] = Kinds("encoder", EncoderSettings)
+for _model in (WaveletSettings, LearnedSettings, PrincipalSettings, RawSettings):
+    ENCODERS.add(_model)
 
 
 def build_encoder(document: Mapping[str, Any], source: str = "encoder") -> Encoder:
@@ -31,7 +28,7 @@ def build_encoder(document: Mapping[str, Any], source: str = "encoder") -> Encod
     Raises:
         ConfigurationError: There is no such kind, or a field is unknown or impossible.
     """
-    encoder: Encoder = build_one_of(ENCODERS, document or {"kind": "wavelets"}, source)  # type: ignore[assignment]
+    encoder: Encoder = ENCODERS.build(document or {"kind": "wavelets"}, source)  # type: ignore[assignment]
     return encoder
 
 

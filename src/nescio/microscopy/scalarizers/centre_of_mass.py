@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from nescio.configuration import Real
 from nescio.errors import ScalarizerError
-from nescio.explore.scalarizers import CurveScalarizer, Output, Scalar, selected, stated_unit
+from nescio.explore import CurveScalarizer, Output, Scalar, selected, stated_unit
 
 if TYPE_CHECKING:
     import xarray as xr

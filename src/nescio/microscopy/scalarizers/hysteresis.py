@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from nescio.configuration import Real
 from nescio.errors import ScalarizerError
-from nescio.explore.scalarizers import CurveScalarizer, Output, Scalar, product, selected, stated_unit
+from nescio.explore import CurveScalarizer, Output, Scalar, product, selected, stated_unit
 from nescio.microscopy.scalarizers.loop import Crossing, Floats, Loop, crossing, departure, loop_from
 
 if TYPE_CHECKING:

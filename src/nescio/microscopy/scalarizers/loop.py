@@ -8,9 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import ScalarizerError
-from nescio.explore.scalarizers import integral_weights, noise_sd, value_weights
+from nescio.explore import integral_weights, noise_sd, value_weights
 
-__all__ = ["Branch", "Crossing", "Loop", "crossing", "departure", "loop_from"]
+__all__ = [
+    "Branch",
+    "Crossing",
+    "Floats",
+    "Loop",
+    "crossing",
+    "departure",
+    "loop_from",
+]
 
 Floats = NDArray[np.float64]
 

@@ -19,7 +19,12 @@ from nescio.errors import InstrumentError, RefusedPositionError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Twin", "TwinSettings", "grid_positions"]
+__all__ = [
+    "Floats",
+    "Twin",
+    "TwinSettings",
+    "grid_positions",
+]
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +111,7 @@ class Twin(ABC):
         return _key(self.settings.seed, _IMAGE)
 
     def truth(self) -> xr.DataArray:
-        """Return the noise-free spectra at all candidates, before any drift: (candidate, *spectrum)."""
+        """Return the noise-free spectra at all candidates, before any drift; `candidate` is the first dimension."""
         return self._labelled(self._spectra.copy(), ("candidate",))
 
     def nearest(self, position: ArrayLike) -> int:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from nescio.errors import FileError
 from nescio.signals import notes_of, with_notes
-from nescio.xrd.prepare import q_from_two_theta
+from nescio.xrd.preparation import q_from_two_theta
 from nescio.xrd.read.measured import stem_of
 
 __all__ = ["joined"]

@@ -1,0 +1,67 @@
+"""The experiment: what to measure next, the record of what was measured, and a person's acts on it."""
+
+from nescio.explore.experiment.acts import (
+    ACTS,
+    Approve,
+    ChangeBudget,
+    ChangeCosts,
+    ChangeGoal,
+    ChangeMode,
+    ChangePolicy,
+    ChangeScalarizer,
+    Decline,
+    Favour,
+    Forbid,
+    Measure,
+    PauseAct,
+    PersonAct,
+    Reject,
+    Resume,
+    Step,
+    Stop,
+    Undo,
+    build_act,
+)
+from nescio.explore.experiment.begin import open_experiment
+from nescio.explore.experiment.decision import with_model
+from nescio.explore.experiment.experiment import Experiment
+from nescio.explore.experiment.loop import Observer, drive, resumable, resume_command
+from nescio.explore.experiment.state import Measured, Next, State
+from nescio.explore.experiment.status import run_status
+from nescio.explore.experiment.steering import Accepted, Steering
+
+__all__ = [
+    "ACTS",
+    "Accepted",
+    "Approve",
+    "ChangeBudget",
+    "ChangeCosts",
+    "ChangeGoal",
+    "ChangeMode",
+    "ChangePolicy",
+    "ChangeScalarizer",
+    "Decline",
+    "Experiment",
+    "Favour",
+    "Forbid",
+    "Measure",
+    "Measured",
+    "Next",
+    "Observer",
+    "PauseAct",
+    "PersonAct",
+    "Reject",
+    "Resume",
+    "State",
+    "Steering",
+    "Step",
+    "Stop",
+    "Undo",
+    "build_act",
+    "drive",
+    "open_experiment",
+    "resumable",
+    "resume_command",
+    "run_status",
+    "with_model",
+]

@@ -1,0 +1,265 @@
+"""How the record of an experiment is begun, and how its state is read from it."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nescio.errors import FileError, TraceError
+from nescio.explore.candidates import Candidates, inside_any, outside
+from nescio.explore.experiment.acts import accepted_act, build_act
+from nescio.explore.experiment.state import Measured, State
+from nescio.explore.experiment.steering import Accepted, steered
+from nescio.explore.scalarizers import Scalar, Scalarizer
+from nescio.explore.settings import ExploreSettings, Goal
+from nescio.explore.stopping import Snapshot
+from nescio.trace import (
+    ENDINGS,
+    Act,
+    ActOutcome,
+    Decision,
+    Event,
+    Experiment,
+    Measurement,
+    OutputRecord,
+    ScalarizerRecord,
+    Trace,
+)
+from nescio.version import __version__
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "begin_trace",
+    "read_candidates",
+    "read_state",
+    "scalarizer_record",
+    "seconds_between",
+    "snapshot_of",
+]
+
+_FILE = "trace.sqlite"
+
+
+def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset) -> Trace:
+    """Make the record of an experiment: afterwards there is either none, or a complete one.
+
+    Args:
+        path: Path of the record, or of its folder.
+        settings: The configuration.
+        survey: The instrument's survey.
+
+    Raises:
+        NescioError: The survey does not give candidates as configured, or there is a trace already.
+    """
+    path = Path(path)
+    path = path / _FILE if path.is_dir() else path
+    taken = TraceError(f"{path}: exists already; go on with it, or choose another place")
+    if path.exists():
+        raise taken
+    candidates = settings.candidates.candidates(survey, seed=settings.seed)  # type: ignore[attr-defined]
+    # Regions that do not fit the candidates are refused before anything is measured.
+    outside(settings.forbidden, candidates.positions)
+    inside_any(settings.favoured, candidates.positions)
+    record = Experiment(
+        title=settings.title,
+        nescio_version=__version__,
+        configuration=settings.document(),
+        seed=settings.seed,
+    )
+    # It gets its own name only when it is complete, so that a start that is killed leaves nothing in the way.
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    _remove(partial)
+    try:
+        with Trace.create(partial, record) as trace, trace.step():
+            trace.put_dataset("survey", survey)
+            trace.put_dataset("candidates", candidates_dataset(candidates))
+            trace.add(scalarizer_record(settings.scalarizer))
+        try:
+            os.link(partial, path)
+        except OSError:
+            # Another start was faster; or the file system has no links.
+            if path.exists():
+                raise taken from None
+            try:
+                partial.rename(path)
+            except OSError as error:
+                raise FileError(f"{path}: cannot be made ({error.strerror or error})") from None
+    finally:
+        _remove(partial)
+    for left in path.parent.glob(f"{path.name}.*.partial"):
+        _remove(left)
+    return Trace.open(path)
+
+
+def _remove(database: Path) -> None:
+    for suffix in ("", *ENDINGS):
+        # A file that cannot be removed shows when the record is written.
+        with suppress(OSError):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
+
+
+def candidates_dataset(candidates: Candidates) -> xr.Dataset:
+    """Return candidates as the record holds them."""
+    import xarray as xr
+
+    dataset = xr.Dataset(
+        {
+            "position": (("candidate", "coordinate"), candidates.positions, {"units": candidates.unit}),
+            "features": (("candidate", "feature"), candidates.features),
+        },
+        {"coordinate": list(candidates.coordinates)},
+        {"encoder": candidates.encoder, "alternatives": list(candidates.alternatives)},
+    )
+    for number, features in enumerate(candidates.alternatives.values()):
+        dataset[f"alternative_{number}"] = (("candidate", f"feature_{number}"), features)
+    if candidates.survey_index is not None:
+        dataset["survey_index"] = ("candidate", candidates.survey_index)
+    return dataset
+
+
+def read_candidates(trace: Trace) -> Candidates:
+    """Return the candidates of an experiment.
+
+    Raises:
+        TraceError: The record lacks them, or a part of them.
+    """
+    dataset = trace.get_dataset("candidates")
+    try:
+        return Candidates(
+            positions=np.asarray(dataset["position"].values, np.float64),
+            features=np.asarray(dataset["features"].values, np.float32),
+            coordinates=tuple(str(name) for name in dataset["coordinate"].values),
+            unit=str(dataset["position"].attrs["units"]),
+            alternatives={
+                str(name): np.asarray(dataset[f"alternative_{number}"].values, np.float32)
+                for number, name in enumerate(dataset.attrs["alternatives"])
+            },
+            encoder=str(dataset.attrs["encoder"]),
+            survey_index=dataset["survey_index"].values if "survey_index" in dataset else None,
+        )
+    except KeyError as error:
+        raise TraceError(f"{trace.path}: the stored candidates lack {error}") from None
+
+
+def read_state(trace: Trace, settings: ExploreSettings, candidates: Candidates) -> State:
+    """Return the state of an experiment.
+
+    Raises:
+        NescioError: The record is damaged, or an act in it is of a kind that is not installed.
+    """
+    with trace.snapshot():
+        outcomes = {outcome.act: outcome for _, outcome in trace.all(ActOutcome)}
+        accepted, last_act = _accepted(trace, outcomes)
+        definitions = trace.all(ScalarizerRecord)
+        if not definitions:
+            raise TraceError(f"{trace.path}: damaged (no scalarizer)")
+        measurements = trace.all(Measurement)
+        state = State(
+            settings,
+            candidates,
+            steered(settings, accepted),
+            scalarizers=[
+                (0 if one.act is None else outcomes[one.act].step if one.act in outcomes else 0, row)
+                for row, one in definitions
+            ],
+            scalars={row: _scalars(trace, row, one, measurements) for row, one in definitions},
+            accepted=accepted,
+            decisions=trace.all(Decision),
+            last_act=last_act,
+        )
+        latest = state.scalars[state.scalarizer_row]
+        state.measured = [
+            _measured(row, one, scalars) for (row, one), scalars in zip(measurements, latest, strict=True)
+        ]
+        finished = [one.finished for _, one in measurements]
+        for _, event in trace.all(Event):
+            state.events.append((bisect_right(finished, event.time), event))
+            state.flow = state.flow.after(event)
+        if settings.stop is not None or settings.freeze is not None:
+            outputs = {row: len(one.outputs) for row, one in definitions}
+            for row, one in state.decisions:
+                if one.maps is not None:
+                    signs = Goal.model_validate(one.goal).signs(outputs.get(one.scalarizer or 0, 1))
+                    state.snapshots[row] = snapshot_of(one, trace.get_dataset(one.maps), signs)
+    return state
+
+
+def _accepted(trace: Trace, outcomes: Mapping[int, ActOutcome]) -> tuple[list[Accepted], int]:
+    """Return the acts that took effect, and the row of the last that was accepted or refused."""
+    accepted: list[Accepted] = []
+    last_act = 0
+    for row, act in trace.all(Act):
+        if row not in outcomes:
+            break
+        last_act = row
+        if outcomes[row].accepted:
+            made = build_act(act.kind, act.parameters)
+            accepted.append(accepted_act(made, act.number, outcomes[row].step, act.who, accepted))
+    return accepted, last_act
+
+
+def _scalars(
+    trace: Trace,
+    definition: int,
+    scalarizer: ScalarizerRecord,
+    measurements: Sequence[tuple[int, Measurement]],
+) -> list[tuple[Scalar, ...]]:
+    """Return the scalars of all measurements by one definition; NaN for those that it was not applied to."""
+    found: dict[int, dict[str, Scalar]] = {}
+    for _, stored in trace.scalars(definition):
+        value = float("nan") if stored.value is None else stored.value
+        uncertainty = float("nan") if stored.uncertainty is None else stored.uncertainty
+        found.setdefault(stored.measurement, {})[stored.output] = Scalar(value, uncertainty, stored.reason)
+    names = [output.name for output in scalarizer.outputs]
+    return [
+        tuple(
+            found.get(row, {}).get(name, Scalar(float("nan"), reason=one.problem or "not scalarized"))
+            for name in names
+        )
+        for row, one in measurements
+    ]
+
+
+def _measured(row: int, one: Measurement, scalars: tuple[Scalar, ...]) -> Measured:
+    seconds = seconds_between(one.started, one.finished)
+    return Measured(row, one.number, one.candidate, one.origin, one.spectrum, one.problem, seconds, scalars)
+
+
+def scalarizer_record(scalarizer: Scalarizer, act: int | None = None) -> ScalarizerRecord:
+    """Return the record of a definition of the scalars.
+
+    Args:
+        scalarizer: The definition.
+        act: Row of the act that asked for it; none for the configuration's own.
+    """
+    outputs = [OutputRecord(**output._asdict()) for output in scalarizer.outputs]
+    return ScalarizerRecord(definition=scalarizer.model_dump(mode="json"), outputs=outputs, act=act)
+
+
+def snapshot_of(decision: Decision, maps: xr.Dataset, signs: Sequence[float]) -> Snapshot:
+    """Return what the criteria for stopping see of a decision, from the record alone, at the record's precision."""
+    model = decision.model
+    return Snapshot(
+        maps["mean"].values.astype(np.float64) * np.array(signs),
+        maps["sd"].values.astype(np.float64),
+        float(model["improvement"]),
+        float(model["spread"]),
+        decision.step,
+        float(model["seconds"]),
+        float(model["dose"]),
+    )
+
+
+def seconds_between(started: str, finished: str) -> float:
+    """Return the seconds between two times of a record; none where the clock was put back."""
+    passed = datetime.fromisoformat(finished) - datetime.fromisoformat(started)
+    return max(passed.total_seconds(), 0.0)

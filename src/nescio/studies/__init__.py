@@ -1,0 +1,41 @@
+"""Studies: publications measured again, ways to explore compared, and demonstrations.
+
+They stand on the techniques and on the hall; `nescio reproduce` and `nescio demo` run them. Each is loaded when one of
+its names is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from nescio.lazy import attach
+
+if TYPE_CHECKING:
+    from nescio.studies.banko2021 import BANKO2021_TARGETS, reproduce_banko2021
+    from nescio.studies.demos import demonstrate_absorption, demonstrate_diffraction, demonstrate_microscope
+    from nescio.studies.dkl import comparison_table, plan_comparison
+    from nescio.studies.measured import DEMO_FILES, check_measured
+    from nescio.studies.xanes import XANES_TARGETS, reproduce_xanes
+
+__all__ = [
+    "BANKO2021_TARGETS",
+    "DEMO_FILES",
+    "XANES_TARGETS",
+    "check_measured",
+    "comparison_table",
+    "demonstrate_absorption",
+    "demonstrate_diffraction",
+    "demonstrate_microscope",
+    "plan_comparison",
+    "reproduce_banko2021",
+    "reproduce_xanes",
+]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "banko2021": ["BANKO2021_TARGETS", "reproduce_banko2021"],
+        "demos": ["demonstrate_absorption", "demonstrate_diffraction", "demonstrate_microscope"],
+        "dkl": ["comparison_table", "plan_comparison"],
+        "measured": ["DEMO_FILES", "check_measured"],
+        "xanes": ["XANES_TARGETS", "reproduce_xanes"],
+    },
+)

@@ -1,0 +1,167 @@
+"""The figures of Banko et al., npj Computational Materials 7, 104 (2021), measured again."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from nescio.learn import Agent, LearnSettings, flagged_fraction, learn
+from nescio.progress import track
+from nescio.studies.banko2021.priors import banko2021_prior
+from nescio.studies.banko2021.report import write_reproduction
+from nescio.studies.banko2021.samples import fraction_curves, known_sample, mixed_sample, novel_sample
+from nescio.studies.banko2021.trials import FRACTIONS
+
+__all__ = ["BANKO2021_TARGETS", "Sizes", "reproduce_banko2021"]
+
+BANKO2021_TARGETS = {
+    "knn_accuracy": "at least 0.992 (paper 0.9916)",
+    "error_ratio": "at least 10 (paper 5.3)",
+    "auroc_novel": "at least 0.998",
+    "auroc_mixture": "at least 0.99",
+    "flagged_at_0.01": "0.008 to 0.012",
+    "flagged_at_0.05": "0.04 to 0.06",
+    "mixture_peak_fractions": "0.4 to 0.6",
+    "seconds_to_agent": "at most 120, two cores",
+    "patterns_per_second": "at least 3000, two cores",
+    "peak_memory_mb": "at most 2000",
+}
+"""The target of each figure, for the ranges of `banko2021_prior` without `hard`."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many held-out patterns of each kind are drawn."""
+
+    known: int = 40_000
+    novel: int = 3_000
+    mixed: int = 3_000
+    """Shared by the pairs of phases."""
+    per_fraction: int = 200
+    """Mixtures of each pair at each of 21 fractions."""
+
+
+def reproduce_banko2021(
+    *,
+    hard: bool = False,
+    folder: Path | None = None,
+    seed: int = 0,
+    settings: LearnSettings | None = None,
+    sizes: Sizes | None = None,
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Train an agent on the three phases, and measure what the publication reports on patterns drawn for nothing else.
+
+    Args:
+        hard: Double the ranges of every nuisance parameter.
+        folder: Write figures and a report there.
+        seed: Of training and of all draws.
+        settings: How to learn; the defaults, with `seed`, if not given.
+        sizes: How many patterns to measure with; the defaults if not given.
+        progress: Show progress bars; by default where standard error is a terminal.
+
+    Returns:
+        Figures by name:
+
+        * ``knn_accuracy``: of neighbours on the two-dimensional map;
+        * ``error_ratio``: mean squared reconstruction error of the novel phase over that of known ones;
+        * ``auroc_novel``, ``auroc_mixture``: of the novelty score, novel phase and 30-70 % mixtures against pure;
+        * ``flagged_at_0.01``, ``flagged_at_0.05``: share of fresh known patterns with a p-value at most that;
+        * ``mixture_peak_fractions``: for each pair, the share of its first phase at which the mean error is largest;
+        * ``seconds_to_agent``: from structures to a calibrated agent;
+        * ``patterns_per_second``: assessed, from prepared data to findings;
+        * ``peak_memory_mb``: of the process.
+    """
+    if settings is None:
+        settings = LearnSettings.model_validate({"training": {"seed": seed}})
+    start = time.perf_counter()
+    prior = banko2021_prior(hard=hard)
+    agent = learn(prior, settings, progress=progress)
+    seconds_to_agent = time.perf_counter() - start
+
+    sizes = sizes or Sizes()
+    pairs = list(combinations(range(len(prior.labels)), 2))
+    total = sizes.known + sizes.novel + sizes.mixed + len(pairs) * FRACTIONS.size * sizes.per_fraction
+    with track("measuring", total, enabled=progress) as tell:
+        known = known_sample(agent, sizes.known, seed, tell)
+        novel = novel_sample(agent, sizes.novel, seed, tell, hard=hard)
+        mixed = mixed_sample(agent, prior, pairs, sizes.mixed, seed, tell)
+        curves = fraction_curves(agent, prior, pairs, sizes.per_fraction, seed, tell)
+    figures = {
+        "knn_accuracy": _knn_accuracy(known.numbers),
+        "error_ratio": _mean_error(novel.numbers) / _mean_error(known.numbers),
+        "auroc_novel": _auroc(known.numbers, novel.numbers),
+        "auroc_mixture": _auroc(known.numbers, mixed.numbers),
+        "flagged_at_0.01": flagged_fraction(known.numbers["p_value"], 0.01),
+        "flagged_at_0.05": flagged_fraction(known.numbers["p_value"], 0.05),
+        "mixture_peak_fractions": _peaks(curves),
+        "seconds_to_agent": seconds_to_agent,
+        "patterns_per_second": _speed(agent, known.whole),
+        "peak_memory_mb": _peak_memory_mb(),
+    }
+    if folder is not None:
+        write_reproduction(
+            folder,
+            agent,
+            figures,
+            known=known,
+            novel=novel,
+            mixed=mixed,
+            curves=curves,
+            hard=hard,
+            progress=progress,
+        )
+    return figures
+
+
+def _knn_accuracy(known: xr.Dataset) -> float:
+    voted = known["candidate"].values[known["knn_probability"].values.argmax(axis=1)]
+    return float(np.mean(voted == known["truth"].values))
+
+
+def _mean_error(findings: xr.Dataset) -> float:
+    return float(findings["reconstruction_error"].mean())
+
+
+def _auroc(known: xr.Dataset, strange: xr.Dataset) -> float:
+    """Return the chance that a strange pattern scores higher than a known one (Mann-Whitney)."""
+    from sklearn.metrics import roc_auc_score
+
+    scores = np.concatenate([known["novelty"].values, strange["novelty"].values])
+    truth = np.repeat([0, 1], [known.sizes["measurement"], strange.sizes["measurement"]])
+    return float(roc_auc_score(truth, scores))
+
+
+def _peaks(curves: xr.Dataset) -> dict[str, float]:
+    error = curves["reconstruction_error"].values
+    pair, fraction = curves["pair"].values, curves["fraction"].values
+    peaks = {}
+    for name in dict.fromkeys(pair.tolist()):
+        means = [error[(pair == name) & (fraction == f)].mean() for f in FRACTIONS]
+        peaks[str(name)] = float(FRACTIONS[int(np.argmax(means))])
+    return peaks
+
+
+def _speed(agent: Agent, known: xr.Dataset) -> float:
+    """Return patterns assessed a second, the best of three after a first that may compile."""
+    prepared = known[["intensity", "covered"]]
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        agent.assess(prepared, progress=False)
+        seconds.append(time.perf_counter() - start)
+    return float(prepared.sizes["measurement"] / min(seconds[1:]))
+
+
+def _peak_memory_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Kilobytes on Linux, bytes on macOS.
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)

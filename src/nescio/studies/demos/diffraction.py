@@ -1,0 +1,149 @@
+"""Diffraction: train an agent on three phases, then assess a simulated wafer that also holds a fourth."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import xarray as xr
+
+from nescio.learn import Agent, LearnSettings, learn, learned_into
+from nescio.progress import track
+from nescio.signals import NOVEL
+from nescio.studies.banko2021 import MIXED, PURE, UNKNOWN, banko2021_prior, sigma_prior, trial_measurements
+from nescio.studies.demos.wafer import simulated_wafer
+from nescio.version import __version__
+from nescio.xrd import Prior
+
+__all__ = ["demonstrate_diffraction", "print_outcome"]
+
+ALPHA = 0.01
+# Random keys, apart from those that training and calibration fold in.
+_WAFER_KEY, _TRIAL_KEY = 201, 202
+_REFERENCE = 2000
+_KINDS = {PURE: "one known phase", MIXED: "phases side by side", UNKNOWN: "sigma, not trained on"}
+
+
+def demonstrate_diffraction(
+    folder: Path, *, settings: LearnSettings | None = None, progress: bool | None = None
+) -> Path:
+    """Train an agent on three phases, assess a simulated wafer with it, print the result and write a report.
+
+    Args:
+        folder: Where to write: ``agent``, ``findings.nc``, ``findings.csv`` and ``report.html``. A training that was
+            interrupted goes on.
+        settings: How to learn; the defaults if not given.
+        progress: Show progress bars; by default where standard error is a terminal.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        InterruptedTrainingError: Ctrl-C was pressed while learning.
+        FileError: The folder cannot be written to.
+    """
+    from nescio.view import write_findings
+
+    start = time.perf_counter()
+    settings = settings or LearnSettings()
+    known, unknown = banko2021_prior(), sigma_prior()
+    agent = _learned(known, settings, folder, progress)
+    seconds = time.perf_counter() - start
+
+    root = jax.random.key(settings.training.seed)
+    with track("measuring the wafer", 5, enabled=progress) as tell:
+        wafer = simulated_wafer(known, unknown, jax.random.fold_in(root, _WAFER_KEY))
+        tell(1)
+        findings = agent.assess(wafer, alpha=ALPHA, progress=False)
+        write_findings(findings, folder)
+        tell(1)
+        trials = trial_measurements(known, unknown, jax.random.fold_in(root, _TRIAL_KEY), per_fraction=40)
+        tell(1)
+        trials = agent.assess(trials, alpha=ALPHA, progress=False)
+        tell(1)
+        reference = agent.reference(_REFERENCE)
+        tell(1)
+    report = _report(folder, agent, findings, reference, trials, seconds, progress)
+    print_outcome(findings)
+    return report
+
+
+def print_outcome(findings: xr.Dataset) -> None:
+    """Print, for each kind of place on the wafer, how many were called novel and how many named right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="A simulated wafer: true phases, and what the agent reports", title_justify="left")
+    table.add_column("true phases")
+    for title in ("places", "called novel", "named right"):
+        table.add_column(title, justify="right")
+    novel, right = findings["verdict"].values == NOVEL, _named_right(findings)
+    for kind, words in _KINDS.items():
+        mine = findings["group"].values == kind
+        named = "–" if kind == UNKNOWN else _share(right[mine])
+        table.add_row(words, f"{mine.sum():,}", _share(novel[mine]), named)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"Novel: p-value at most {float(findings.attrs['alpha']):g}, so about one known place in "
+        f"{1 / float(findings.attrs['alpha']):.0f} is called novel by chance.\n"
+        "Named right: the class named is there, alone or beside another.",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _named_right(findings: xr.Dataset) -> np.ndarray:
+    """Return whether the class that was named is among the phases that are there, shape (measurement,)."""
+    there = findings["phase_fraction"].values > 0.0
+    phases = findings["phase"].values
+    return np.asarray((there & (phases[None] == findings["label"].values[:, None])).any(axis=1))
+
+
+def _share(which: np.ndarray) -> str:
+    return f"{which.sum():,} ({which.mean():.0%})" if which.size else "–"
+
+
+def _learned(known: Prior, settings: LearnSettings, folder: Path, progress: bool | None) -> Agent:
+    return learned_into(
+        folder / "agent",
+        lambda checkpoint, resume: learn(
+            known, settings, checkpoint=checkpoint, resume=resume, progress=progress
+        ),
+    )
+
+
+def _report(
+    folder: Path,
+    agent: Agent,
+    findings: xr.Dataset,
+    reference: xr.Dataset,
+    trials: xr.Dataset,
+    seconds: float,
+    progress: bool | None,
+) -> Path:
+    from nescio.view import assessment_report
+
+    provenance = {
+        "what this is": "nescio demo: a simulated wafer, nothing here was measured",
+        "agent": f"{agent.identity}, learned in {seconds:.0f} s",
+        "known": ", ".join(agent.labels),
+        "on the wafer, not trained on": "P4_2/mnm (sigma)",
+        "prior": "phases and ranges of the reproduction of Banko et al., npj Comput. Mater. 7, 104 (2021)",
+        "alpha": f"{ALPHA:g}",
+        "version": f"nescio {__version__}",
+        "learning": agent.settings.model_dump_json(indent=1),
+    }
+    return assessment_report(
+        findings,
+        reference,
+        path=folder / "report.html",
+        provenance=provenance,
+        title="A simulated wafer: known and novel phases",
+        predict=lambda latent: agent.latent_grid_labels(latent.astype(np.float32)),
+        trials=trials,
+        history=agent.history,
+        progress=progress,
+    )

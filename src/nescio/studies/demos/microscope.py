@@ -1,0 +1,124 @@
+"""Microscopy: find where the loops of a simulated ferroelectric film open widest."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nescio.errors import NescioError
+from nescio.explore import Experiment, ExploreSettings, drive, scalarize
+from nescio.microscopy import FerroelectricSettings, FerroelectricTwin, Hysteresis, PatchSettings
+
+__all__ = ["MicroscopeOutcome", "demo_settings", "demonstrate_microscope"]
+
+_TOP = 0.05
+_TRACE = "trace.sqlite"
+
+
+@dataclass(frozen=True)
+class MicroscopeOutcome:
+    """How an exploration did, against a truth that only a simulation has."""
+
+    places: int
+    """That could have been measured."""
+    measured: int
+    hits: int
+    """How many of those measured are among the best 5 % of all."""
+    by_chance: float
+    """How many of them chance would have found."""
+    coverage: float
+    """Share of the places not measured whose true value lies within the model's 95 % interval."""
+    report: Path
+
+    def summary(self) -> str:
+        """Return it in a few sentences."""
+        return (
+            f"a film of {self.places:,} places, {self.measured} of them measured: {self.hits} of these are among the "
+            f"best {_TOP:.0%} of all (by chance: {self.by_chance:.0f}). Of the places that were not measured, "
+            f"{self.coverage:.0%} have their true loop area within the model's 95 % interval."
+        )
+
+
+def demo_settings() -> ExploreSettings:
+    """Return the experiment: a film smaller than a twin's default, so that it takes a minute."""
+    return ExploreSettings(
+        title="A simulated ferroelectric film: where do loops open widest?",
+        instrument=FerroelectricSettings(size=176, grid=40),
+        candidates=PatchSettings(size=16),
+        scalarizer=Hysteresis(axis="bias", quantities=("area",)),
+    )
+
+
+def demonstrate_microscope(
+    folder: Path, *, settings: ExploreSettings | None = None, show: bool = True
+) -> MicroscopeOutcome:
+    """Explore a simulated film, going on from where an interrupted demonstration stopped, and write a report.
+
+    Args:
+        folder: Where to write ``trace.sqlite`` and ``report.html``. A finished exploration there is replaced.
+        settings: Of the experiment; its instrument must be a ferroelectric twin.
+        show: Show the live view.
+
+    Raises:
+        InterruptedExplorationError: Ctrl-C was pressed; the same command goes on.
+        FileError: The folder cannot be written to.
+    """
+    from nescio.view import LiveView, write_exploration_report
+
+    settings = settings or demo_settings()
+    if not isinstance(settings.instrument, FerroelectricSettings):
+        raise NescioError(
+            f"the demonstration needs a ferroelectric twin, not {type(settings.instrument).__name__}"
+        )
+    twin = settings.instrument.build()
+    with _begun(folder, settings, twin) as experiment:
+        if show:
+            with LiveView(settings.title, resume="the same command") as observer:
+                drive(experiment, twin, observer=observer, wait=False)
+        else:
+            drive(experiment, twin, wait=False)
+        report = write_exploration_report(folder / "report.html", experiment.to_dataset())
+        return _found(experiment, twin, report)
+
+
+def _begun(folder: Path, settings: ExploreSettings, twin: FerroelectricTwin) -> Experiment:
+    """Return the experiment that an earlier run left unfinished, else a new one."""
+    if (folder / _TRACE).exists():
+        try:
+            left = Experiment.open(folder)
+        except NescioError:
+            # Left by another version: of no use, and nothing the user chose.
+            left = None
+        if left is not None:
+            if not left.state.finished and left.settings == settings:
+                left.connect(twin)
+                return left
+            left.close()
+        shutil.rmtree(folder)
+    return Experiment.create(folder / _TRACE, settings, twin.survey())
+
+
+def _found(experiment: Experiment, twin: FerroelectricTwin, report: Path) -> MicroscopeOutcome:
+    truth = twin.truth()
+    true, _, _ = scalarize(experiment.state.steering.scalarizer, list(truth), progress=False)
+    values = true[:, 0]
+    best = round(_TOP * len(values))
+    top = values >= np.sort(values)[-best]
+    measured = np.array([one.candidate for one in experiment.state.measured], int)
+    rest = np.ones(len(values), bool)
+    rest[measured] = False
+    fit = experiment.fit
+    coverage = float("nan")
+    if fit is not None:
+        coverage = float((np.abs(values - fit.mean[:, 0]) < 1.96 * fit.sd[:, 0])[rest].mean())
+    return MicroscopeOutcome(
+        places=len(values),
+        measured=len(measured),
+        hits=int(top[measured].sum()),
+        by_chance=_TOP * len(measured),
+        coverage=coverage,
+        report=report,
+    )

@@ -1,0 +1,362 @@
+"""The status of a running experiment, and how a terminal or a log shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from nescio.view.exploration.reading import number_text
+
+__all__ = ["LiveView", "RunStatus"]
+
+_NAN = float("nan")
+_LEVELS, _ASCII_LEVELS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
+_MESSAGES = 4
+_NARROWEST = 40
+_PAUSED_PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How an experiment stands; a number that is not known is NaN, a text empty.
+
+    The terminal, ``nescio explore --control``, ``nescio trace info`` and the dashboard all show this.
+    """
+
+    measured: int
+    budget: int | None = None
+    """Measurements that the budget allows; none if only time or a criterion ends the experiment."""
+    title: str = ""
+    quantity: str = ""
+    """Name of the first output."""
+    unit: str = ""
+    direction: str = "maximise"
+    """"maximise" or "minimise", of the first output."""
+    best_value: float = _NAN
+    best_place: str = ""
+    last_value: float = _NAN
+    last_uncertainty: float = _NAN
+    last_reason: str = ""
+    """Why the last measurement has no value."""
+    next_candidate: int | None = None
+    """Chosen, and not measured yet."""
+    next_place: str = ""
+    next_origin: str = ""
+    """Who chose it: "seed", "policy" or "person"."""
+    needs_approval: bool = False
+    """Whether the next candidate waits for a person's approval."""
+    next_mean: float = _NAN
+    """What the model expects at the next place."""
+    next_sd: float = _NAN
+    """Its own uncertainty there, one standard deviation."""
+    mean_sd: float = _NAN
+    """The same, averaged over all candidates."""
+    noise: float = _NAN
+    """Of one measurement, one standard deviation."""
+    policy: str = ""
+    mode: str = ""
+    """How much the experiment decides on its own, as "automatic"."""
+    paused: str = ""
+    """Why it waits; empty while it does not."""
+    finished: str = ""
+    """Why it is over; empty while it is not."""
+    elapsed: float = 0.0
+    """Seconds since this process began to measure."""
+    remaining: float = _NAN
+    """Seconds until the budget is spent, at the present pace."""
+    seconds: float = 0.0
+    """Of measuring, in all."""
+    dose: float = 0.0
+    without_spectrum: int = 0
+    """Measurements that gave none."""
+    chosen_by: Mapping[str, int] = field(default_factory=dict)
+    """Number of measurements by who chose them."""
+    decisions: int = 0
+    acts: int = 0
+    """Of persons."""
+    acts_waiting: int = 0
+    """Acts that are neither accepted nor refused yet."""
+    last_event: str = ""
+    best_so_far: tuple[float, ...] = ()
+    """After each measurement."""
+    messages: tuple[str, ...] = ()
+    """Recent ones, the oldest first."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON-compatible values; NaN becomes none."""
+        document = asdict(self)
+        return {
+            name: None if isinstance(value, float) and not np.isfinite(value) else value
+            for name, value in document.items()
+        }
+
+    def lines(self) -> list[str]:
+        """Return it as a few lines of text."""
+        lines = [f"{_amount(self)} measurements"]
+        if self.finished:
+            lines.append(f"finished: {self.finished}")
+        elif self.paused:
+            lines.append(f"paused: {self.paused}")
+        if self.next_candidate is not None:
+            needs = " (needs approval)" if self.needs_approval else ""
+            lines.append(f"next: candidate {self.next_candidate} at {self.next_place}{needs}")
+        if np.isfinite(self.best_value):
+            lines.append(f"best: {_of(self, self.best_value)}{_at(self.best_place)}")
+        if self.last_event:
+            lines.append(f"last event: {self.last_event}")
+        return [_clean(line) for line in lines]
+
+
+class LiveView:
+    """Shows the status of an experiment while a block runs; an observer of :func:`nescio.explore.drive`.
+
+    On a terminal it draws a panel in place, on standard error. Elsewhere (a log file, a batch job) it prints one plain
+    line every `every_steps` measurements or `every_seconds`, whichever comes first (60 times as seldom while the
+    experiment is paused), and when a pause begins or ends.
+
+    Args:
+        title: Of the experiment.
+        resume: The command that resumes it after Ctrl-C; empty if there is none.
+        console: Where to; by default standard error.
+        every_steps: Measurements between plain lines.
+        every_seconds: Time between plain lines.
+        clock: Seconds, rising.
+    """
+
+    def __init__(
+        self,
+        title: str = "exploration",
+        *,
+        resume: str = "",
+        console: Console | None = None,
+        every_steps: int = 10,
+        every_seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._title, self._resume = title, resume
+        self._console = Console(stderr=True) if console is None else console
+        self._every_steps, self._every_seconds, self._clock = every_steps, every_seconds, clock
+        self._live: Live | None = None
+        self._shown: tuple[RunStatus, float] | None = None
+        self._told: tuple[RunStatus, float] | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            # Redrawn by itself as well, so that the clock goes on during a long measurement.
+            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=2)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        elif self._shown is not None and (self._told is None or self._told[0] is not self._shown[0]):
+            self._tell(self._shown[0])
+
+    def update(self, status: RunStatus) -> None:
+        """Show how things stand now."""
+        now = self._clock()
+        self._shown = (status, now)
+        if self._live is not None:
+            self._live.refresh()
+            return
+        if self._console.is_terminal:
+            return
+        if self._told is not None:
+            before, when = self._told
+            # Whoever waits for a person need not say so again and again.
+            patience = self._every_seconds * (_PAUSED_PATIENCE if status.paused else 1)
+            recent = status.measured - before.measured < self._every_steps and now - when < patience
+            if recent and bool(status.paused) == bool(before.paused):
+                return
+        self._tell(status)
+
+    def say(self, messages: Sequence[str]) -> None:
+        """Write down what happened, each in a line, where there is no panel that shows it."""
+        if not self._console.is_terminal:
+            for message in messages:
+                self._console.print(Text(_clean(message)), soft_wrap=True, highlight=False)
+
+    def _tell(self, status: RunStatus) -> None:
+        self._told = (status, self._clock())
+        # Neither wrapped nor coloured: a line of a log is a line.
+        self._console.print(Text(status_line(status)), soft_wrap=True, highlight=False)
+
+    def _render(self) -> RenderableType:
+        if self._shown is None:
+            return Text("")
+        status, when = self._shown
+        passed = max(self._clock() - when, 0.0)
+        ticking = replace(
+            status, elapsed=status.elapsed + passed, remaining=max(status.remaining - passed, 0.0)
+        )
+        if not np.isfinite(status.remaining):
+            ticking = replace(ticking, remaining=_NAN)
+        return render_status(ticking, self._console, title=self._title, resume=self._resume)
+
+
+def status_line(status: RunStatus) -> str:
+    """Return a status as one line."""
+    parts = [f"{_clock_text(status.elapsed)}  {_amount(status)} measured"]
+    if np.isfinite(status.best_value):
+        parts.append(f"best {_of(status, status.best_value)}{_at(status.best_place)}")
+    if status.last_reason:
+        parts.append(f"last without value ({status.last_reason})")
+    elif np.isfinite(status.last_value):
+        parts.append(f"last {_of(status, status.last_value, status.last_uncertainty)}")
+    if status.paused:
+        parts.append(f"paused: {status.paused}")
+    elif status.next_place:
+        parts.append(f"next{_at(status.next_place)}")
+    if np.isfinite(status.remaining) and not status.paused:
+        parts.append(f"about {_clock_text(status.remaining)} left")
+    return _clean("; ".join(parts))
+
+
+def render_status(
+    status: RunStatus, console: Console, *, title: str = "", resume: str = ""
+) -> RenderableType:
+    """Return a status as a panel as wide as the console, from 40 columns on.
+
+    Args:
+        status: What to show.
+        console: Tells how wide, and whether only ASCII can be shown.
+        title: Of the experiment.
+        resume: The command that resumes it.
+    """
+    width = max(console.width, _NARROWEST)
+    ascii_only = console.options.ascii_only
+    room = width - 15
+    rows = Table.grid(padding=(0, 1), expand=True)
+    rows.add_column(width=9, style="dim", no_wrap=True)
+    rows.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    rows.add_row("measured", _progress(status, room))
+    best = _line(_of(status, status.best_value), _at(status.best_place), style="bold")
+    rows.add_row("best", best)
+    if len(status.best_so_far) > 1:
+        rows.add_row("so far", Text(sparkline(status.best_so_far, room, ascii_only=ascii_only), style="cyan"))
+    if status.last_reason:
+        rows.add_row("last", _line("no value: ", status.last_reason, style="yellow"))
+    else:
+        rows.add_row("last", _line(_of(status, status.last_value, status.last_uncertainty)))
+    next_place = f"{status.next_place} ({status.next_origin})" if status.next_origin else status.next_place
+    rows.add_row("next", _line(next_place or "–"))
+    if np.isfinite(status.next_mean) or np.isfinite(status.next_sd):
+        rows.add_row("", _line(f"expected {_of(status, status.next_mean, status.next_sd)}"))
+    rows.add_row("model", _line(_model(status)))
+    rows.add_row("policy", _line(" · ".join(filter(None, [status.policy, status.mode])) or "–"))
+    parts: list[RenderableType] = [rows]
+    if status.paused:
+        parts.append(_line("paused: ", status.paused, style="bold yellow"))
+    if status.messages:
+        parts.append(Text())
+        parts += [_line(message, style="dim") for message in status.messages[-_MESSAGES:]]
+    hint = "Ctrl-C interrupts" + (f"; resume with {resume}" if resume else "")
+    hints = Text(_clean(hint), style="dim", no_wrap=len(hint) <= width - 6, overflow="fold")
+    # A command must be there as a whole to be of use: where it does not fit into the frame, it stands below.
+    inside = len(hint) <= width - 6
+    panel = Panel(
+        Group(*parts),
+        title=_line(title or "exploration", style="bold"),
+        title_align="left",
+        subtitle=hints if inside else None,
+        subtitle_align="left",
+        border_style="yellow" if status.paused else "blue",
+        width=width,
+    )
+    return panel if inside else Group(panel, hints)
+
+
+def sparkline(values: tuple[float, ...], width: int, *, ascii_only: bool = False) -> str:
+    """Return numbers as a row of bars no wider than `width`; of several that share a bar the last counts."""
+    levels = _ASCII_LEVELS if ascii_only else _LEVELS
+    numbers = np.asarray(values, dtype=np.float64)
+    if len(numbers) > width:
+        numbers = numbers[np.linspace(0, len(numbers), width + 1).astype(int)[1:] - 1]
+    finite = numbers[np.isfinite(numbers)]
+    if not finite.size:
+        return ""
+    span = float(np.ptp(finite))
+    shares = (numbers - finite.min()) / span if span else np.where(np.isfinite(numbers), 0.5, np.nan)
+    return "".join(
+        levels[min(int(s * len(levels)), len(levels) - 1)] if np.isfinite(s) else " " for s in shares
+    )
+
+
+def _progress(status: RunStatus, room: int) -> RenderableType:
+    told = _amount(status)
+    times = _clock_text(status.elapsed)
+    if np.isfinite(status.remaining):
+        times += f", about {_clock_text(status.remaining)} left"
+    beside = f"{told}  {times}"
+    if not status.budget or room - len(beside) - 2 < 6:
+        return _line(beside)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=min(room - len(beside) - 2, 30))
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_row(
+        ProgressBar(total=status.budget, completed=min(status.measured, status.budget)), _line(beside)
+    )
+    return grid
+
+
+def _model(status: RunStatus) -> str:
+    parts = []
+    if np.isfinite(status.mean_sd):
+        parts.append(f"uncertainty {_with_unit(f'{status.mean_sd:.3g}', status.unit)} on average")
+    if np.isfinite(status.noise):
+        parts.append(f"noise {_with_unit(f'{status.noise:.3g}', status.unit)}")
+    return ", ".join(parts) or "–"
+
+
+def _amount(status: RunStatus) -> str:
+    return f"{status.measured} of {status.budget}" if status.budget else f"{status.measured}"
+
+
+def _of(status: RunStatus, value: float, uncertainty: float = _NAN) -> str:
+    if not np.isfinite(value):
+        return "–"
+    told = number_text(value, uncertainty)
+    if "±" in told and status.unit:
+        told = f"({told})"
+    return f"{status.quantity} {_with_unit(told, status.unit)}".strip()
+
+
+def _with_unit(number: str, unit: str) -> str:
+    return f"{number} {unit}".strip()
+
+
+def _at(place: str) -> str:
+    return f" at {place}" if place else ""
+
+
+def _clock_text(seconds: float) -> str:
+    whole = round(seconds) if np.isfinite(seconds) else 0
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _clean(text: str) -> str:
+    """Return text without control characters, which would write over the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _line(*parts: str, style: str = "") -> Text:
+    """Return text on one line that is never read as markup; the style holds for the first part."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for i, part in enumerate(parts):
+        line.append(_clean(part), style=style if i == 0 else "")
+    return line

@@ -1,0 +1,281 @@
+"""What figures read out of an exploration (see `nescio.signals`): outputs, the best places, where candidates lie."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from nescio.errors import MeasurementError
+from nescio.view.style import plain
+
+__all__ = [
+    "Floats",
+    "Plane",
+    "act_steps",
+    "best_measurements",
+    "column",
+    "coordinate_label",
+    "coordinate_names",
+    "decided",
+    "duration_text",
+    "measured_candidates",
+    "measured_of",
+    "minimised",
+    "number_text",
+    "numbers",
+    "on_image",
+    "output_label",
+    "output_number",
+    "outputs",
+    "place_text",
+    "typical_measurements",
+    "unit_of",
+    "usable",
+    "words",
+]
+
+Floats = NDArray[np.float64]
+
+
+def numbers(explored: xr.Dataset, name: str) -> Floats:
+    """Return a variable as floats.
+
+    Raises:
+        MeasurementError: It is missing or is not a number.
+    """
+    if name not in explored.variables:
+        raise MeasurementError(f"the exploration holds no {name!r}, which this figure needs")
+    try:
+        return np.asarray(explored[name].values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise MeasurementError(f"{name!r} of the exploration holds no numbers") from None
+
+
+def words(explored: xr.Dataset, name: str, dimension: str) -> list[str]:
+    """Return a variable along a dimension as strings; empty ones where it is missing."""
+    if name not in explored.variables:
+        return [""] * explored.sizes.get(dimension, 0)
+    return [str(v) for v in explored[name].values]
+
+
+def outputs(explored: xr.Dataset) -> list[str]:
+    """Return the names of the scalars."""
+    values = numbers(explored, "value")
+    count = 1 if values.ndim == 1 else values.shape[1]
+    if "output" in explored.coords:
+        return [str(v) for v in np.atleast_1d(explored["output"].values)]
+    return ["value"] if count == 1 else [f"value {i + 1}" for i in range(count)]
+
+
+def output_number(explored: xr.Dataset, output: str | None) -> int:
+    """Return which column an output is; the first if none is named.
+
+    Raises:
+        MeasurementError: There is no such output.
+    """
+    names = outputs(explored)
+    if output is None:
+        return 0
+    if output not in names:
+        raise MeasurementError(f"no output {output!r}; the exploration has {', '.join(names)}")
+    return names.index(output)
+
+
+def unit_of(explored: xr.Dataset, k: int) -> str:
+    """Return the unit of an output; empty if it has none."""
+    units = words(explored, "output_unit", "output")
+    return units[k] if k < len(units) else ""
+
+
+def output_label(explored: xr.Dataset, k: int, *, long: bool = True) -> str:
+    """Return what an output is called, with its unit, for an axis."""
+    told = words(explored, "output_long_name", "output") if long else []
+    name = (told[k] if k < len(told) else "") or outputs(explored)[k]
+    return (
+        f"{plain(name, 40)} ({plain(unit_of(explored, k), 16)})" if unit_of(explored, k) else plain(name, 40)
+    )
+
+
+def minimised(explored: xr.Dataset, k: int) -> bool:
+    """Return whether smaller is better for an output, according to ``output_direction``."""
+    directions = words(explored, "output_direction", "output")
+    return k < len(directions) and directions[k] == "minimise"
+
+
+def column(explored: xr.Dataset, name: str, k: int) -> Floats:
+    """Return one output of a variable, shape (its first dimension,); NaN throughout where the variable is missing."""
+    if name not in explored.variables:
+        return np.full(explored.sizes["measurement"], np.nan)
+    values = numbers(explored, name)
+    return values if values.ndim == 1 else values[:, k]
+
+
+def decided(explored: xr.Dataset, name: str, k: int = 0) -> tuple[Floats, Floats]:
+    """Return after how many measurements, and what, of the decisions at which there was a number."""
+    if name not in explored.variables or "decision" not in explored[name].dims:
+        return np.empty(0), np.empty(0)
+    values = numbers(explored, name)
+    values = values if values.ndim == 1 else values[:, min(k, values.shape[1] - 1)]
+    steps = numbers(explored, "step") if "step" in explored else np.arange(len(values), dtype=float)
+    good = np.isfinite(values)
+    return steps[good], values[good]
+
+
+def usable(explored: xr.Dataset, k: int) -> NDArray[np.bool_]:
+    """Return which measurements have a value of an output and were not taken out by a person."""
+    good = np.isfinite(column(explored, "value", k))
+    if "rejected" in explored:
+        good &= ~np.asarray(explored["rejected"].values, dtype=bool)
+    return good
+
+
+def best_measurements(explored: xr.Dataset, k: int, count: int = 3) -> list[int]:
+    """Return the best measurements of an output, no place twice, the best first."""
+    value, places = column(explored, "value", k), measured_candidates(explored)
+    order = np.argsort(value if minimised(explored, k) else -value, kind="stable")
+    chosen: list[int] = []
+    for i in order[usable(explored, k)[order]]:
+        if places[i] < 0 or places[i] not in places[chosen]:
+            chosen.append(int(i))
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+def typical_measurements(explored: xr.Dataset, k: int, count: int = 3) -> list[int]:
+    """Return the measurements nearest to the median, without the best ones, in order of their values."""
+    value = column(explored, "value", k)
+    good = usable(explored, k)
+    if not good.any():
+        return []
+    good[best_measurements(explored, k, count)] = False
+    distance = np.where(good, np.abs(value - np.median(value[usable(explored, k)])), np.inf)
+    nearest = [int(i) for i in np.argsort(distance, kind="stable")[:count] if good[i]]
+    return sorted(nearest, key=lambda i: -float(value[i]))
+
+
+def measured_candidates(explored: xr.Dataset) -> NDArray[np.intp]:
+    """Return which candidate each measurement was of; -1 where of none."""
+    which = numbers(explored, "candidate")
+    known = np.isfinite(which) & (which >= 0) & (which < explored.sizes["candidate"])
+    return np.where(known, which, -1).astype(np.intp)
+
+
+def measured_of(explored: xr.Dataset, values: Floats) -> Floats:
+    """Return what candidates have, shape (candidate, ...), for each measurement, shape (measurement, ...)."""
+    which = measured_candidates(explored)
+    found = np.asarray(values[which], dtype=np.float64)
+    found[which < 0] = np.nan
+    return found
+
+
+def coordinate_names(explored: xr.Dataset) -> list[str]:
+    """Return the names of the coordinates of positions."""
+    if "coordinate" in explored.coords:
+        return [str(v) for v in explored["coordinate"].values]
+    return [f"coordinate {i + 1}" for i in range(explored.sizes["coordinate"])]
+
+
+def coordinate_label(explored: xr.Dataset, name: str) -> str:
+    """Return a coordinate with the unit of positions, for an axis."""
+    unit = str(explored["position"].attrs.get("units", ""))
+    return f"{plain(name, 24)} ({plain(unit, 16)})" if unit else plain(name, 24)
+
+
+def on_image(explored: xr.Dataset) -> bool:
+    """Return whether candidates are places in an image."""
+    return "image" in explored and {"y", "x"} <= set(coordinate_names(explored))
+
+
+def place_text(
+    position: NDArray[np.float64], coordinates: list[str] | tuple[str, ...], unit: str = ""
+) -> str:
+    """Return a position in words, as "y 12.5, x 3 nm".
+
+    Args:
+        position: Shape (coordinates,).
+        coordinates: Names.
+        unit: Of all of them.
+    """
+    if not np.isfinite(position).all():
+        return "–"
+    told = ", ".join(f"{name} {value:.4g}" for name, value in zip(coordinates, position, strict=True))
+    return f"{told} {unit}".strip()
+
+
+def number_text(value: float, uncertainty: float = float("nan")) -> str:
+    """Return a number, with its uncertainty to two digits where there is one."""
+    if not np.isfinite(value):
+        return "–"
+    if not (np.isfinite(uncertainty) and uncertainty > 0):
+        return f"{value:.4g}"
+    digits = 1 - int(np.floor(np.log10(uncertainty)))
+    if 0 <= digits <= 6 and abs(value) < 1e7:
+        # No number is minus zero, whatever it was before it was rounded.
+        value = round(value, digits) + 0.0
+        return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"
+    return f"{value:.4g} ± {uncertainty:.2g}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as h:mm:ss, or in seconds below a minute."""
+    if not np.isfinite(seconds):
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+class Plane(NamedTuple):
+    """Where candidates lie in a picture: two of their coordinates, those of the image if there is one."""
+
+    x: Floats
+    y: Floats
+    x_label: str
+    y_label: str
+    same_scale: bool
+    note: str
+    """What the picture leaves out; empty if nothing."""
+
+    @classmethod
+    def of(cls, explored: xr.Dataset) -> Plane | None:
+        """Return the plane of candidates that have two coordinates or more."""
+        names, positions = coordinate_names(explored), numbers(explored, "position")
+        if len(names) < 2:
+            return None
+        spatial = {"y", "x"} <= set(names)
+        first, second = ("x", "y") if spatial else names[:2]
+        return cls(
+            positions[:, names.index(first)],
+            positions[:, names.index(second)],
+            coordinate_label(explored, first),
+            coordinate_label(explored, second),
+            spatial,
+            "" if len(names) == 2 else f"two of {len(names)} coordinates",
+        )
+
+
+def act_steps(explored: xr.Dataset) -> Floats:
+    """Return after how many measurements each act happened, shape (act,); NaN where that cannot be told.
+
+    Where it was not recorded, from its time, and how long measurements and decisions took.
+    """
+    count = explored.sizes.get("act", 0)
+    if "act_step" in explored:
+        return numbers(explored, "act_step")
+    if (
+        "act_time" not in explored
+        or "seconds" not in explored
+        or explored["act_time"].dtype.kind not in "fiu"
+    ):
+        return np.full(count, np.nan)
+    spent = np.nan_to_num(numbers(explored, "seconds"))
+    step, fitting = decided(explored, "fit_seconds")
+    for at, seconds in zip(step.astype(int), fitting, strict=True):
+        if 0 <= at < len(spent):
+            spent[at] += seconds
+    return np.searchsorted(np.cumsum(spent), numbers(explored, "act_time"), side="right").astype(float)

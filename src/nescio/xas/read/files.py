@@ -1,0 +1,135 @@
+"""Measured spectra out of files of any known kind, and in the form in which they cross module boundaries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nescio.errors import FileError
+from nescio.files import FileKind, file_kind, opened_regular, suffix_of
+from nescio.xas.read.athena import read_athena
+from nescio.xas.read.columns import read_columns
+from nescio.xas.read.hdf5 import read_hdf5
+from nescio.xas.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["FILE_PATTERNS", "one_spectrum", "read_spectra", "spectra_dataset", "spectra_of"]
+
+_BEGINNING = 16_384
+_MOST_POINTS = 20_000_000
+_TEXT = (".xdi", ".xmu", ".dat", ".txt", ".csv", ".nor")
+_HDF5 = (".h5", ".hdf5", ".hdf", ".nxs", ".nx")
+FILE_PATTERNS: tuple[str, ...] = tuple(f"*{suffix}" for suffix in (*_TEXT, ".prj", *_HDF5))
+"""Glob patterns of the files that can be read."""
+
+
+def read_spectra(path: str | Path) -> tuple[list[Spectrum], list[str]]:
+    """Read the spectra of a file: XDI or other columns, a project of Athena, HDF5 or NeXus.
+
+    Returns:
+        The spectra; and of what else is in the file and cannot be used, why.
+
+    Raises:
+        FileError: It cannot be read, or is of no known kind.
+        MeasurementError: Its only spectrum cannot be used.
+    """
+    file = Path(path)
+    kind = suffix_of(file)
+    if kind == ".prj":
+        return read_athena(file)
+    if kind in _HDF5 or _begins_as_hdf5(file):
+        return read_hdf5(file)
+    return [read_columns(file)], []
+
+
+def _begins_as_hdf5(file: Path) -> bool:
+    with opened_regular(file) as opened:
+        return file_kind(opened.read(_BEGINNING)) is FileKind.HDF5
+
+
+def one_spectrum(path: str | Path) -> Spectrum:
+    """Read the one spectrum that a path names: a file that holds one, or FILE#NAME of one among several.
+
+    Raises:
+        FileError: It cannot be read, holds several, or none of that name.
+    """
+    text, _, name = str(path).partition("#")
+    file, name = (Path(path), "") if Path(path).exists() else (Path(text), name)
+    found, left_out = read_spectra(file)
+    if not found:
+        raise FileError(f"{file}: no spectrum can be used; the first: {left_out[0]}")
+    names = ", ".join(repr(one.name) for one in found[:20])
+    if name:
+        named = [one for one in found if one.name == name]
+        if len(named) != 1:
+            raise FileError(f"{file}: {len(named)} spectra are called {name!r}; there are {names}")
+        return named[0]
+    if len(found) != 1:
+        raise FileError(f"{file}: holds {len(found)} spectra ({names}); say which: FILE#NAME")
+    return found[0]
+
+
+def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset:
+    """Return spectra in the measured form of :mod:`nescio.signals`, each with energies of its own.
+
+    ``energy`` and ``intensity`` have the dimensions (measurement, point), NaN where padded; ``element``, ``edge`` and
+    ``energy_shift`` (measurement,).
+    """
+    import xarray as xr
+
+    longest = max((len(one.energy) for one in spectra), default=0)
+    if len(spectra) * longest > _MOST_POINTS:
+        raise FileError(
+            f"{source}: {len(spectra):,} spectra of up to {longest:,} points are more than {_MOST_POINTS:,} points; "
+            "divide it into several files"
+        )
+    table = np.full((2, len(spectra), longest), np.nan)
+    for row, one in enumerate(spectra):
+        table[0, row, : len(one.energy)] = one.energy
+        table[1, row, : len(one.mu)] = one.mu
+    names: dict[str, None] = {}
+    alike = Counter[str]()
+    for one in spectra:
+        alike[one.name] += 1
+        name = one.name if one.name not in names else f"{one.name}#{alike[one.name]}"
+        while name in names:
+            name += "'"
+        names[name] = None
+    both = ("measurement", "point")
+    return xr.Dataset(
+        {
+            "intensity": (both, table[1], {"long_name": "absorption", "units": "1"}),
+            "energy": (both, table[0], {"long_name": "energy", "units": "eV"}),
+            "element": ("measurement", np.array([one.element for one in spectra], dtype=object).astype(str)),
+            "edge": ("measurement", np.array([one.edge for one in spectra], dtype=object).astype(str)),
+            "energy_shift": ("measurement", np.array([one.shift for one in spectra]), {"units": "eV"}),
+        },
+        {"measurement": list(names)},
+        {"source": source},
+    )
+
+
+def spectra_of(measured: xr.Dataset) -> list[Spectrum]:
+    """Return the spectra of what :func:`spectra_dataset` made."""
+    found = []
+    for row, name in enumerate(measured["measurement"].values):
+        energy, mu = measured["energy"].values[row], measured["intensity"].values[row]
+        there = np.isfinite(energy)
+        found.append(
+            Spectrum(
+                str(name),
+                energy[there],
+                mu[there],
+                str(measured.attrs.get("source", "")),
+                str(measured["element"].values[row]),
+                str(measured["edge"].values[row]),
+                float(measured["energy_shift"].values[row]),
+            )
+        )
+    return found

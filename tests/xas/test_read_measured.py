@@ -1,0 +1,199 @@
+"""Measured spectra: read from columns and Athena's projects, checked, normalised."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nescio.errors import FileError, MeasurementError
+from nescio.xas import Spectrum, normalised, read_athena, read_columns
+from nescio.xas.spectrum import checked, edge_position
+
+ENERGY = np.concatenate([np.arange(8780.0, 8960, 5), np.arange(8960, 9020, 0.5), np.arange(9020, 9800, 2.0)])
+
+
+def made(**changes) -> Spectrum:
+    x = ENERGY - 8979.0
+    step = 1.7 * (0.5 + np.arctan(x / 1.2) / np.pi) * (1 - 3.5e-4 * x + 1.2e-7 * x * x)
+    wiggles = 0.2 * np.exp(-(((x - 12) / 4) ** 2)) + 0.05 * np.sin(0.12 * x) * np.exp(-x / 150) * (x > 0)
+    return Spectrum(**{"name": "made", "energy": ENERGY, "mu": 1.3 - 4e-4 * x + step + wiggles, **changes})
+
+
+def test_a_spectrum_is_normalised_as_by_larch() -> None:
+    """Larch 2026.3.1, pre_edge(e0=8979, pre1=-150, pre2=-30, norm1=100, norm2=800, nnorm=2)."""
+    found = normalised(made(), e0=8979.0, pre=(-150.0, -30.0), post=(100.0, 800.0), degree=2)
+    assert found.step == pytest.approx(1.6780324868, rel=1e-3)
+    at = [8930.0, 8974.0, 8979.0, 8989.0, 9028.0, 9178.0, 9578.0]
+    flat = [0.00019520, 0.06557397, 0.49573891, 1.08265283, 0.98587269, 0.99219006, 1.00021614]
+    np.testing.assert_allclose(found.at(at), flat, atol=6e-4)
+    assert edge_position(made()) == pytest.approx(8979.0, abs=0.26)
+
+
+def test_choices_are_made_where_nobody_makes_them_and_kept() -> None:
+    found = normalised(made())
+    assert (found.pre, found.post, found.degree) == ((-150.0, -30.0), (100.0, 800.0), 2)
+    assert found.e0 == pytest.approx(8979.0, abs=0.26)
+    near = ENERGY < 9180.0
+    short = normalised(made(energy=ENERGY[near], mu=made().mu[near]))
+    assert short.degree == 1
+    assert short.post[1] == pytest.approx(199.0, abs=2.0)
+    assert short.at(9100.0) == pytest.approx(1.0, abs=0.03)
+    with pytest.raises(
+        MeasurementError, match=r"made: measured from 8780\.0 to 9798\.0 eV; needed are 8000\.0"
+    ):
+        found.at([8000.0, 9000.0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"energy": ENERGY / 1000.0}, r"energies of 8\.78 to 9\.798; needs eV \(these look like keV\)"),
+        ({"energy": ENERGY[:5], "mu": np.arange(5.0)}, "5 points; needs 30"),
+        (
+            {"energy": np.where(ENERGY[-1] == ENERGY, 1e15, ENERGY)},
+            r"8780 to 1e\+15; needs eV above 0, and 200000",
+        ),
+        ({"energy": ENERGY - 9000.0}, "needs eV above 0"),
+        (
+            {"mu": np.where(ENERGY == 8979.0, np.nan, made().mu)},
+            r"point 75 \(of 1\) is no number|is no number",
+        ),
+        ({"mu": np.ones_like(ENERGY)}, "the signal is 1 everywhere"),
+        ({"mu": -made().mu}, "no edge at"),
+        ({"energy": np.where(ENERGY == 8979.5, 8979.0, ENERGY)}, "energy 8979 eV is there more than once"),
+        ({"energy": ENERGY[40:], "mu": made().mu[40:]}, r"[0-2] points before the edge at 89"),
+        ({"energy": ENERGY[:5]}, r"\(5,\) energies and \("),
+    ],
+)
+def test_what_would_spoil_the_rest_is_told(changes, said: str) -> None:
+    with pytest.raises(MeasurementError, match=said):
+        normalised(made(**changes))
+
+
+def test_a_scan_may_run_down_and_repeat_a_point() -> None:
+    down = np.concatenate([ENERGY[::-1], ENERGY[:1]])
+    found = checked(made(energy=down, mu=np.concatenate([made().mu[::-1], made().mu[:1]])))
+    np.testing.assert_array_equal(found.energy, ENERGY)
+    np.testing.assert_array_equal(found.mu, made().mu)
+
+
+# ---- columns
+
+
+def written(path: Path, columns: dict[str, np.ndarray], header: str = "") -> Path:
+    table = np.stack(list(columns.values()), axis=1)
+    rows = "\n".join(" ".join(f"{value:.8g}" for value in row) for row in table)
+    path.write_text(f"{header}\n{rows}\n", encoding="utf-8")
+    return path
+
+
+def test_columns_are_found_by_their_names(tmp_path: Path) -> None:
+    mu = made().mu
+    header = (
+        "# XDI/1.0\n# Column.1: energy eV\n# Column.2: i0\n# Column.3: itrans\n# Element.symbol: Cu\n"
+        "# Element.edge: K\n# Sample.name: foil\n#----\n# energy i0 itrans"
+    )
+    i0 = np.full_like(mu, 1e5)
+    file = written(tmp_path / "a.xdi", {"energy": ENERGY, "i0": i0, "itrans": i0 * np.exp(-mu)}, header)
+    found = read_columns(file)
+    assert (found.name, found.element, found.edge) == ("foil", "Cu", "K")
+    np.testing.assert_allclose(found.mu, mu, rtol=1e-6)
+    kev = header.replace("energy eV", "energy keV")
+    np.testing.assert_allclose(
+        read_columns(written(file, {"e": ENERGY / 1e3, "i0": i0, "it": i0 * np.exp(-mu)}, kev)).energy, ENERGY
+    )
+    fluorescence = written(tmp_path / "b.dat", {"e": ENERGY, "i0": i0, "if": i0 * mu}, "# energy i0 ifluor")
+    np.testing.assert_allclose(read_columns(fluorescence).mu, mu, rtol=1e-6)
+    plain = written(tmp_path / "c.xmu", {"e": ENERGY, "mu": mu})
+    np.testing.assert_allclose(read_columns(plain).mu, mu, rtol=1e-6)
+    third = written(tmp_path / "d.dat", {"x": mu, "y": i0, "e": ENERGY, "mu": 2.0 * mu})
+    np.testing.assert_allclose(read_columns(third, energy=3, mu=4).mu, 2.0 * mu, rtol=1e-6)
+
+
+def test_files_that_hold_no_spectrum_are_told(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="no such file"):
+        read_columns(tmp_path / "none.xdi")
+    for text, said in (
+        ("words only\n", "no rows of numbers"),
+        ("1 2\n3 4 5\n", "rows of 2 and 3 numbers"),
+        ("1\n2\n", "one column of numbers"),
+        ("1 2\nend of scan\n", "line 2: 'end of scan' is no row"),
+    ):
+        (tmp_path / "bad.dat").write_text(text, encoding="utf-8")
+        with pytest.raises(FileError, match=said):
+            read_columns(tmp_path / "bad.dat")
+    dark = {"e": ENERGY, "i0": np.zeros_like(ENERGY), "i1": np.ones_like(ENERGY)}
+    with pytest.raises(MeasurementError, match="was the shutter closed"):
+        read_columns(written(tmp_path / "dark.dat", dark, "# energy i0 itrans"))
+    with pytest.raises(FileError, match="column 9 for mu: there are 3"):
+        read_columns(tmp_path / "dark.dat", mu=9)
+
+
+# ---- projects
+
+
+def project(path: Path, *records: str, compressed: bool = True) -> Path:
+    text = "# Athena project file -- Athena version 0.8.061\n" + "\n".join(records) + "\n1;\n"
+    path.write_bytes(gzip.compress(text.encode()) if compressed else text.encode())
+    return path
+
+
+def record(
+    name: str, x: str, y: str, label: str = "Pt on carbon", shift: str = "-0.5", kind: str = "xmu"
+) -> str:
+    return (
+        f"$old_group = '{name}';\n"
+        f"@args = ('bkg_eshift','{shift}','bkg_z','pt','titles',['label','x'],'datatype','{kind}',"
+        f"'label','{label}','fft_edge','l3');\n"
+        f"@x = ({x});\n@y = ({y});\n[record]   # create object\n"
+    )
+
+
+X = ",".join(f"'{value:g}'" for value in ENERGY)
+Y = ",".join(f"'{value:.8g}'" for value in made().mu)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_project_gives_its_spectra_aligned(tmp_path: Path, compressed: bool) -> None:
+    records = (
+        record("abcd", X, Y, label="It\\'s Pt"),
+        record("efgh", X, Y, kind="chi"),
+        record("ijkl", X, "'a'"),
+        record("mnop", X, Y, shift="far"),
+        record("qrst", X, Y[: len(Y) // 2].rpartition(",")[0]),
+    )
+    found, left = read_athena(project(tmp_path / "p.prj", *records, compressed=compressed))
+    assert [one.name for one in found] == ["It's Pt"]
+    assert (found[0].element, found[0].edge, found[0].shift) == ("Pt", "L3", -0.5)
+    np.testing.assert_allclose(found[0].energy, ENERGY - 0.5)
+    np.testing.assert_allclose(found[0].mu, made().mu, rtol=1e-7)
+    assert len(left) == 4
+    for told, said in zip(
+        left, ("holds chi", "could not convert", "'far' is no number", "needs as many"), strict=True
+    ):
+        assert said in told
+
+
+def test_what_is_no_project_is_told(tmp_path: Path) -> None:
+    for content, said in (
+        (b"\x1f\x8b broken", "cannot be unpacked"),
+        (b"system('rm')", "is no project of Athena"),
+        (b"", "is empty"),
+    ):
+        (tmp_path / "bad.prj").write_bytes(content)
+        with pytest.raises(FileError, match=said):
+            read_athena(tmp_path / "bad.prj")
+    with pytest.raises(FileError, match=r"none\.prj"):
+        read_athena(tmp_path / "none.prj")
+
+
+def test_real_projects_and_foils_are_read_and_normalised(data_folder: Path) -> None:
+    found, left = read_athena(data_folder / "xas" / "nanoparticles" / "PtData.prj")
+    assert ([one.name for one in found][:2], left) == (["10wt% 20K", "10wt% 150K"], [])
+    for one in found:
+        assert normalised(one).e0 == pytest.approx(11563.4, abs=0.3)
+    foil = normalised(read_columns(data_folder / "xas" / "foils" / "cu_metal_rt.xdi"))
+    # What everybody knows of copper: no white line, and small wiggles far above.
+    assert foil.mu.max() == pytest.approx(1.08, abs=0.05)
+    assert foil.at(9200.0) == pytest.approx(1.0, abs=0.06)
