@@ -398,7 +398,7 @@ def test_a_pattern_of_cifs_makes_a_phase_of_each(tmp_path):
 
 def test_a_missing_cif_is_named_with_its_phase_and_its_configuration(tmp_path):
     (tmp_path / "prior.toml").write_text(PRIOR_FILE)
-    with pytest.raises(FileError, match=r"prior.toml: phase 'nickel': .*ni.cif: there is no such file"):
+    with pytest.raises(FileError, match=r"prior.toml: phase 'nickel': .*ni.cif: no such file"):
         Prior.from_file(tmp_path / "prior.toml")
 
 
