@@ -41,3 +41,38 @@ def test_absorption_is_loaded_without_what_draws() -> None:
 
 def test_the_check_sees_heavy_packages() -> None:
     assert {"numpy", "jax"} <= loaded_by("import jax")
+
+
+PORTABLE = """
+import importlib, os, pkgutil, signal, sys
+import nescio
+
+names = [module.name for module in pkgutil.walk_packages(nescio.__path__, "nescio.")]
+for name in names:
+    importlib.import_module(name)  # other libraries may need what is taken away below
+for name in [name for name in sys.modules if name.partition(".")[0] == "nescio"]:
+    del sys.modules[name]
+for module, missing in ((os, sys.argv[1]), (signal, sys.argv[2])):
+    for name in missing.split():
+        if hasattr(module, name):
+            delattr(module, name)
+for name in sys.argv[3].split():
+    sys.modules[name] = None
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+OF_UNIX = (
+    "O_CLOEXEC O_DIRECTORY O_NOCTTY O_NONBLOCK WNOHANG fork forkpty getgid getpgid getuid geteuid killpg mkfifo mknod",
+    "SIGALRM SIGCHLD SIGHUP SIGKILL SIGSTOP SIGUSR1 SIGUSR2 SIGXCPU alarm pthread_sigmask sigwait",
+    "resource fcntl grp pty pwd syslog termios tty",
+)
+"""What Windows does not have: in os, in signal, and modules."""
+
+
+def test_nothing_of_unix_alone_is_needed_to_import_any_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PORTABLE, *OF_UNIX], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 200

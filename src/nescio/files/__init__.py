@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nescio.files.json import json_value, refuse_deep
     from nescio.files.kinds import HDF5_SIGNATURE, FileKind, file_kind
     from nescio.files.messages import one_line
-    from nescio.files.names import display_name, suffix_of
+    from nescio.files.names import display_name, short_name, suffix_of
     from nescio.files.source import (
         Budget,
         Source,
@@ -75,6 +75,7 @@ __all__ = [
     "refuse_special",
     "save_fields",
     "serve_apart",
+    "short_name",
     "suffix_of",
     "text_content",
     "text_encoding",
@@ -111,7 +112,7 @@ __getattr__, __dir__ = attach(
         "json": ["json_value", "refuse_deep"],
         "kinds": ["HDF5_SIGNATURE", "FileKind", "file_kind"],
         "messages": ["one_line"],
-        "names": ["display_name", "suffix_of"],
+        "names": ["display_name", "short_name", "suffix_of"],
         "unpacking": ["opened_zip", "unpacked_source", "zip_member"],
         "source": [
             "Budget",

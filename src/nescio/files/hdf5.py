@@ -28,6 +28,8 @@ __all__ = [
     "text_of",
 ]
 
+_MOST_OBJECTS = 50_000
+_MOST_LINKS = 100_000
 _MOST_DEFAULTS = 12
 _SECONDS = 7.0
 _SECONDS_PER_BYTE = 2e-8
@@ -148,7 +150,7 @@ def _walked(source: Source) -> tuple[dict[str, str], int]:
     try:
         answer, _ = answer_apart(
             "nescio.files.probe",
-            {"limit": source.budget.left},
+            {"limit": source.budget.left, "objects": _MOST_OBJECTS, "links": _MOST_LINKS},
             source.content,
             seconds=seconds,
             memory=source.budget.limit,

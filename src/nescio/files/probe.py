@@ -19,9 +19,8 @@ import numpy as np
 from nescio.files.apart import serve_apart
 from nescio.files.messages import one_line
 
-_MOST_OBJECTS = 50_000
-_MOST_LINKS = 100_000
 _MOST_NAMED = 5
+_DAMAGE = (RuntimeError, KeyError, ValueError, OSError, TypeError)
 _LARGEST_ATTRIBUTE = 2**24
 _LARGEST_PIECE = 2**25
 _MOST_REFERENCES = 10_000
@@ -36,6 +35,7 @@ class _Walk:
     def __init__(self, file: h5py.File, request: dict[str, Any]) -> None:
         self.file = file
         self.left = int(request["limit"])
+        self.most_objects, self.most_links = int(request["objects"]), int(request["links"])
         self.deadline = time.process_time() + 0.9 * float(request["seconds"])
         self.seen: set[tuple[int, int]] = set()
         self.waiting: list[_Node] = []
@@ -58,7 +58,7 @@ class _Walk:
             self.attributes(node)
         if self.outside or self.refused:
             return
-        for dataset in sorted(self.datasets, key=_size):
+        for dataset in sorted(self.datasets, key=lambda one: (_size(one), str(one.name))):
             self.read(dataset)
 
     def add(self, node: _Node) -> None:
@@ -67,20 +67,20 @@ class _Walk:
         if (key := (place.fileno, place.addr)) not in self.seen:
             self.seen.add(key)
             self.waiting.append(node)
-        if len(self.seen) > _MOST_OBJECTS:
-            self.refused = f"holds more than {_MOST_OBJECTS:,} objects"
+        if len(self.seen) > self.most_objects:
+            self.refused = f"holds more than {self.most_objects:,} objects"
 
     def group(self, group: h5py.Group) -> None:
         names: list[bytes] = []
 
         def note(name: bytes) -> bool | None:
             names.append(bytes(name))
-            return True if len(names) > _MOST_LINKS else None
+            return True if len(names) > self.most_links else None
 
         group.id.links.iterate(note)
         self.links += len(names)
-        if self.links > _MOST_LINKS:
-            self.refused = f"holds more than {_MOST_LINKS:,} links"
+        if self.links > self.most_links:
+            self.refused = f"holds more than {self.most_links:,} links"
         for name in names:
             if time.process_time() > self.deadline:
                 self.refused = "takes too long to walk through"
@@ -89,7 +89,7 @@ class _Walk:
             kind = group.id.links.get_info(name).type
             if kind == h5py.h5l.TYPE_HARD:
                 # What is damaged so that it cannot be opened, a reader cannot open either.
-                with suppress(RuntimeError, KeyError, ValueError, OSError):
+                with suppress(*_DAMAGE):
                     self.add(_node(h5py.h5o.open(group.id, name)))
             elif kind != h5py.h5l.TYPE_SOFT:
                 self.outside.append(f"{_name(group)}/{name.decode('utf-8', 'replace')} (an external link)")
@@ -102,11 +102,21 @@ class _Walk:
             self.outside.append(f"{_name(dataset)} (a virtual dataset)")
         else:
             self.datasets.append(dataset)
+            if dataset.dtype.hasobject and not h5py.check_string_dtype(dataset.dtype):
+                self.references(dataset)
+
+    def references(self, dataset: h5py.Dataset) -> None:
+        """Visit what the references in a dataset point at."""
+        if _size(dataset) <= self.left:
+            # What is damaged so that it cannot be read, a reader cannot read either.
+            with suppress(*_DAMAGE):
+                for piece in _pieces(dataset):
+                    self.follow(dataset[piece])
 
     def attributes(self, node: _Node) -> None:
         for name in node.attrs:
             # What is damaged so that it cannot be read, a reader cannot read either.
-            with suppress(RuntimeError, KeyError, ValueError, OSError, TypeError):
+            with suppress(*_DAMAGE):
                 found = node.attrs.get_id(name)
                 size = math.prod(found.shape) * found.get_type().get_size()
                 if size > _LARGEST_ATTRIBUTE:
@@ -117,7 +127,7 @@ class _Walk:
     def follow(self, value: Any) -> None:
         """Visit what references point at: it need not have a name."""
         for reference in _references(np.asarray(value)):
-            with suppress(RuntimeError, KeyError, ValueError, OSError, TypeError):
+            with suppress(*_DAMAGE):
                 self.add(_node(h5py.h5r.dereference(reference, self.file.id)))
 
     def read(self, dataset: h5py.Dataset) -> None:
@@ -146,7 +156,6 @@ class _Walk:
             values = dataset[piece]
             if dataset.dtype.hasobject:
                 self.left -= sum(map(_length, np.ravel(values)))
-                self.follow(values)
             if self.left < 0 or time.process_time() > self.deadline:
                 return "it takes more memory or time than is spent on a file"
         return ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from numpy.typing import ArrayLike, NDArray
 
 from nescio.errors import TraceError
+from nescio.files import display_name, refuse_special
 from nescio.trace import content
 from nescio.trace.database import Database, create_database, open_database
 from nescio.trace.records import (
@@ -230,6 +231,8 @@ class Trace:
         if self._database.read_only:
             raise TraceError(f"{self.path}: was opened for reading only")
         lock = self.path.with_name(self.path.name + ".lock")
+        if lock.exists():
+            refuse_special(display_name(lock), lock.stat(), TraceError)
         # SQLite locks files on every platform alike; the file stays empty.
         connection = sqlite3.connect(lock, timeout=0, isolation_level=None, check_same_thread=False)
         try:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from nescio.errors import MeasurementError
+from nescio.files import short_name
 
 __all__ = [
     "HALF",
@@ -27,6 +28,7 @@ MOST_SPECTRA = 5000
 """Spectra that are read of one file."""
 
 _FEWEST = 30
+_LONGEST_SYMBOL = 20
 # An energy axis that ends below this, in eV, was surely meant in keV.
 _LOWEST = 200.0
 _HIGHEST = 200_000.0
@@ -141,7 +143,8 @@ def checked(spectrum: Spectrum) -> Spectrum:
             f"{spectrum.name}: the signal is {mu.max():g} at {length} points on end, from {energy[first]:.1f} eV on, "
             "and never higher; is a detector saturated?"
         )
-    return replace(spectrum, energy=energy, mu=mu)
+    element, edge = (short_name(text)[:_LONGEST_SYMBOL] for text in (spectrum.element, spectrum.edge))
+    return replace(spectrum, name=short_name(spectrum.name), energy=energy, mu=mu, element=element, edge=edge)
 
 
 def _plateau(mu: Floats) -> tuple[int, int]:

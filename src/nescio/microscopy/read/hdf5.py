@@ -16,6 +16,7 @@ from nescio.files import (
     groups_below,
     member,
     opened_hdf5,
+    short_name,
     text_of,
 )
 from nescio.microscopy.read.fields import MAX_VALUES, Axis, Field, axis_role
@@ -101,7 +102,7 @@ def _axis(file: Hdf5, node: Any, name: str, points: int) -> Axis:
     if not isinstance(node, h5py.Dataset) or node.shape != (points,):
         return Axis(name, unit=unit, role=role)
     if h5py.check_string_dtype(node.dtype) and points <= _MOST_LABELS:
-        return Axis(name, role=role, labels=tuple(file.texts(node, _MOST_LABELS)))
+        return Axis(name, role=role, labels=tuple(map(short_name, file.texts(node, _MOST_LABELS))))
     empty_dimension = _text(node, "NAME").startswith("This is a netCDF dimension but not a netCDF variable")
     if node.dtype.kind not in "iuf" or empty_dimension:
         return Axis(name, unit=unit, role=role)
@@ -111,4 +112,4 @@ def _axis(file: Hdf5, node: Any, name: str, points: int) -> Axis:
 
 def _text(node: Any, name: str) -> str:
     value = attribute(node, name)
-    return value if isinstance(value, str) else ""
+    return short_name(value) if isinstance(value, str) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ def reproduce_banko2021(
         * ``mixture_peak_fractions``: for each pair, the share of its first phase at which the mean error is largest;
         * ``seconds_to_agent``: from structures to a calibrated agent;
         * ``patterns_per_second``: assessed, from prepared data to findings;
-        * ``peak_memory_mb``: of the process.
+        * ``peak_memory_mb``: of the process, where the system tells it.
     """
     if settings is None:
         settings = LearnSettings.model_validate({"training": {"seed": seed}})
@@ -105,7 +104,7 @@ def reproduce_banko2021(
         "mixture_peak_fractions": _peaks(curves),
         "seconds_to_agent": seconds_to_agent,
         "patterns_per_second": _speed(agent, known.whole),
-        "peak_memory_mb": _peak_memory_mb(),
+        **_peak_memory(),
     }
     if folder is not None:
         write_reproduction(
@@ -161,7 +160,12 @@ def _speed(agent: Agent, known: xr.Dataset) -> float:
     return float(prepared.sizes["measurement"] / min(seconds[1:]))
 
 
-def _peak_memory_mb() -> float:
+def _peak_memory() -> dict[str, float]:
+    """Return the peak memory of this process, nothing where the system does not tell it (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return {}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Kilobytes on Linux, bytes on macOS.
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+    return {"peak_memory_mb": peak / (1e6 if sys.platform == "darwin" else 1e3)}

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from nescio.errors import FeffError, FileError
+from nescio.files import opened_regular
 
 __all__ = ["FeffProgram", "digest_of", "end_running", "find_feff6l", "find_feff8l", "own_feff", "run_feff"]
 
@@ -27,6 +28,7 @@ OUTPUT = "output.txt"
 _STEPS_8L = ("rdinp", "pot", "xsph", "pathfinder", "genfmt", "ff2x")
 _PLATFORMS = {"linux": "linux64", "darwin": "darwin64", "win32": "win64"}
 _SAID = 400
+_READ = 2**20
 _RUNNING: set[subprocess.Popen[bytes]] = set()
 # Left by FEFF on the way, large, and of no use afterwards.
 _IN_PASSING = ("pot.pad", "libpotph.json", "atoms.json", "geom.json", "feff.pad")
@@ -226,5 +228,8 @@ def _last_words(folder: Path, code: int) -> str:
 
 
 def _said(folder: Path) -> list[str]:
-    text = (folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
+    with opened_regular(folder / OUTPUT) as file:
+        # The end tells why it stopped; a program that runs wild can write any amount before.
+        file.seek(max(os.fstat(file.fileno()).st_size - _READ, 0))
+        text = file.read(_READ).decode("utf-8", "replace")
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from nescio.errors import ConfigurationError, FileError
-from nescio.files import suffix_of
+from nescio.files import short_name, suffix_of
 from nescio.signals import with_notes
 from nescio.xrd.read.axis import KINDS, Title
 
@@ -202,7 +202,7 @@ def measured_dataset(
                 f"{path}: intensity {one[column]:g} of pattern {row + 1} at {points[column]:g} is not below 1e30"
             )
     name = "two_theta" if KINDS[kind].quantity == "two_theta" else "q"
-    names = list(names) if names is not None else _numbered(path, values.shape[0])
+    names = list(map(short_name, names)) if names is not None else _numbered(path, values.shape[0])
     if len(names) != values.shape[0] or len(set(names)) != len(names):
         raise FileError(f"{path}: {values.shape[0]} patterns need as many names, each only once")
     dataset = xr.Dataset(

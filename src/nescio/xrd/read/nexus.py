@@ -12,7 +12,16 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
-from nescio.files import Hdf5, Source, attribute, groups_below, member, opened_hdf5, text_of
+from nescio.files import (
+    Hdf5,
+    Source,
+    attribute,
+    groups_below,
+    member,
+    opened_hdf5,
+    short_name,
+    text_of,
+)
 from nescio.xrd.read.axis import Title, read_title
 from nescio.xrd.read.measured import (
     MAX_PATTERNS,
@@ -287,7 +296,7 @@ def _from_plain(file: Hdf5, axis: str | None, wavelength: float | None) -> xr.Da
             if node.dtype.kind in "iu" and name == "scan":
                 arrays[name] = arrays[name].astype(np.int64)
         elif h5py.check_string_dtype(node.dtype) and node.size is not None and node.size < _MOST_OBJECTS:
-            arrays[name] = np.array(file.texts(node), np.str_)
+            arrays[name] = np.array(list(map(short_name, file.texts(node))), np.str_)
         units[name] = str(attribute(node, "units") or "")
     return dataset_from_named(
         file.source,
