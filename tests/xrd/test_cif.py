@@ -87,6 +87,12 @@ def test_what_breaks_the_rules_is_refused_with_its_line(content, reason):
         blocks_of(content)
 
 
+@pytest.mark.parametrize("content", [b"data_a\n_b 1\n" * 10_001, b"data_a\nloop_\n_a\n" + b"1 " * 6_000_000])
+def test_more_than_a_file_can_honestly_hold_is_refused_before_it_is_parsed(content):
+    with pytest.raises(FileError, match=r"a\.cif: (its values would take|more than 10,000 data_)"):
+        blocks_of(content)
+
+
 @pytest.mark.parametrize(
     ("text", "value", "sigma"),
     [

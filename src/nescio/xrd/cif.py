@@ -29,6 +29,9 @@ _NUMBER = re.compile(
 )
 _FRACTION = re.compile(r"(?P<above>[-+]?\d{1,6})/(?P<below>\d{1,6})")
 _LONGEST_NUMBER = 60
+# Measured; blocks and loops take more, and are fewer.
+_BYTES_PER_WORD = 90
+_MOST = {"data_": 10_000, "loop_": 50_000}
 _PLACE = re.compile(r"^string:(\d+)(?::\d+(?:\(\d+\))?:?)?\s*")
 
 
@@ -82,9 +85,10 @@ def parse_cif(source: Source) -> tuple[Block, ...]:
     quotes and lists of CIF 2 are no obstacle.
 
     Raises:
-        FileError: The text breaks the rules of CIF, or holds no block.
+        FileError: The text breaks the rules of CIF, holds no block, or more of anything than its budget allows.
     """
     text = decoded_text(source)
+    _spend(source, text)
     try:
         blocks = tuple(_blocks(_plain(text)))
     except (ValueError, RuntimeError) as error:
@@ -116,6 +120,18 @@ def parse_number(text: str) -> Number:
                 # Without a decimal point nothing was rounded: 0 and 1 are exact.
                 return Number(value, sigma, 0.5 * unit if match["decimals"] is not None else 0.0)
     raise ValueError(f"{text[:40]!r} is no number")
+
+
+def _spend(source: Source, text: str) -> None:
+    """Account for the memory that the values of a text take."""
+    words = sum(map(text.count, " \t\r\n")) + 1
+    if words * _BYTES_PER_WORD > source.budget.left:
+        # Blanks that align columns are no words of their own.
+        words = sum(1 for _ in re.finditer(r"\S+", text))
+    source.spend(words * _BYTES_PER_WORD, "its values")
+    for mark, most in _MOST.items():
+        if text.count(mark) + text.count(mark.upper()) > most:
+            raise FileError(f"{source.name}: more than {most:,} {mark} in one file")
 
 
 def _blocks(text: str) -> Iterator[Block]:

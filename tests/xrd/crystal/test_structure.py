@@ -366,3 +366,12 @@ def test_a_structure_in_a_setting_without_a_symbol_survives_json(written):
     assert structure.operations
     assert structure.notes
     assert structure_from_document(json.loads(json.dumps(structure.to_document()))) == structure
+
+
+def test_among_very_many_atoms_in_p1_no_symmetry_is_sought_and_that_is_noted(written):
+    rows = tuple(
+        f"Ni{i} Ni {i % 14 / 14:.6f} {i // 14 % 14 / 14:.6f} {i // 196 / 14:.6f} 1" for i in range(14**3)
+    )
+    structure = read_structure(written(cif(cell=(35, 35, 35, 90, 90, 90), space_group="P 1", rows=rows)))
+    assert (structure.space_group, len(structure.sites)) == ("P 1", 14**3)
+    assert "more than 2,500 atoms in P 1" in structure.notes[0]

@@ -119,8 +119,8 @@ def without_images(structure: Structure) -> tuple[Structure, tuple[str, ...], tu
             continue
         kept.append(index)
         images = _within_cell(rotations @ positions[index] + translations)
-        for image in images:
-            others = cast("list[int]", tree.query_ball_point(image, min(reach, 0.5)))
+        near = cast("Sequence[list[int]]", tree.query_ball_point(images, min(reach, 0.5)))
+        for image, others in zip(images, near, strict=True):
             for other in others:
                 candidate = structure.sites[other]
                 if other <= index or gone[other] or candidate.element != site.element:

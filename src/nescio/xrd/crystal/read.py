@@ -27,6 +27,8 @@ _LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 _ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
 _USED = ("_cell_", "_atom_site_", "_symmetry_", "_space_group_", "_chemical_formula_sum")
 _VOLUME_TOLERANCE = 0.01
+# The search for symmetry takes a time that grows with the square of the number of atoms: some seconds for these.
+_MOST_SEARCHED = 2500
 # What a crystal may be beside the average structure that is read.
 _MORE = {
     "_atom_site_moment": "magnetic moments are not used: X-rays see the nuclear structure only",
@@ -150,9 +152,12 @@ def _structure(
         multiplicities=atoms.multiplicities,
     )
     structure = finished(bare, symmetry, stated, atoms.rounding, where)
-    if resymmetrise and structure.space_group_number == 1 and not structure.operations:
-        return resymmetrised(structure, tolerance)
-    return structure
+    if not resymmetrise or structure.space_group_number != 1 or structure.operations:
+        return structure
+    if len(structure.sites) > _MOST_SEARCHED:
+        note = f"{where}: more than {_MOST_SEARCHED:,} atoms in P 1, among which no symmetry is sought"
+        return replace(structure, notes=(*structure.notes, note))
+    return resymmetrised(structure, tolerance)
 
 
 def _cell(block: Block, where: str) -> tuple[Cell, list[str]]:
