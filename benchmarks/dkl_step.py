@@ -312,6 +312,34 @@ def calibration(case: Case, points: Sequence[int], number: int) -> dict[str, Any
     return figures
 
 
+# How many measurements, how many the exact model takes, inducing points, and how many of the measurements are used.
+BEYOND = {
+    "1000, exact": (1000, 1000, 1000, 1000),
+    "2000, exact": (2000, 4000, 1000, 2000),
+    "2000, 256 inducing": (2000, 1000, 256, 2000),
+    "2000, 512 inducing": (2000, 1000, 512, 2000),
+    "2000, 768 inducing": (2000, 1000, 768, 2000),
+    "2000, 1000 inducing": (2000, 1000, 1000, 2000),
+    "2000, subset of 1000": (2000, 4000, 1000, 1000),
+}
+
+
+def beyond(case: Case) -> dict[str, dict[str, float]]:
+    """Return and print how good the surrogate is on both sides of the number of measurements that it takes exactly."""
+    from nescio.explore.surrogates import Surrogate, fit
+
+    usual, figures = (fit.EXACT, fit.INDUCING), {}
+    for way, (points, exact, inducing, used) in BEYOND.items():
+        fit.EXACT, fit.INDUCING = exact, inducing
+        chosen = draws(case, points, 1)[0]
+        one = Surrogate(case.candidates).update(chosen[:used], case.measured[chosen[:used], None]).outputs[0]
+        figures[way] = judge(case, chosen, one.mean, one.sd, one.noise_sd)
+        row = figures[way]
+        print(f"{way:22} R2 {row['r2']:.3f}  coverage {row['coverage95']:.3f}", flush=True)
+    fit.EXACT, fit.INDUCING = usual
+    return figures
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -335,6 +363,7 @@ def main() -> None:
     parser.add_argument(
         "--calibration", action="store_true", help="coverage of other ways of training as well"
     )
+    parser.add_argument("--beyond", action="store_true", help="models of more than a thousand points as well")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     one_core()
@@ -347,12 +376,16 @@ def main() -> None:
     figures: dict[str, Any] = compared(case, arguments.points, arguments.draws)
     if arguments.calibration:
         figures["calibration"] = calibration(case, arguments.points, arguments.draws)
+    if arguments.beyond:
+        figures["beyond"] = beyond(case)
     if arguments.film:
         print("film:")
         case, points, number = film(folder), (100, 200, 400), _FILM_DRAWS * arguments.draws
         figures["film"] = compared(case, points, number)
         if arguments.calibration:
             figures["film"]["calibration"] = calibration(case, points, arguments.draws)
+        if arguments.beyond:
+            figures["film"]["beyond"] = beyond(case)
     if arguments.large:
         figures["large"] = large()
     figures["quoted"] = QUOTED

@@ -121,7 +121,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
         stage.saved.append(folder)
 
     def report(findings: xr.Dataset, reference: xr.Dataset, **options: Any) -> None:
-        stage.reports.append(options)
+        stage.reports.append({"findings": findings, **options})
 
     replacements = {
         (nescio.techniques, "find_technique"): lambda name: stage.technique,

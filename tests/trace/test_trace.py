@@ -161,11 +161,9 @@ def test_reading_never_writes(tmp_path, trace):
 
 def test_a_reader_sees_each_step_when_it_is_whole(trace):
     with Trace.open(trace.path, read_only=True) as reader:
-        version = reader.data_version()
         with trace.step():
             trace.add(measurement(0))
-            assert (reader.count(Measurement), reader.data_version()) == (0, version)
-        assert reader.data_version() != version
+            assert reader.count(Measurement) == 0
         assert reader.count(Measurement) == 1
         with reader.snapshot():
             assert reader.count(Measurement) == 1

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nescio.cli.measurements import expand, read_and_prepare
-from nescio.cli.outcome import INCOMPLETE, report_error
+from nescio.cli.outcome import INCOMPLETE, report_error, report_notes
 from nescio.files import usable_folder
+from nescio.signals import notes_of, with_notes
 from nescio.version import __version__
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def assess(
         str | None, typer.Option(help="Of measured angles, where a file does not say: angstrom, or CuKa.")
     ] = None,
     axis: Annotated[
-        str | None, typer.Option(help="What the files' axis is: two_theta, q (1/angstrom) or q_nm (1/nm).")
+        str | None,
+        typer.Option(help="What the files' axis is: two_theta, q (1/angstrom), q_nm (1/nm) or d (angstrom)."),
     ] = None,
     background: Annotated[
         str | None, typer.Option(help="How to subtract it: polynomial, snip, arpls or none (xrd).")
@@ -79,8 +81,7 @@ def assess(
         preparing=_given(background=background, foil=foil, align=align, e0=e0),
     )
     errors = [*missing, *unusable]
-    if notice := prepared.attrs.get("notice"):
-        typer.echo(f"note: {notice}", err=True)
+    report_notes(notes_of(prepared))
     usable_folder(output)
     findings = loaded.assess(prepared, alpha=alpha)
     write_findings(findings, output)
@@ -93,7 +94,9 @@ def assess(
             "command": shlex.join(["nescio", *sys.argv[1:]]),
             "version": f"nescio {__version__}",
         }
-        _write_report(loaded, findings, output / "report.html", provenance)
+        _write_report(
+            loaded, with_notes(findings, notes_of(loaded.prior)), output / "report.html", provenance
+        )
     print_summary(findings)
     for error in errors:
         report_error(error)

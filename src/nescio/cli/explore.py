@@ -59,7 +59,7 @@ def explore(
     for a person. In a second terminal, --control pauses it, points at places,
     changes policy or scalarizer, and more: nescio explore RUN --control
 
-    Example: nescio explore examples/ferroelectric.toml -o run
+    Example: nescio explore film.toml -o run
     """
     from nescio.cli.steer import present_person, steer
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nescio.cli.outcome import report_notes
 from nescio.cli.overrides import SetOption, learn_settings, number_settings
 from nescio.errors import ConfigurationError
 from nescio.files import usable_folder
+from nescio.signals import notes_of
 
 if TYPE_CHECKING:
     from nescio.learn import Agent, NumberAgent
@@ -46,6 +48,7 @@ def learn(
         raise ConfigurationError(f"{output}: exists already; add --overwrite to replace it")
     technique, table = _read(prior)
     loaded = find_technique(technique).load_prior(prior)
+    report_notes(notes_of(loaded))
     where, overrides = f"{prior} [learn]", setting or ()
     checkpoint = output.with_name(output.name + ".checkpoint")
     agent: Agent | NumberAgent

@@ -83,6 +83,11 @@ class Criterion(Settings):
 
     kind: str
 
+    @property
+    def needs(self) -> int:
+        """How many of the latest snapshots it looks at."""
+        raise NotImplementedError
+
     def reason(self, history: History) -> str:
         """Return a sentence that says why it is met, or nothing while it is not."""
         raise NotImplementedError
@@ -122,6 +127,11 @@ class MapSettled(Criterion):
     steps: _Steps = 5
     """How many in a row."""
 
+    @property
+    def needs(self) -> int:
+        """How many of the latest snapshots it looks at."""
+        return self.steps + 1
+
     def reason(self, history: History) -> str:
         """Return why it is met, or nothing."""
         if len(history) <= self.steps:
@@ -149,6 +159,11 @@ class MapKnown(Criterion):
     steps: _Steps = 5
     """How many in a row."""
 
+    @property
+    def needs(self) -> int:
+        """How many of the latest snapshots it looks at."""
+        return self.steps
+
     def reason(self, history: History) -> str:
         """Return why it is met, or nothing."""
         if len(history) < self.steps:
@@ -173,6 +188,11 @@ class ImprovementExhausted(Criterion):
     fraction: _Share = 0.01
     steps: _Steps = 5
     """How many in a row."""
+
+    @property
+    def needs(self) -> int:
+        """How many of the latest snapshots it looks at."""
+        return self.steps
 
     def check(self, outputs: int) -> None:
         """See that there is one number to improve."""
@@ -207,6 +227,11 @@ class Budget(Criterion):
     dose: Annotated[Real, Field(gt=0.0)] | None = None
     """In the unit that the instrument counts."""
 
+    @property
+    def needs(self) -> int:
+        """How many of the latest snapshots it looks at."""
+        return 1
+
     @model_validator(mode="after")
     def _something(self) -> Self:
         if self.points is None and self.seconds is None and self.dose is None:
@@ -233,6 +258,11 @@ class AnyOf(Criterion):
 
     kind: Literal["any"] = "any"
     criteria: Annotated[tuple[AnyCriterion, ...], Field(min_length=1, max_length=100)]
+
+    @property
+    def needs(self) -> int:
+        """How many of the latest snapshots it looks at."""
+        return max(one.needs for one in self.criteria)
 
     def check(self, outputs: int) -> None:
         """See that each of them can be met."""

@@ -214,10 +214,6 @@ class Trace:
         """Return named arrays; else as :meth:`get_dataset`."""
         return content.read_arrays(self._database, which)
 
-    def data_version(self) -> int:
-        """Return a number that changes whenever another connection has written; cheap enough to poll."""
-        return int(self._database.rows("PRAGMA data_version")[0][0])
-
     def claim_run(self) -> None:
         """Become the one process that measures for this trace, until it is closed.
 

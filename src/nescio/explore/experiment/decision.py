@@ -11,8 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from nescio.explore.experiment.load import snapshot_of
-from nescio.explore.experiment.state import Origin, State
+from nescio.explore.experiment.state import Maps, Origin, State
 from nescio.explore.experiment.store import keep_events
 from nescio.explore.policies import Choice, Coverage, View, choose
 from nescio.explore.stopping import Snapshot, take_snapshot
@@ -155,10 +154,6 @@ def keep_proposal(trace: Trace, state: State, proposal: Proposal) -> None:
         ]
         keep_events(trace, state, warnings)
         state.decisions.append((row, decision))
-        if proposal.maps is not None and (
-            state.settings.stop is not None or state.settings.freeze is not None
-        ):
-            state.snapshots[row] = snapshot_of(decision, proposal.maps, state.steering.signs)
 
 
 def with_model(view: View, fit: Fit, signs: Floats) -> View:
@@ -321,4 +316,6 @@ def _reason_to_freeze(state: State, surrogate: Surrogate, maps: xr.Dataset, mode
     if freeze is None or surrogate.frozen:
         return ""
     now = Decision(step=state.step, chosen=[], origin="policy", model=model)
-    return freeze.reason([*state.history(), snapshot_of(now, maps, state.steering.signs)])
+    return freeze.reason(
+        [*state.history(), state.snapshot(now, Maps(maps["mean"].values, maps["sd"].values))]
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,10 @@ import numpy as np
 from nescio.errors import FileError, TraceError
 from nescio.explore.candidates import Candidates, inside_any, outside
 from nescio.explore.experiment.acts import accepted_act, build_act
-from nescio.explore.experiment.state import Measured, State
+from nescio.explore.experiment.state import Maps, Measured, State
 from nescio.explore.experiment.steering import Accepted, steered
 from nescio.explore.scalarizers import Scalar, Scalarizer
-from nescio.explore.settings import ExploreSettings, Goal
-from nescio.explore.stopping import Snapshot
+from nescio.explore.settings import ExploreSettings
 from nescio.trace import (
     ENDINGS,
     Act,
@@ -37,14 +37,7 @@ from nescio.version import __version__
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = [
-    "begin_trace",
-    "read_candidates",
-    "read_state",
-    "scalarizer_record",
-    "seconds_between",
-    "snapshot_of",
-]
+__all__ = ["begin_trace", "read_candidates", "read_state", "scalarizer_record", "seconds_between"]
 
 _FILE = "trace.sqlite"
 
@@ -166,6 +159,7 @@ def read_state(trace: Trace, settings: ExploreSettings, candidates: Candidates) 
         state = State(
             settings,
             candidates,
+            _maps_of(trace, settings),
             steered(settings, accepted),
             scalarizers=[
                 (0 if one.act is None else outcomes[one.act].step if one.act in outcomes else 0, row)
@@ -184,12 +178,6 @@ def read_state(trace: Trace, settings: ExploreSettings, candidates: Candidates) 
         for _, event in trace.all(Event):
             state.events.append((bisect_right(finished, event.time), event))
             state.flow = state.flow.after(event)
-        if settings.stop is not None or settings.freeze is not None:
-            outputs = {row: len(one.outputs) for row, one in definitions}
-            for row, one in state.decisions:
-                if one.maps is not None:
-                    signs = Goal.model_validate(one.goal).signs(outputs.get(one.scalarizer or 0, 1))
-                    state.snapshots[row] = snapshot_of(one, trace.get_dataset(one.maps), signs)
     return state
 
 
@@ -245,18 +233,16 @@ def scalarizer_record(scalarizer: Scalarizer, act: int | None = None) -> Scalari
     return ScalarizerRecord(definition=scalarizer.model_dump(mode="json"), outputs=outputs, act=act)
 
 
-def snapshot_of(decision: Decision, maps: xr.Dataset, signs: Sequence[float]) -> Snapshot:
-    """Return what the criteria for stopping see of a decision, from the record alone, at the record's precision."""
-    model = decision.model
-    return Snapshot(
-        maps["mean"].values.astype(np.float64) * np.array(signs),
-        maps["sd"].values.astype(np.float64),
-        float(model["improvement"]),
-        float(model["spread"]),
-        decision.step,
-        float(model["seconds"]),
-        float(model["dose"]),
-    )
+def _maps_of(trace: Trace, settings: ExploreSettings) -> Callable[[int], Maps]:
+    """Return what reads the maps of a decision, and remembers as many as the criteria compare."""
+    needs = [one.needs for one in (settings.stop, settings.freeze) if one is not None]
+
+    @lru_cache(maxsize=max(needs, default=0) + 1)
+    def read(row: int) -> Maps:
+        maps = trace.get_dataset(row)
+        return Maps(maps["mean"].values, maps["sd"].values)
+
+    return read
 
 
 def seconds_between(started: str, finished: str) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from nescio.explore.settings import ExploreSettings
 from nescio.explore.stopping import Snapshot
 from nescio.trace import Decision, Event
 
-__all__ = ["Flow", "Measured", "Next", "Origin", "State"]
+__all__ = ["Flow", "Maps", "Measured", "Next", "Origin", "State"]
 
 Floats = NDArray[np.float64]
 Origin = Literal["seed", "policy", "person"]
@@ -89,12 +89,23 @@ class Flow:
         return self
 
 
+class Maps(NamedTuple):
+    """What a model expected when a decision was made."""
+
+    mean: NDArray[np.float32]
+    """Shape (candidates, outputs)."""
+    sd: NDArray[np.float32]
+    """Shape (candidates, outputs)."""
+
+
 @dataclass(eq=False)
 class State:
     """All that holds between two measurements."""
 
     settings: ExploreSettings
     candidates: Candidates
+    maps: Callable[[int], Maps]
+    """Reads the maps of a decision, by their row."""
     steering: Steering
     """All that a person may change."""
     scalarizers: list[tuple[int, int]]
@@ -109,8 +120,6 @@ class State:
     events: list[tuple[int, Event]] = field(default_factory=list)
     """Each with the number of measurements when it happened."""
     flow: Flow = field(default_factory=Flow)
-    snapshots: dict[int, Snapshot] = field(default_factory=dict)
-    """By the row of the decision; kept only where a criterion needs them."""
     last_act: int = 0
     """Row of the last act that was accepted or refused."""
 
@@ -142,7 +151,6 @@ class State:
             decisions=decisions,
             events=events,
             flow=flow,
-            snapshots={row: self.snapshots[row] for row, _ in decisions if row in self.snapshots},
         )
 
     # ---- scalars
@@ -332,20 +340,36 @@ class State:
         )
 
     def history(self) -> list[Snapshot]:
-        """Return one snapshot for each decision since the goal or the scalarizer last changed, where they are kept.
+        """Return a snapshot of each of the latest decisions, as many as the criteria look at, the oldest first.
 
-        A decision under another goal ends the history, even where that goal was undone.
+        A decision under another goal or scalarizer ends the history, even where that goal was undone.
         """
+        criteria = (self.settings.stop, self.settings.freeze)
+        most = max((one.needs for one in criteria if one is not None), default=0)
         goal = self.steering.goal.model_dump(mode="json")
-        found = []
-        for row, one in reversed(self.decisions):
+        found: list[Snapshot] = []
+        for _, one in reversed(self.decisions):
+            if len(found) == most:
+                break
             if one.maps is None:
                 continue
             if one.scalarizer != self.scalarizer_row or one.goal != goal:
                 break
-            if row in self.snapshots:
-                found.append(self.snapshots[row])
+            found.append(self.snapshot(one, self.maps(one.maps)))
         return found[::-1]
+
+    def snapshot(self, decision: Decision, maps: Maps) -> Snapshot:
+        """Return what criteria see of a decision under the present goal, at the precision of the record."""
+        model = decision.model
+        return Snapshot(
+            maps.mean.astype(np.float64) * np.array(self.steering.signs),
+            maps.sd.astype(np.float64),
+            float(model["improvement"]),
+            float(model["spread"]),
+            decision.step,
+            float(model["seconds"]),
+            float(model["dose"]),
+        )
 
     # ---- what to do
 

@@ -8,17 +8,17 @@ from nescio.explore.policies.choosing import Choice, choose
 from nescio.explore.policies.combined import CostAware, EpsilonGreedy, Schedule, Stage
 from nescio.explore.policies.confidence import MaximumVariance, Thompson, UpperConfidenceBound
 from nescio.explore.policies.goal import best_so_far, spread_of
-from nescio.explore.policies.hypervolume import (
+from nescio.explore.policies.improvement import (
+    ExpectedImprovement,
+    ProbabilityOfImprovement,
+    log_expected_improvement,
+)
+from nescio.explore.policies.pareto import (
     HypervolumeImprovement,
     default_reference,
     hypervolume,
     log_expected_hypervolume_improvement,
     pareto_front,
-)
-from nescio.explore.policies.improvement import (
-    ExpectedImprovement,
-    ProbabilityOfImprovement,
-    log_expected_improvement,
 )
 from nescio.explore.policies.spreading import Coverage, Random
 

@@ -11,6 +11,7 @@ from nescio.explore.scalarizers.base import (
     build_scalarizer,
     named_from,
 )
+from nescio.explore.scalarizers.batch import scalarize
 from nescio.explore.scalarizers.composition import Ratio, Several, WeightedSum
 from nescio.explore.scalarizers.curve import Curve, CurveScalarizer, noise_sd, selected, stated_unit
 from nescio.explore.scalarizers.fields import Band, Selection
@@ -18,7 +19,6 @@ from nescio.explore.scalarizers.magnitude import MeanMagnitude
 from nescio.explore.scalarizers.peaks import Peak, PeakRatio
 from nescio.explore.scalarizers.polynomial import Polynomial
 from nescio.explore.scalarizers.profiles import Fit, FittedPeak, fit_peaks
-from nescio.explore.scalarizers.scalarize import scalarize
 from nescio.explore.scalarizers.similarity import Similarity
 from nescio.explore.scalarizers.units import power, product, quotient
 

@@ -11,31 +11,36 @@ import optax
 from jax import Array
 from numpy.typing import NDArray
 
-from nescio.explore.surrogates.kernel import Inputs, covariance, noise_variance, prior_variance
-from nescio.explore.surrogates.likelihood import inverse_factor, negative_log_likelihood, padded
+from nescio.explore.surrogates.kernel import Inputs, covariance, noise_variance
+from nescio.explore.surrogates.likelihood import negative_log_likelihood, padded
 from nescio.explore.surrogates.parameters import Parameters, log_prior
 
-__all__ = ["Conditioned", "Halves", "capacity", "condition", "halves", "predict", "train"]
+__all__ = ["EXACT", "Halves", "capacity", "halves", "train"]
 
-# Of measurements; larger numbers are rounded up to multiples of the last.
-_CAPACITIES = (100, 200, 400, 700, 1000)
+EXACT = 1000
+"""Most measurements that an exact Gaussian process is given, and of which the members learn."""
+
+_CAPACITIES = (100, 200, 400, 700, EXACT)
 
 
 def capacity(n: int) -> int:
-    """Return the size of the arrays that hold `n` measurements: one of five up to a thousand."""
+    """Return the size of the arrays that hold `n` measurements: one of five up to `EXACT`, then doubled and doubled."""
     for size in _CAPACITIES:
         if n <= size:
             return size
-    return -(-n // _CAPACITIES[-1]) * _CAPACITIES[-1]
+    size = EXACT
+    while size < n:
+        size *= 2
+    return size
 
 
 class Halves(NamedTuple):
     """What each member learns from; its partner learns from the rest."""
 
     order: NDArray[np.intp]
-    """Shape (members, capacity / 2), which measurements; 0 where padded."""
+    """Shape (members, size), which measurements; 0 where padded."""
     mask: NDArray[np.float32]
-    """Shape (members, capacity / 2), 1 for a measurement."""
+    """Shape (members, size), 1 for a measurement."""
     seen: NDArray[np.bool_]
     """Shape (members, n), whether a member learned from a measurement."""
 
@@ -44,9 +49,10 @@ def halves(n: int, members: int, seed: int) -> Halves:
     """Divide `n` measurements between the two members of each pair, at random.
 
     Of every two that follow one another, one goes to each; and where a measurement went does not change when more are
-    added, so that a member never learns from what it must not have seen.
+    added, so that a member never learns from what it must not have seen. Of more than `EXACT` measurements each member
+    learns from as many of its own, drawn at random, as it has of `EXACT`; a further measurement replaces one at most.
     """
-    size = capacity(n) // 2
+    size = capacity(min(n, EXACT)) // 2
     seen = np.zeros((members, n), bool)
     for pair in range(members // 2):
         # More draws only follow the earlier ones.
@@ -56,8 +62,12 @@ def halves(n: int, members: int, seed: int) -> Halves:
         seen[2 * pair + 1] = ~seen[2 * pair]
     order = np.zeros((members, size), np.intp)
     mask = np.zeros((members, size), np.float32)
+    # As above: more draws only follow the earlier ones.
+    priority = np.random.default_rng([seed, members]).random(n)
     for member in range(members):
         mine = np.flatnonzero(seen[member])
+        if mine.size > size:
+            mine = np.sort(mine[np.argsort(priority[mine], kind="stable")[:size]])
         order[member, : mine.size] = mine
         mask[member, : mine.size] = 1.0
     return Halves(order, mask, seen)
@@ -124,57 +134,3 @@ def train(
 
     finished: Parameters = jax.lax.fori_loop(0, steps, step, (start, optimiser.init(start)))[0]
     return finished
-
-
-class Conditioned(NamedTuple):
-    """Members given all measurements; each field with a leading axis of members."""
-
-    inverse: Array
-    """Shape (members, size, size), inverse of the Cholesky factor of the measurements' covariance."""
-    weights: Array
-    """Shape (members, size), covariance solved for the targets."""
-    residual: Array
-    """Shape (members, size), of each measurement as predicted from all others."""
-    variance: Array
-    """Shape (members, size), of the function there, without noise."""
-
-
-@jax.jit
-def condition(
-    parameters: Parameters, inputs: Inputs, targets: Array, mask: Array, positioned: Array
-) -> Conditioned:
-    """Give every member all measurements: inputs (size, ...), targets and mask (size,), positioned (members,)."""
-
-    def one(parameters: Parameters, positioned: Array) -> Conditioned:
-        noise = noise_variance(parameters)
-        matrix = padded(covariance(parameters, inputs, inputs, positioned), noise, mask)
-        _, inverse = inverse_factor(matrix)
-        weights = inverse.T @ (inverse @ (targets * mask))
-        precision = jnp.sum(inverse * inverse, 0)
-        variance = jnp.maximum(1.0 / precision - noise, 1e-8)
-        return Conditioned(inverse, weights, weights / precision, variance)
-
-    return jax.vmap(one)(parameters, positioned)
-
-
-@jax.jit
-def predict(
-    parameters: Parameters,
-    conditioned: Conditioned,
-    measured: Inputs,
-    mask: Array,
-    candidates: Inputs,
-    positioned: Array,
-) -> tuple[Array, Array]:
-    """Return every member's mean and variance of the function at the candidates, each of shape (members, n)."""
-
-    def one(member: tuple[Parameters, Conditioned, Array]) -> tuple[Array, Array]:
-        parameters, conditioned, positioned = member
-        cross = covariance(parameters, measured, candidates, positioned) * mask[:, None]
-        explained = conditioned.inverse @ cross
-        variance = prior_variance(parameters) - jnp.sum(explained * explained, 0)
-        return cross.T @ conditioned.weights, jnp.maximum(variance, 1e-8)
-
-    # One member after the other: side by side their covariances would take a gigabyte for ten thousand candidates.
-    predicted: tuple[Array, Array] = jax.lax.map(one, (parameters, conditioned, positioned))
-    return predicted

@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.explore.surrogates.calibration import Scale
-from nescio.explore.surrogates.ensemble import Conditioned, capacity, condition, predict
+from nescio.explore.surrogates.conditioned import Conditioned, condition, predict
+from nescio.explore.surrogates.ensemble import EXACT, capacity
 from nescio.explore.surrogates.kernel import Inputs
 from nescio.explore.surrogates.parameters import Parameters
 from nescio.explore.surrogates.sampling import draw_functions
+from nescio.explore.surrogates.sparse import choose_inducing, condition_sparse
 
-__all__ = ["ROUNDING", "Data", "Fit", "Model", "OutputFit", "rows_of"]
+__all__ = ["ROUNDING", "Data", "Fit", "Model", "OutputFit", "Support", "given", "rows_of"]
 
 Floats = NDArray[np.float64]
+
+INDUCING = EXACT
+"""Inducing points of a sparse model: as many as the exact model takes measurements."""
 
 # Values that differ by less than this, relatively, are all the same.
 ROUNDING = 1e-9
@@ -107,11 +112,52 @@ class Data:
 
 
 @dataclass(frozen=True, eq=False)
+class Support:
+    """The candidates through whose covariances a model predicts: all measured ones, or inducing points among them."""
+
+    index: NDArray[np.intp]
+    """Shape (size,), candidates; 0 where padded."""
+    mask: NDArray[np.float32]
+    """Shape (size,), 1 where not padded."""
+
+
+def given(
+    parameters: Parameters, points: Inputs, data: Data, positioned: jax.Array, *, imagined: Sequence[int] = ()
+) -> tuple[Conditioned, Support]:
+    """Give trained members all measurements: exactly up to `EXACT` of them, through inducing points beyond.
+
+    Args:
+        parameters: Of the members.
+        points: Of all candidates.
+        data: The measurements.
+        positioned: Shape (members,), 1 where the kernel sees the position.
+        imagined: Candidates among the measurements that are only imagined as measured; they are inducing points.
+    """
+    measured = rows_of(points, data.index)
+    if data.n <= EXACT:
+        support = Support(data.index, data.mask)
+        return condition(parameters, measured, data.target, data.mask, positioned), support
+    # By the kernel of one member for all: their embeddings differ little.
+    first = jax.tree.map(lambda leaf: leaf[0], parameters)
+    chosen, kept = choose_inducing(first, measured, data.mask, positioned[0], size=INDUCING)
+    mask = np.array(kept)
+    index = np.where(mask > 0, data.index[np.asarray(chosen)], 0)
+    if len(imagined):
+        last = slice(INDUCING - len(imagined), INDUCING)
+        index[last], mask[last] = imagined, 1.0
+    support = Support(index, mask)
+    inducing = rows_of(points, support.index)
+    conditioned = condition_sparse(parameters, inducing, mask, measured, data.target, data.mask, positioned)
+    return conditioned, support
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
-    """Trained members with what they were given."""
+    """Trained members, given all measurements."""
 
     parameters: Parameters
     conditioned: Conditioned
+    support: Support
     points: Inputs
     """Of all candidates."""
     data: Data
@@ -120,9 +166,9 @@ class Model:
 
     def predicted(self) -> tuple[Floats, Floats]:
         """Return mean and standard deviation over the candidates, in the scalar's units."""
-        measured = rows_of(self.points, self.data.index)
+        support = rows_of(self.points, self.support.index)
         means, variances = predict(
-            self.parameters, self.conditioned, measured, self.data.mask, self.points, self.positioned
+            self.parameters, self.conditioned, support, self.support.mask, self.points, self.positioned
         )
         means, variances = np.asarray(means, np.float64), np.asarray(variances, np.float64)
         variance = self.scale.model * (variances.mean(0) + means.var(0))
@@ -142,9 +188,9 @@ class Model:
                         jax.random.fold_in(key, member),
                         jax.tree.map(lambda leaf, m=member: leaf[m], self.parameters),
                         jax.tree.map(lambda leaf, m=member: leaf[m], self.conditioned),
-                        rows_of(self.points, self.data.index),
-                        self.data.target,
-                        self.data.mask,
+                        rows_of(self.points, self.support.index),
+                        self._targets(),
+                        self.support.mask,
                         self.points,
                         self.positioned[member],
                         draws=each,
@@ -159,6 +205,10 @@ class Model:
         centred = drawn * self.data.spread + self.data.centre - mean
         return np.asarray(mean + np.sqrt(self.scale.model) * centred, np.float64)
 
+    def _targets(self) -> NDArray[np.float32]:
+        """Return the targets of the support where it is measured; a sparse model needs none."""
+        return self.data.target if self.conditioned.spread is None else np.zeros(INDUCING, np.float32)
+
     def fantasized(self, fit: OutputFit, chosen: Sequence[int]) -> OutputFit:
         """Return its fit as if some candidates had been measured and had given their mean."""
         index = np.concatenate([self.data.index[: self.data.n], np.asarray(chosen, np.intp)])
@@ -169,10 +219,9 @@ class Model:
         target = np.zeros_like(grown.target)
         target[: grown.n] = (values - self.data.centre) / self.data.spread
         data = replace(grown, target=target, centre=self.data.centre, spread=self.data.spread)
-        conditioned = condition(
-            self.parameters, rows_of(self.points, data.index), data.target, data.mask, self.positioned
-        )
-        model = replace(self, data=data, conditioned=conditioned)
+        imagined = chosen if data.n > EXACT else ()
+        conditioned, support = given(self.parameters, self.points, data, self.positioned, imagined=imagined)
+        model = replace(self, data=data, conditioned=conditioned, support=support)
         mean, sd = model.predicted()
         return replace(fit, mean=mean, sd=sd, model=model)
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from nescio.explore.surrogates.ensemble import Conditioned
+from nescio.explore.surrogates.conditioned import Conditioned
 from nescio.explore.surrogates.kernel import Inputs, covariance, noise_variance
 from nescio.explore.surrogates.parameters import Parameters
 
@@ -50,7 +50,8 @@ def draw_functions(
 ) -> Array:
     """Return draws of one member's posterior at the candidates, standardised, shape (draws, n).
 
-    A draw of the prior from random Fourier features is moved onto the measurements by Matheron's rule.
+    A draw of the prior from random Fourier features is moved onto the measurements, or onto a draw of the values of the
+    inducing points, by Matheron's rule. (`targets` are used only where the support is measured.)
 
     Source: Wilson et al., Proc. ICML 119, 10292 (2020), eqs. 6 and 13; Rahimi and Recht, NIPS 20 (2007).
     """
@@ -73,9 +74,15 @@ def draw_functions(
         region = inputs.positions * jnp.exp(-parameters.log_region)
         return signal * (jnp.sqrt(share) * one(beside(inputs)) + jnp.sqrt(1.0 - share) * other(region))
 
-    noise = jnp.sqrt(noise_variance(parameters))
-    shifted = prior(measured) + noise * jax.random.normal(noise_key, (targets.shape[0], draws))
-    gap = (targets[:, None] - shifted) * mask[:, None]
     cross = covariance(parameters, measured, candidates, positioned) * mask[:, None]
-    moved = prior(candidates) + cross.T @ (conditioned.inverse.T @ (conditioned.inverse @ gap))
-    return moved.T
+    drawn = prior(measured)
+    if conditioned.spread is None:
+        noise = jnp.sqrt(noise_variance(parameters)) * jax.random.normal(noise_key, drawn.shape)
+        gap = (targets[:, None] - drawn - noise) * mask[:, None]
+        moved = conditioned.inverse.T @ (conditioned.inverse @ gap)
+    else:
+        # The values of the inducing points are drawn from their own posterior.
+        left_open = conditioned.spread.T @ jax.random.normal(noise_key, drawn.shape)
+        known = conditioned.inverse.T @ (conditioned.inverse @ (drawn * mask[:, None]))
+        moved = conditioned.weights[:, None] + left_open - known
+    return (prior(candidates) + cross.T @ moved).T

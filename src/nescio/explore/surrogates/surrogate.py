@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from nescio.errors import ExplorationError
 from nescio.explore.candidates import Candidates
 from nescio.explore.surrogates.calibration import LeftOut, Scale, fit_scale
-from nescio.explore.surrogates.ensemble import Conditioned, condition, halves, train
-from nescio.explore.surrogates.fit import ROUNDING, Data, Fit, Model, OutputFit, rows_of
+from nescio.explore.surrogates.conditioned import Conditioned
+from nescio.explore.surrogates.ensemble import halves, train
+from nescio.explore.surrogates.fit import ROUNDING, Data, Fit, Model, OutputFit, given
 from nescio.explore.surrogates.kernel import Inputs, noise_variance
 from nescio.explore.surrogates.parameters import Parameters, initial_parameters, principal_head
 from nescio.explore.surrogates.settings import SurrogateSettings
@@ -236,9 +237,9 @@ class Surrogate:
     def _conditioned(self, trained: Parameters, encoder: str, data: Data, *, positioned: bool) -> Model:
         points = Inputs(self._features[encoder], self._positions)
         flags = jnp.full(self.settings.members, float(positioned))
-        conditioned = condition(trained, rows_of(points, data.index), data.target, data.mask, flags)
+        conditioned, support = given(trained, points, data, flags)
         scale = self._scale(trained, conditioned, data)
-        return Model(trained, conditioned, points, data, flags, scale)
+        return Model(trained, conditioned, support, points, data, flags, scale)
 
     def _scale(self, trained: Parameters, conditioned: Conditioned, data: Data) -> Scale:
         noise = float(np.asarray(noise_variance(trained), np.float64).mean())
