@@ -256,7 +256,12 @@ def main() -> int:
         print(f"{name}: {took}: {counts}; at most {seconds} and {memory}", flush=True)
         for line in report.found:
             print(f"  {line}", flush=True)
-        figures[name] = {**report.counts, "bad": bad, "longest": report.longest, "largest": report.largest}
+        figures[name] = {
+            **{kind: report.counts[kind] for kind in _SAID},
+            "bad": bad,
+            "longest": report.longest,
+            "largest": report.largest,
+        }
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n")
     return int(any(one["bad"] for one in figures.values()))
