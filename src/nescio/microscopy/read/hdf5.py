@@ -17,6 +17,7 @@ from nescio.microscopy.read.usid import is_usid, usid_field
 __all__ = ["hdf5_fields", "is_hyperspy"]
 
 _MOST_FIELDS = 1000
+_SCALE = "DIMENSION_SCALE"
 
 
 def is_hyperspy(file: Hdf5) -> bool:
@@ -47,7 +48,7 @@ def hdf5_fields(file: Hdf5, *, everything: bool = False) -> list[Field]:
             node = member(group, name)
             if not isinstance(node, h5py.Dataset) or not node.shape or node.dtype.kind not in "iufcbV":
                 continue
-            if node.is_scale and len(node.shape) == 1 and not everything:
+            if len(node.shape) == 1 and text_attribute(node, "CLASS") == _SCALE and not everything:
                 continue
             if is_usid(file, node):
                 fields.append(usid_field(file, node))

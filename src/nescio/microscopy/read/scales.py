@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nescio.files import Hdf5, attribute, member
+from nescio.files import Hdf5, attribute, member, short_name, text_of
 from nescio.microscopy.read.fields import Coordinate
 from nescio.microscopy.read.nodes import Form, axis_of, coordinate_of, text_attribute
 from nescio.microscopy.read.roles import axis_role, direction_of
@@ -19,13 +19,44 @@ _MOST_COORDINATES = 100
 def scales_form(file: Hdf5, group: Any, node: Any) -> Form:
     """Return axes by the dimension scales of a dataset, and the coordinates that CF's ``coordinates`` names."""
     axes, names = [], []
-    for dimension, points in zip(node.dims, node.shape, strict=True):
-        scale = dimension[0] if len(dimension) else None
-        path = "" if scale is None else str(scale.name or "")
-        name = path.rsplit("/", 1)[-1] or str(dimension.label)
+    for (name, scale), points in zip(_scales(file, node), node.shape, strict=True):
         axes.append(axis_of(file, scale, name, points))
         names.append(name)
     return Form(tuple(axes), tuple(_coordinates(file, group, node, names)))
+
+
+def _scales(file: Hdf5, node: Any) -> list[tuple[str, Any]]:
+    """Return name and scale of each dimension, an empty name and None where it has none.
+
+    By the attributes of a dataset: HDF5's own functions for scales crash on some damaged files.
+    """
+    labels, listed = attribute(node, "DIMENSION_LABELS"), attribute(node, "DIMENSION_LIST")
+    count = len(node.shape)
+    found: list[tuple[str, Any]] = []
+    for index in range(count):
+        scale = _referred(file, listed[index]) if _has(listed, count) else None
+        label = text_of(labels[index]) if _has(labels, count) and labels[index] else ""
+        path = "" if scale is None else str(scale.name or "")
+        found.append((short_name(path.rsplit("/", 1)[-1] or label), scale))
+    return found
+
+
+def _has(values: Any, count: int) -> bool:
+    return isinstance(values, np.ndarray) and values.shape == (count,) and values.dtype == object
+
+
+def _referred(file: Hdf5, references: Any) -> Any:
+    """Return the first dataset that references point at; None where there is none."""
+    import h5py
+
+    first = next(iter(np.ravel(references)), None) if references is not None else None
+    if not isinstance(first, h5py.Reference) or not first:
+        return None
+    try:
+        held = file.root[first]
+    except (KeyError, ValueError, RuntimeError, OSError):
+        return None
+    return held if isinstance(held, h5py.Dataset) else None
 
 
 def _coordinates(file: Hdf5, group: Any, node: Any, names: list[str]) -> list[Coordinate]:
@@ -43,10 +74,7 @@ def _coordinates(file: Hdf5, group: Any, node: Any, names: list[str]) -> list[Co
         held = member(group, name)
         if not isinstance(held, h5py.Dataset) or name in names or not held.shape or held == node:
             continue
-        own = [
-            str(dimension[0].name).rsplit("/", 1)[-1] if len(dimension) and dimension[0].name else ""
-            for dimension in held.dims
-        ]
+        own = [dim for dim, _ in _scales(file, held)]
         if all(own) and {*own} <= {*names} and len({*names}) == len(names):
             coordinate = coordinate_of(file, held, name, [names.index(one) for one in own], node.shape)
             if coordinate is not None:
