@@ -14,7 +14,7 @@ enable_compilation_cache()
 
 
 def _check_toml(example: Example) -> None:
-    """Read a TOML block as a reader would; a prior is saved under the name that the text gives it."""
+    """Read a TOML block as a reader would; a prior or an experiment is saved under the text's name for it."""
     document = tomllib.loads(example.parsed)
     if document.get("technique") == "xrd":
         from nescio.learn import LearnSettings
@@ -23,6 +23,8 @@ def _check_toml(example: Example) -> None:
         LearnSettings.model_validate(document.pop("learn", {}))
         PriorSettings.model_validate(document)
         Path("phases.toml").write_text(example.parsed, encoding="utf-8")
+    if {"instrument", "candidates", "scalarizer"} <= set(document):
+        Path("experiment.toml").write_text(example.parsed, encoding="utf-8")
 
 
 def _enter_folder(namespace: dict[str, object]) -> None:

@@ -15,6 +15,7 @@ AXIS (coordinate)                    AXIS                  ``two_theta`` ("degre
 attribute ``wavelength_angstrom``                          float; absent where the file does not say
 attribute ``source``                                       path of the file as it was given
 attribute ``left_out``                                     what else the file holds, and why it is of no use
+attribute ``notes``                                        what a user should know of how the file was read, a line each
 ===================================  ====================  ===================================================
 
 Where each measurement has an axis of its own (energies of an absorption spectrum), ``intensity`` and the axis have the
@@ -22,8 +23,8 @@ dimensions (measurement, point), NaN where padded.
 
 Prepared (what `Technique.prepare` returns): the same, on the prior's grid, with ``intensity`` scaled to 0-1;
 boolean ``covered`` (measurement, AXIS), False where nothing was measured; ``background`` as subtracted, in
-measured units; and ``problem`` (measurement): an empty string, or why that measurement cannot be assessed. An attribute
-``notice``, if it is there, is what should be known of all of them.
+measured units; and ``problem`` (measurement): an empty string, or why that measurement cannot be assessed. The
+attribute ``notes`` holds what was noted in reading and preparing (:func:`with_notes`, :func:`notes_of`).
 
 Findings (what `Agent.assess` returns): the prepared dataset with, for every measurement,
 
@@ -121,14 +122,23 @@ or coordinate of spectra whose name is used above gets another name, such as ``s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import ArrayLike
 
-__all__ = ["CLASSES", "KNOWN", "NOVEL", "NUMBERS", "UNREADABLE", "simulated_measurements"]
+__all__ = [
+    "CLASSES",
+    "KNOWN",
+    "NOVEL",
+    "NUMBERS",
+    "UNREADABLE",
+    "notes_of",
+    "simulated_measurements",
+    "with_notes",
+]
 
 CLASSES = "classes"
 NUMBERS = "numbers"
@@ -137,6 +147,25 @@ NUMBERS = "numbers"
 KNOWN = "known"
 NOVEL = "novel"
 UNREADABLE = "unreadable"
+
+
+def notes_of(source: object) -> tuple[str, ...]:
+    """Return the notes of a dataset (its attribute ``notes``, a line each), or of anything with `notes`.
+
+    A note is a plain sentence with the file's name and the place in it, about something that was assumed, changed or
+    left out in reading. It stops nothing; the command line prints each once, as ``note: ...``.
+    """
+    attributes = getattr(source, "attrs", None)
+    found = attributes.get("notes", "") if attributes is not None else getattr(source, "notes", ())
+    lines = found.splitlines() if isinstance(found, str) else [str(note) for note in found]
+    return tuple(line for line in lines if line)
+
+
+def with_notes(dataset: xr.Dataset, notes: Iterable[str]) -> xr.Dataset:
+    """Return a dataset with further notes, each once; without any it stays as it is."""
+    together = dict.fromkeys([*notes_of(dataset), *(" ".join(note.split()) for note in notes)])
+    # One text, since attributes of a file can hold no list of texts everywhere.
+    return dataset.assign_attrs(notes="\n".join(together)) if together else dataset
 
 
 def simulated_measurements(

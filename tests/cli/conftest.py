@@ -142,7 +142,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
         stage.saved.append(folder)
 
     def report(findings: xr.Dataset, path: Path, **options: Any) -> None:
-        stage.reports.append({"path": path, **options})
+        stage.reports.append({"findings": findings, "path": path, **options})
 
     replacements = {
         (nescio.techniques, "find_technique"): lambda name: stage.technique,

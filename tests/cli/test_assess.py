@@ -9,6 +9,7 @@ import xarray as xr
 
 from nescio.cli.measurements import combine
 from nescio.errors import ConfigurationError
+from nescio.signals import notes_of, with_notes
 
 
 @pytest.fixture
@@ -136,6 +137,28 @@ def test_the_report_says_where_its_figures_come_from(stage: Any, wafer: Path) ->
     assert options["provenance"]["agent"] == "agent"
     assert options["provenance"]["alpha"] == "0.01"
     assert options["history"] == ({"step": 1.0, "map": 0.5},)
+
+
+def test_notes_of_readers_are_printed_once_and_go_with_findings_and_report(
+    stage: Any, wafer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = stage.technique.read
+    monkeypatch.setattr(
+        stage.technique,
+        "read",
+        lambda path, **options: with_notes(read(path, **options), ["all: alike", f"{path.name}: of its own"]),
+    )
+    prior = type(stage.technique.load_prior(wafer))
+    monkeypatch.setattr(prior, "notes", ("phase.cif: of the prior",), raising=False)
+    code, _, err = stage.run("assess", "agent", wafer, "-o", "out", "--report")
+    files = ["a.xy", "b.xy", "c.csv"]
+    assert code == 0
+    assert err.splitlines() == ["note: all: alike", *(f"note: {name}: of its own" for name in files)]
+    (wafer / "d.xy").write_text("3.0", encoding="utf-8")
+    _, _, err = stage.run("assess", "agent", wafer, "-o", "out")
+    assert err.splitlines() == ["note: all: alike", "note: a.xy and 3 more: of its own"]
+    assert notes_of(stage.findings[0]) == ("all: alike", *(f"{name}: of its own" for name in files))
+    assert notes_of(stage.reports[0]["findings"])[-1] == "phase.cif: of the prior"
 
 
 def test_an_impossible_alpha_is_refused(stage: Any, wafer: Path) -> None:

@@ -36,6 +36,16 @@ def test_settings_come_from_the_file_then_from_the_command_line(stage: Any, prio
     assert [call["resume"] for call in stage.learned] == [False, False]
 
 
+def test_notes_on_the_prior_are_printed_once_each(
+    stage: Any, prior: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = ("a.cif: a line\nbroken", "a.cif: another", "a.cif: another")
+    monkeypatch.setattr(type(stage.technique.load_prior(prior)), "notes", notes, raising=False)
+    code, _, err = stage.run("learn", prior, "-o", "agent")
+    assert code == 0
+    assert err == "note: a.cif: a line broken\nnote: a.cif: another\n"
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

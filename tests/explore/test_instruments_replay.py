@@ -3,6 +3,17 @@
 import numpy as np
 import pytest
 import xarray as xr
+from tests.microscopy.grids import (
+    CUBE,
+    ENERGY,
+    X,
+    Y,
+    write_emd,
+    write_hyperspy,
+    write_netcdf,
+    write_nexus,
+    write_npz,
+)
 
 from nescio.configuration import validated
 from nescio.errors import ConfigurationError, FileError, InstrumentError, RefusedPositionError
@@ -206,7 +217,7 @@ def test_nothing_pickled_is_opened(tmp_path):
     with pytest.raises(FileError, match="Python objects are never loaded"):
         replay(FILM, tmp_path)
     (tmp_path / "film.nc").write_bytes(b"no netCDF")
-    with pytest.raises(FileError, match=r"neither an \.npz of plain arrays nor"):
+    with pytest.raises(FileError, match="is not an HDF5 file"):
         replay(FILM, tmp_path, path="film.nc")
 
 
@@ -221,3 +232,119 @@ def test_the_real_film_is_described_in_full(data_folder):
     np.testing.assert_array_equal(loop.values, loops[1, 1])
     assert loop.sizes == {"bias_step": 64, "sweep": 3}
     assert float(np.abs(loop["voltage"]).max()) == pytest.approx(14.0)
+
+
+def told(path, **options):
+    return validated(ReplaySettings, {"path": path.name, **options}, "test").build(path.parent)
+
+
+@pytest.mark.parametrize(
+    "write", [write_nexus, write_netcdf, write_npz, write_emd], ids=lambda one: one.__name__[6:]
+)
+@pytest.mark.parametrize("order", [("y", "x", "energy"), ("energy", "x", "y")])
+def test_a_file_that_says_what_is_what_needs_nothing_but_its_name(tmp_path, write, order):
+    suffix = {write_nexus: ".NXS", write_netcdf: ".nc", write_npz: ".npz", write_emd: ".h5"}[write]
+    instrument = told(write(tmp_path / f"grid{suffix}", order), unit="nm")
+    spectrum = instrument.measure(np.array([Y[2], X[3]]))
+    assert spectrum.dims == ("energy",)
+    np.testing.assert_array_equal(spectrum.values, CUBE[2, 3])
+    np.testing.assert_allclose(spectrum["energy"], ENERGY)
+    survey = instrument.survey()
+    assert survey["position"].attrs["units"] == "nm"
+    assert "spectra" not in survey
+    assert "energy" not in survey.coords
+
+
+def test_hyperspy_s_own_files_are_replayed(tmp_path):
+    pytest.importorskip("rsciio")
+    instrument = told(write_hyperspy(tmp_path / "grid.HSPY", ("energy", "y", "x")))
+    np.testing.assert_array_equal(instrument.measure(np.array([Y[1], X[4]])).values, CUBE[1, 4])
+
+
+def test_options_of_the_file_mean_what_they_mean_in_python(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "cl": rng.normal(size=(4, 5, 6)),
+        "eels": rng.normal(size=(4, 5, 6)),
+        "bf": rng.normal(size=(20, 30)),
+        "df": rng.normal(size=(20, 30)),
+        "pos": np.stack(np.mgrid[2:18:4, 3:28:5], axis=-1).reshape(-1, 2),
+    }
+    arrays["df"][3, 4] = np.nan
+    np.savez(tmp_path / "a.npz", **arrays)
+    path = tmp_path / "a.npz"
+    with pytest.raises(
+        FileError, match=r"cl \(4 x 5 x 6\), eels \(4 x 5 x 6\) may all be the spectra; choose with"
+    ):
+        told(path)
+    options = {"dimensions": ["loss"], "pixel_size": [2.0, 0.5], "unit": "nm", "channels": ["BF", "ADF"]}
+    instrument = told(path, spectra="eels", image=["bf", "df"], missing=True, **options)
+    survey = instrument.survey()
+    assert survey["channel"].values.tolist() == ["BF", "ADF"]
+    assert not survey["valid"].values[3, 4]
+    assert survey["position"].values[1].tolist() == [4.0, 4.0]
+    assert instrument.measure(np.array([4.0, 4.0])).dims == ("loss",)
+    bare = told(path, spectra="eels", image=False, navigation=2).survey()
+    assert "image" not in bare
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (
+            {"positions": {"variables": ["pos"]}},
+            "positions is described by a table, and spectra must be, too",
+        ),
+        ({**FILM, "navigation": 2}, "navigation is an option for spectra that no table describes"),
+        ({**FILM, "image": "response"}, "spectra are described by a table, and the image must be, too"),
+        (
+            {**FILM, "image": {"variable": "image", "unit": "nm"}},
+            "image: unknown key 'unit'; known here: channels",
+        ),
+        ({"pixel_size": -1.0}, "greater than 0"),
+        ({"reader": "raman"}, r"reader 'raman' of measured grids is not installed \(installed: microscopy\)"),
+    ],
+)
+def test_options_and_tables_are_not_mixed(tmp_path, document, message):
+    with pytest.raises(ConfigurationError, match=message):
+        validated(ReplaySettings, {"path": "film.npz", **document}, "test").build(tmp_path)
+
+
+def test_what_is_recorded_of_a_replay_is_read_back(tmp_path):
+    for document in (FILM, {"path": "a.hspy", "image": False, "pixel_size": [1.0, 2.0]}, {"path": "a.nxs"}):
+        settings = ReplaySettings.model_validate(document)
+        assert ReplaySettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize("described", [False, True])
+@pytest.mark.parametrize("dims", [("x", "y", "energy"), ("energy", "y", "x"), ("column", "energy", "row")])
+def test_places_of_a_grid_are_y_before_x_however_they_are_stored(tmp_path, dims, described):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(9, 12, 7))
+    order = [{"y": 0, "row": 0, "x": 1, "column": 1, "energy": 2}[name] for name in dims]
+    image = xr.DataArray(values.sum(axis=2), dims=("y", "x"))
+    spectra = xr.DataArray(np.transpose(values, order), dims=dims)
+    xr.Dataset({"image": image, "spectra": spectra}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    places = [name for name in dims if name != "energy"]
+    tables = {"image": {"variable": "image"}, "spectra": {"variable": "spectra", "candidates": places}}
+    instrument = told(tmp_path / "a.nc", **(tables if described else {}))
+    np.testing.assert_array_equal(instrument.measure(np.array([3.0, 5.0])).values, values[3, 5])
+    np.testing.assert_allclose(instrument.survey()["image"].values[0], values.sum(axis=2), rtol=1e-6)
+
+
+def test_a_coarse_grid_lies_where_its_own_coordinates_say(tmp_path):
+    units = {"units": "nm"}
+    image = xr.DataArray(
+        np.ones((9, 12)), {"y": ("y", np.arange(9.0), units), "x": ("x", np.arange(12.0), units)}, ("y", "x")
+    )
+    grid = {"y": ("y", [2.0, 6.0], units), "x": ("x", [1.0, 5.0, 9.0], units)}
+    values = np.arange(24.0).reshape(2, 3, 4)
+    spectra = xr.DataArray(values, grid, ("y", "x", "energy"))
+    image.to_dataset(name="image").to_netcdf(tmp_path / "a.nc", engine="h5netcdf", group="one")
+    spectra.to_dataset(name="spectra").to_netcdf(tmp_path / "a.nc", mode="a", engine="h5netcdf", group="two")
+    tables = {
+        "image": {"variable": "one/image"},
+        "spectra": {"variable": "two/spectra", "candidates": ["x", "y"]},
+    }
+    instrument = told(tmp_path / "a.nc", **tables)
+    np.testing.assert_array_equal(instrument.measure(np.array([6.0, 5.0])).values, values[1, 1])

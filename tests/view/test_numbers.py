@@ -182,7 +182,7 @@ def test_tables_hold_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_the_report_holds_every_section_and_escapes_what_came_from_files(tmp_path: Path) -> None:
     path = numbers_report(
-        with_one_that_cannot_be_read().assign_attrs(notice="mind the <gap>"),
+        with_one_that_cannot_be_read().assign_attrs(notes="mind the <gap>"),
         told(80, truth=True, seed=1),
         path=tmp_path / "report.html",
         provenance={"agent": "an <agent>"},
@@ -202,7 +202,7 @@ def test_the_report_holds_every_section_and_escapes_what_came_from_files(tmp_pat
         assert part in page
     assert "<agent>" not in page
     assert "s&lt;1&gt;" in page
-    assert "mind the &lt;gap&gt;." in page
+    assert "mind the &lt;gap&gt;" in page
     assert "no known structure fits" in page
     alone = numbers_report(told(), None, path=tmp_path / "alone.html", provenance={}, progress=False)
     assert "Calibration of the agent" not in alone.read_text(encoding="utf-8")

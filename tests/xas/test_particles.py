@@ -136,18 +136,16 @@ def test_what_is_learned_from_is_aligned_as_what_is_measured(kind: str) -> None:
         there = np.isfinite(LIBRARY.distance)
         drawn[align] = np.asarray(prior.sampler().of_particles(jax.random.key(0), counts[there][None])[0])[0]
         found = prepare_normalised([measured(mu, offset=3.0 if align == "foil" else 7.0)], prior, foil)
-        assert (found.attrs["align"], "notice" in found.attrs) == (align, False)
+        assert (found.attrs["align"], "notes" in found.attrs) == (align, False)
         prepared[align] = found["intensity"].values[0]
         np.testing.assert_allclose(drawn[align], prepared[align], atol=0.02)
     assert np.abs(drawn["edge"] - drawn["foil"]).max() > 0.1
     apart = CoordinationPrior(LIBRARY, still, NormalisationSettings(align="edge"))
     assert (
-        "no spectrum is put" in prepare_normalised([measured(mu)], apart, foil, align="foil").attrs["notice"]
+        "no spectrum is put" in prepare_normalised([measured(mu)], apart, foil, align="foil").attrs["notes"]
     )
     learned = CoordinationPrior(LIBRARY, still)
-    assert (
-        "put by its edge" in prepare_normalised([measured(mu)], learned, foil, align="edge").attrs["notice"]
-    )
+    assert "put by its edge" in prepare_normalised([measured(mu)], learned, foil, align="edge").attrs["notes"]
 
 
 def test_without_a_foil_spectra_are_put_as_those_that_were_learned_from() -> None:
@@ -164,7 +162,7 @@ def test_without_a_foil_spectra_are_put_as_those_that_were_learned_from() -> Non
         drawn = np.asarray(exact.sampler().of_particles(jax.random.key(0), counts[there][None])[0])[0]
         broad = broadened(mu, width, 0.5) if width else mu
         found = prepare_normalised([measured(broad)], prior)
-        assert "notice" not in found.attrs
+        assert "notes" not in found.attrs
         grid = prior.mixtures.energy
         shifts = np.arange(-1.0, 1.01, 0.02)
         apart_by = [
@@ -188,8 +186,8 @@ def test_without_a_foil_the_edge_of_the_computed_one_serves() -> None:
     mu, _ = particle("cuboctahedron shells 3")
     with_foil = prepare_normalised([measured(mu)], alone, measured(LIBRARY.foil), align="edge")
     without = prepare_normalised([measured(mu)], alone)
-    assert without.attrs["notice"].startswith("without a foil each spectrum is put by its edge and those of")
-    assert "give --foil FILE, or learn with normalisation.align" in without.attrs["notice"]
+    assert without.attrs["notes"].startswith("without a foil each spectrum is put by its edge and those of")
+    assert "give --foil FILE, or learn with normalisation.align" in without.attrs["notes"]
     np.testing.assert_allclose(without["intensity"], with_foil["intensity"], atol=0.02)
     assert (without.attrs["foil"], without.attrs["align"]) == ("none", "edge")
     with pytest.raises(

@@ -55,6 +55,9 @@ VALID = {
         '<xrdMeasurements><xrdMeasurement><usedWavelength intended="K-Alpha 1"><kAlpha1>1.54</kAlpha1>'
         f"</usedWavelength>{SCAN.format(10, 12)}{SCAN.format(11, 14)}</xrdMeasurement></xrdMeasurements>"
     ).encode(),
+    ".cif": b"data_a\n_diffrn_radiation_wavelength 1.54\nloop_\n_pd_meas_2theta_scan\n_pd_meas_counts_total\n"
+    b"10 5(1)\n11 ?\n",
+    ".txt": b"2theta;I;2theta;I\n20;1;30;5\n21;2;31;6\n22;3;;\nscan 2\n20;1;30;5\n21;2;31;6\n",
     ".npz": _archive(),
     ".nxs": _hdf5(),
 }
@@ -80,7 +83,7 @@ def test_the_unspoilt_files_are_read(tmp_path, suffix):
     assert dataset["intensity"].size >= 2
 
 
-@pytest.mark.parametrize("suffix", sorted({".xy", ".csv", ".xrdml", ".npz", ".nxs"}))
+@pytest.mark.parametrize("suffix", sorted({".xy", ".csv", ".xrdml", ".npz", ".nxs", ".cif"}))
 @settings(max_examples=100)
 @given(content=st.one_of(st.binary(max_size=400), st.text("0123456789.,;-+eEnaif \t\n#", max_size=200)))
 def test_random_content_never_escapes(tmp_path_factory, suffix, content):

@@ -259,3 +259,37 @@ def test_every_real_mixture_can_be_assessed(data_folder):
         prepared = prepare(pattern, axis=grid(), wavelength=CU)
         assert prepared["problem"].item() == ""
         assert prepared["covered"].all()
+
+
+def test_patterns_with_axes_of_their_own_are_prepared_one_by_one(tmp_path):
+    axis = grid(20.0, 80.0)
+    path = tmp_path / "scans.csv"
+    first, second = np.linspace(15, 85, 800), np.linspace(25, 75, 500)
+    rows = [
+        f"{first[i]};{100 + 50 * np.exp(-((first[i] - 44) ** 2))};"
+        + (f"{second[i]};{10 + 5 * np.exp(-((second[i] - 60) ** 2))};" if i < 500 else ";;")
+        + (f"{1 + i / 100};5" if i < 100 else ";")
+        for i in range(800)
+    ]
+    path.write_text("2theta;I;2theta;I;2theta;I\n" + "\n".join(rows) + "\n")
+    together = read_patterns(path, wavelength=CU)
+    assert together["intensity"].dims == ("measurement", "point")
+    prepared = prepare(together, axis=axis, wavelength=CU, background="polynomial")
+    assert prepared["intensity"].dims == ("measurement", "two_theta")
+    peaks = axis.values[prepared["intensity"].values[:2].argmax(axis=1)]
+    np.testing.assert_allclose(peaks, [44, 60], atol=0.2)
+    # Each is covered where it was measured itself; the third has nothing in common with the grid.
+    covered = [axis.values[row] for row in prepared["covered"].values]
+    np.testing.assert_allclose(covered[0][[0, -1]], [20, 80])
+    np.testing.assert_allclose(covered[1][[0, -1]], [25, 75], atol=0.2)
+    assert covered[2].size == 0
+    assert prepared["problem"].values[:2].tolist() == ["", ""]
+    assert "has nothing in common with the prior's" in prepared["problem"].values[2]
+    assert prepared["measurement"].values.tolist() == together["measurement"].values.tolist()
+
+
+def test_patterns_with_axes_of_their_own_none_of_which_can_be_used_are_an_error(tmp_path):
+    path = tmp_path / "scans.csv"
+    path.write_text("2theta;I;2theta;I\n1;1;3;1\n2;2;4;2\n")
+    with pytest.raises(MeasurementError, match="nothing in common"):
+        prepare(read_patterns(path, wavelength=CU), axis=grid(20.0, 80.0), wavelength=CU)

@@ -454,3 +454,54 @@ def test_a_damaged_document_is_refused(change, why):
     change(document)
     with pytest.raises(NescioError, match=why):
         Prior.from_document(document)
+
+
+def test_one_structure_of_several_in_a_file_is_named_after_a_hash(tmp_path):
+    (tmp_path / "structures").mkdir()
+    both = cif_of() + cif_of(a=3.6).replace("data_", "data_second", 1)
+    (tmp_path / "structures" / "ni.cif").write_text(both)
+    path = tmp_path / "prior.toml"
+    path.write_text(PRIOR_FILE)
+    first = Prior.from_file(path)
+    assert "ni.cif: block" in first.notes[0]
+    path.write_text(
+        PRIOR_FILE.replace("ni.cif", "ni.cif#" + first.notes[0].split("ni.cif#")[1].split("'")[0])
+    )
+    assert Prior.from_file(path).structures[0].cell[0] == 3.6
+
+
+def test_a_file_that_a_pattern_finds_and_that_cannot_be_used_is_left_out_with_a_note(tmp_path):
+    (tmp_path / "structures").mkdir()
+    (tmp_path / "structures" / "NI.CIF").write_text(cif_of())
+    (tmp_path / "structures" / "bad.cif").write_text(cif_of("F m -3 q"))
+    head, _ = PRIOR_FILE.split("[[phases]]")
+    path = tmp_path / "prior.toml"
+    path.write_text('cifs = ["structures/*.cif"]\n' + head)
+    prior = Prior.from_file(path)
+    assert prior.labels == ("NI",)
+    assert "left out: " in prior.notes[-1]
+    assert "bad.cif: space group not recognised" in prior.notes[-1]
+    assert Prior.from_document(prior.to_document()).notes == prior.notes
+    (tmp_path / "structures" / "NI.CIF").unlink()
+    with pytest.raises(StructureError, match="space group not recognised"):
+        Prior.from_file(path)
+
+
+def test_notes_on_a_phase_that_is_written_out_name_the_file(tmp_path):
+    spinel = """
+[[phases]]
+name = "spinel"
+space_group = "Fd-3m"
+cell = [8.083, 8.083, 8.083, 90, 90, 90]
+sites = [
+  { element = "Mg", position = [0.125, 0.125, 0.125] },
+  { element = "Al", position = [0.5, 0.5, 0.5] },
+  { element = "O", position = [0.2624, 0.2624, 0.2624] },
+]
+"""
+    path = tmp_path / "prior.toml"
+    path.write_text(PRIOR_FILE.split("[[phases]]")[0] + spinel)
+    prior = Prior.from_file(path)
+    assert prior.structures[0].formula == "Al2MgO4"
+    (note,) = prior.notes
+    assert note.startswith(f"{path}: phase 'spinel': space group 'Fd-3m' has 2 settings that fit the cell")

@@ -1,3 +1,9 @@
+import gzip
+import io
+import re
+import zipfile
+
+import numpy as np
 import pytest
 
 from nescio.errors import ConfigurationError, FileError
@@ -64,3 +70,42 @@ def test_impossible_options_are_refused_before_anything_is_read(tmp_path, option
         read_patterns(tmp_path / "no.xy", **options)
     with pytest.raises(ConfigurationError):
         read_many(tmp_path, **options)
+
+
+def zipped(*names: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in names:
+            archive.writestr(name, "<a/>")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.rasx", zipped("Data0/Profile0.txt", "root.xml"), "a Rigaku RASX file"),
+        ("a.brml", zipped("Experiment0/RawData0.xml"), "a Bruker BRML file"),
+        ("a.npz", zipped("Experiment0/RawData0.xml"), "a Bruker BRML file"),
+        ("a.xy", zipped("xl/workbook.xml"), "an Excel workbook"),
+        ("a.zip", zipped("a.xy"), "a ZIP archive"),
+        ("a.xy", b'<?xml version="1.0"?><scan/>', "XML"),
+        ("a.csv", b"<!DOCTYPE html><html><body>Sign in</body></html>", "an HTML page"),
+        ("a.dat", b"\x89PNG\r\n\x1a\n", r"an image \(PNG\)"),
+        ("a.txt", b'{"intensity": [1, 2]}', "JSON"),
+    ],
+)
+def test_a_file_is_what_its_content_says_whatever_its_suffix(tmp_path, name, content, what):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        FileError, match=rf"{re.escape(name)}: is {what}, which this version does not read; export"
+    ):
+        read_patterns(tmp_path / name)
+
+
+def test_a_file_of_a_known_kind_is_read_under_any_name(tmp_path):
+    np.savez(tmp_path / "a.npz", q=[1.0, 2.0], intensity=[1.0, 2.0])
+    (tmp_path / "a.npz").rename(tmp_path / "a.XY")
+    assert read_patterns(tmp_path / "a.XY")["q"].values.tolist() == [1, 2]
+    (tmp_path / "b.xy.gz").write_bytes(gzip.compress(GOOD.encode()))
+    pattern = read_patterns(tmp_path / "b.xy.gz")
+    assert (pattern["measurement"].item(), pattern["two_theta"].values.tolist()) == ("b", [10, 11])

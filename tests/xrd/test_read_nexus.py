@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from nescio.errors import FileError
+from nescio.signals import notes_of
 from nescio.xrd.read import read_patterns
 
 ANGLES = [10.0, 20.0, 30.0]
@@ -139,3 +140,87 @@ def test_a_huge_dataset_is_refused_unread(path):
         file.create_dataset("intensity", shape=(10**9, 3), chunks=(1000, 3), dtype="f8")
     with pytest.raises(FileError, match="at most"):
         read_patterns(path)
+
+
+def group(parent, name, kind, **attributes):
+    made = parent.create_group(name)
+    made.attrs.update({"NX_class": kind, **attributes})
+    return made
+
+
+def test_of_the_edges_of_bins_the_centres_are_taken(path):
+    write(path, points=[10.0, 20.0, 30.0, 40.0])
+    assert read_patterns(path)["two_theta"].values.tolist() == [15, 25, 35]
+
+
+@pytest.mark.parametrize("axes", ["two_theta", "scan:two_theta", "[scan,two_theta]", "scan,two_theta", None])
+def test_attributes_of_the_old_style_are_understood(path, axes):
+    with h5py.File(path, "w") as file:
+        data = group(group(file, "entry", "NXentry"), "data", "NXdata")
+        data["counts"] = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+        data["counts"].attrs["signal"] = 1
+        data["two_theta"] = ANGLES
+        data["two_theta"].attrs["units"] = "degrees"
+        data["scan"] = [1, 2]
+        if axes is None:
+            data["two_theta"].attrs["axis"] = 2
+            data["scan"].attrs["axis"] = 1
+        else:
+            data["counts"].attrs["axes"] = axes
+    pattern = read_patterns(path)
+    assert pattern["two_theta"].values.tolist() == ANGLES
+    assert pattern["intensity"].shape == (2, 3)
+
+
+def test_the_axis_of_patterns_need_not_be_the_last(path):
+    with h5py.File(path, "w") as file:
+        data = group(file, "data", "NXdata", signal="I", axes=["q", "frame"])
+        data["I"] = [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]
+        data["q"], data["frame"] = [1.0, 2.0, 3.0], [0, 1]
+        data["q"].attrs["units"] = "1/angstrom"
+    assert read_patterns(path)["intensity"].values.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_every_entry_is_read_and_a_bad_one_costs_only_itself(path):
+    with h5py.File(path, "w") as file:
+        for number, (axis, points) in enumerate(
+            [("two_theta", ANGLES), ("two_theta", [11.0, 21.0, 31.0]), ("omega", ANGLES)]
+        ):
+            entry = group(file, f"entry{number}", "NXentry")
+            data = group(entry, "data", "NXdata", signal="I", axes=axis)
+            data["I"], data[axis] = [1.0, 2.0, 3.0 + number], points
+            monochromator = group(entry, "monochromator", "NXmonochromator")
+            monochromator["wavelength"] = 0.7
+            monochromator["wavelength"].attrs["units"] = "angstrom"
+    pattern = read_patterns(path)
+    assert pattern["measurement"].values.tolist() == ["scan#1", "scan#2"]
+    np.testing.assert_array_equal(pattern["two_theta"], [ANGLES, [11, 21, 31]])
+    assert pattern["intensity"].values[:, -1].tolist() == [3, 4]
+    assert "omega" in pattern.attrs["left_out"]
+    assert pattern.attrs["wavelength_angstrom"] == 0.7
+
+
+def test_patterns_beside_the_default_are_noted(path):
+    write(path)
+    with h5py.File(path, "a") as file:
+        data = group(file["entry"], "raw", "NXdata", signal="I", axes="two_theta")
+        data["I"], data["two_theta"] = [1.0, 2.0], [1.0, 2.0]
+    pattern = read_patterns(path)
+    assert pattern.sizes == {"measurement": 1, "two_theta": 3}
+    assert "only the default data are read, not those in: /entry/raw" in notes_of(pattern)[0]
+
+
+def test_a_unit_that_contradicts_the_name_is_asked_about(path):
+    write(path, axis="two_theta", units="1/nm")
+    with pytest.raises(FileError, match=r"two_theta in 1/nm.*neither two-theta nor q"):
+        read_patterns(path)
+
+
+def test_an_array_of_unknown_name_can_be_the_axis_that_is_asked_for(tmp_path):
+    path = tmp_path / "plain.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = ANGLES
+        file["intensity"] = [1.0, 2.0, 3.0]
+    with pytest.raises(FileError, match=r"no axis.*--axis"):
+        read_patterns(path)
+    assert read_patterns(path, axis="two_theta")["two_theta"].values.tolist() == ANGLES

@@ -151,9 +151,18 @@ def test_the_title_of_a_csv_tells_the_axis(written, title, name, factor):
     [
         "theta,intensity\n10,1\n20,2\n",
         "omega;left;right\n10;1;2\n20;2;3\n",
-        "d_spacing,intensity\n1,1\n2,2\n",
-        "d I\n1 1\n2 2\n",
-        "# d (A)\n1 1\n2 2\n",
+        "position,intensity\n1,1\n2,2\n",
+        "x y\n1 1\n2 2\n",
+        "foo;bar\n1;1\n2;2\n",
+        "# Azimuth (Degrees)\n1 1\n2 2\n",
+        "# chi_deg I\n1 1\n2 2\n",
+        "scan.tif: Integrate\nRadial Distance (mm)\nIntensity\n  2\n1 1\n2 2\n",
+        "# r_mm I\n1 1\n2 2\n",
+        "#L r($\\AA$) G($\\AA^{-2}$)\n1 1\n2 2\n",
+        "# r (A)\n1 1\n2 2\n",
+        "# 1/d (1/A) I\n1 1\n2 2\n",
+        "# detector position I\n1 1\n2 2\n",
+        "# steps of 0.01 A^-1\n1 1\n2 2\n",
         "# Energy\n# wavelength = 1.54\n1 1\n2 2\n",
         "energy_keV,intensity\n8,1\n9,2\n",
         "Unnamed: 0,intensity\n0,1\n1,2\n",
@@ -162,7 +171,7 @@ def test_the_title_of_a_csv_tells_the_axis(written, title, name, factor):
 )
 def test_another_quantity_is_not_taken_for_two_theta(written, text):
     path = written(text, "a.csv")
-    with pytest.raises(FileError, match=r"neither two-theta nor q.*--axis two_theta"):
+    with pytest.raises(FileError, match=r"neither two-theta nor q nor d.*--axis two_theta"):
         read_patterns(path)
     assert "two_theta" in read_patterns(path, axis="two_theta").dims
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nescio.errors import FileError
+from nescio.signals import notes_of
 from nescio.xrd.read import read_many, read_patterns
 
 RANGE = "<startPosition>{}</startPosition><endPosition>{}</endPosition>"
@@ -136,3 +137,28 @@ def test_weighed_mixtures_are_read(data_folder):
         np.testing.assert_allclose(pattern["two_theta"][[0, -1]], [10, 100], atol=0.05)
         assert pattern.attrs["wavelength_angstrom"] == pytest.approx(1.540598)
         assert pattern["intensity"].min() > 0
+
+
+def test_an_empty_or_broken_scan_costs_that_scan(read):
+    empty = scan(counts="")
+    fixed = scan(positions="<commonPosition>10</commonPosition>")
+    pattern = read(document(scan(), empty, fixed, scan(counts="1 2 3")))
+    assert pattern["intensity"].values.tolist() == [[100, 400, 900], [1, 2, 3]]
+    assert pattern["measurement"].values.tolist() == ["scan#1", "scan#2"]
+    assert notes_of(pattern)[0].endswith("scan 2 holds no points and is left out")
+    assert "scan 3 does not run over two-theta" in pattern.attrs["left_out"]
+    with pytest.raises(FileError, match=r"holds no scan .* with points"):
+        read(document(empty))
+
+
+def test_an_aborted_scan_is_read_and_noted(read):
+    pattern = read(document(scan().replace("<scan>", '<scan status="Aborted">')))
+    assert pattern.sizes["two_theta"] == 3
+    assert "scan 1 has the status 'Aborted'" in notes_of(pattern)[0]
+
+
+def test_repeated_angles_of_one_scan_cost_no_other(read):
+    repeated = scan(positions="<listPositions>10 10 12</listPositions>")
+    pattern = read(document(repeated, scan()))
+    assert "averaged" in notes_of(pattern)[0]
+    assert float(pattern["intensity"].max()) > 0

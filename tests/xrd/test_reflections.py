@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nescio.errors import ConfigurationError
+from nescio.xrd.crystal import Site, Structure, make_structure, read_structure
 from nescio.xrd.reflections import compute_reflections, reciprocal_metric, structure_factor
 from nescio.xrd.scattering import anomalous_factors, atomic_scattering_factor
-from nescio.xrd.structure import Site, Structure, make_structure, read_structure
 
 CU_KA1 = 1.5405929
 CUBIC = (4.0, 4.0, 4.0, 90.0, 90.0, 90.0)

@@ -11,8 +11,9 @@ import typer
 
 from nescio.cli.measurements import expand, read_and_prepare
 from nescio.cli.options import given_options
-from nescio.cli.outcome import INCOMPLETE, note, report_error
+from nescio.cli.outcome import INCOMPLETE, report_error, report_notes
 from nescio.files import usable_folder
+from nescio.signals import notes_of, with_notes
 from nescio.version import __version__
 
 __all__ = ["assess"]
@@ -46,14 +47,12 @@ def assess(
     technique = find_technique(loaded.prior.technique)
     given = given_options(context, technique.name)
     expanded = expand(files, technique.file_patterns())
-    for text in expanded.notes:
-        note(text)
+    report_notes(expanded.notes)
     prepared, unusable = read_and_prepare(
         expanded.files, technique, loaded.prior, reading=given.reading, preparing=given.preparing
     )
+    report_notes(notes_of(prepared))
     errors = [*expanded.errors, *unusable]
-    if notice := prepared.attrs.get("notice"):
-        note(notice)
     usable_folder(output)
     findings = loaded.assess(prepared, alpha=alpha)
     write_findings(findings, output)
@@ -66,9 +65,8 @@ def assess(
             "command": shlex.join(["nescio", *sys.argv[1:]]),
             "version": f"nescio {__version__}",
         }
-        findings_report(
-            findings, output / "report.html", provenance=provenance, **loaded.report_parts(findings)
-        )
+        noted = with_notes(findings, notes_of(loaded.prior))
+        findings_report(noted, output / "report.html", provenance=provenance, **loaded.report_parts(findings))
     print_summary(findings)
     for error in errors:
         report_error(error)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from nescio.cli.outcome import INCOMPLETE, WAITING, report_error
+from nescio.cli.outcome import INCOMPLETE, WAITING, report_error, report_notes
 from nescio.errors import ConfigurationError, NescioError
+from nescio.signals import notes_of
 
 if TYPE_CHECKING:
     from nescio.explore import Experiment
@@ -74,6 +75,7 @@ def explore(
     from nescio.view import LiveView
 
     with _terminated_like_interrupted(), open_experiment(what, output, say=_say) as experiment:
+        report_notes(notes_of(experiment.trace.get_dataset("survey")))
         command, reported = resume_command(experiment), True
         try:
             with resumable(experiment), LiveView(experiment.settings.title, resume=command) as view:

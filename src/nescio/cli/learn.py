@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from nescio.cli.outcome import say
+from nescio.cli.outcome import report_notes, say
 from nescio.cli.overrides import SetOption, overridden
 from nescio.errors import ConfigurationError, InterruptedTrainingError
 from nescio.files import usable_folder
+from nescio.signals import notes_of
 
 __all__ = ["learn"]
 
@@ -41,6 +42,7 @@ def learn(
         raise ConfigurationError(f"{output}: exists already; add --overwrite to replace it")
     technique, table = _read(prior)
     loaded = find_technique(technique).load_prior(prior)
+    report_notes(notes_of(loaded))
     kind = find_agent(loaded.kind, str(prior))
     settings = overridden(
         kind.settings_model, table, f"{prior} [learn]", setting or (), (kind.seed_setting, seed)

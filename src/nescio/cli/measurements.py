@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nescio.errors import ConfigurationError, FileError, NescioError
 from nescio.progress import track
+from nescio.signals import notes_of, with_notes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -120,7 +121,8 @@ def read_and_prepare(
         preparing: Options of the technique's `prepare`.
 
     Returns:
-        All measurements that could be prepared, and the errors of the files that could not be.
+        All measurements that could be prepared, with the notes on all of them, and the errors of the files that could
+        not be.
 
     Raises:
         ConfigurationError: An option is wrong, whatever the file.
@@ -128,12 +130,14 @@ def read_and_prepare(
     """
     prepared: list[tuple[Path, xr.Dataset]] = []
     errors: list[NescioError] = []
+    notes: list[str] = []
     with track("reading", len(files)) as advance:
         for file in files:
             try:
                 measured = technique.read(file, **reading)
                 ready = technique.prepare(measured, prior, **preparing)
                 prepared.append((file, _with_origin(ready, file, measured.attrs)))
+                notes += [*notes_of(measured), *notes_of(ready)]
                 if left_out := measured.attrs.get("left_out"):
                     errors.append(FileError(f"{file}: left out: {left_out}"))
             except ConfigurationError as error:
@@ -146,7 +150,7 @@ def read_and_prepare(
         if len(errors) > 1:
             raise FileError(f"none of the {len(errors)} files can be used; the first: {errors[0]}")
         raise errors[0]
-    return combine(prepared), errors
+    return with_notes(combine(prepared), notes), errors
 
 
 def _as_written(name: str, value: object) -> str:

@@ -6,7 +6,7 @@ import functools
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, ParamSpec
 
@@ -29,6 +29,7 @@ __all__ = [
     "guarded",
     "note",
     "report_error",
+    "report_notes",
     "say",
     "terminated_like_interrupted",
 ]
@@ -37,6 +38,9 @@ INCOMPLETE = 1
 FAILED = 2
 WAITING = 3
 INTERRUPTED = 130
+
+_FEW = 3
+"""A note on more files than these names one of them."""
 
 _Arguments = ParamSpec("_Arguments")
 _OF_THE_CACHE = "Error writing persistent compilation cache"
@@ -55,6 +59,18 @@ def note(text: object) -> None:
 def report_error(error: object) -> None:
     """Print an error as one line on standard error."""
     _line("error", error)
+
+
+def report_notes(notes: Iterable[str]) -> None:
+    """Print notes, each once, as a line on standard error; one on many files is one line."""
+    files: dict[str, list[str]] = {}
+    for text in dict.fromkeys(" ".join(text.split()) for text in notes):
+        file, colon, sentence = text.partition(": ")
+        files.setdefault(sentence if colon else text, []).append(file if colon else "")
+    for sentence, names in files.items():
+        shown = names if len(names) <= _FEW else [f"{names[0]} and {len(names) - 1} more"]
+        for name in shown:
+            note(f"{name}: {sentence}" if name else sentence)
 
 
 def _line(kind: str, text: object) -> None:

@@ -46,7 +46,9 @@ def npy_array(source: Source, *, kinds: str = "iufUSb") -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return _array(source, source.path.stem, source.content, kinds)
-    except (ValueError, TypeError, SyntaxError, OverflowError, EOFError, Warning) as error:
+    except FileError:
+        raise
+    except Exception as error:  # NumPy fails on damaged bytes in every possible way
         raise FileError(f"{source.name}: is not a readable NumPy array ({one_line(error)})") from error
 
 

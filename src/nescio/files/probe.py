@@ -91,7 +91,10 @@ class _Walk:
                 # What is damaged so that it cannot be opened, a reader cannot open either.
                 with suppress(*_DAMAGE):
                     self.add(_node(h5py.h5o.open(group.id, name)))
-            elif kind != h5py.h5l.TYPE_SOFT:
+            elif kind == h5py.h5l.TYPE_SOFT:
+                with suppress(*_DAMAGE):
+                    group.get(name)
+            else:
                 self.outside.append(f"{_name(group)}/{name.decode('utf-8', 'replace')} (an external link)")
 
     def dataset(self, dataset: h5py.Dataset) -> None:
@@ -102,14 +105,24 @@ class _Walk:
             self.outside.append(f"{_name(dataset)} (a virtual dataset)")
         else:
             self.datasets.append(dataset)
-            if dataset.dtype.hasobject and not h5py.check_string_dtype(dataset.dtype):
-                self.references(dataset)
+            self.scales(dataset)
+            self.references(dataset)
+
+    def scales(self, dataset: h5py.Dataset) -> None:
+        """Ask for the scales of a dataset, as readers of NetCDF do."""
+        with suppress(*_DAMAGE):
+            bool(dataset.is_scale)
+            for dimension in dataset.dims:
+                str(dimension.label)
+                for _, scale in dimension.items():  # noqa: PERF102 - has no values()
+                    self.add(scale)
 
     def references(self, dataset: h5py.Dataset) -> None:
         """Visit what the references in a dataset point at."""
-        if _size(dataset) <= self.left:
-            # What is damaged so that it cannot be read, a reader cannot read either.
-            with suppress(*_DAMAGE):
+        # What is damaged so that it cannot be read, a reader cannot read either.
+        with suppress(*_DAMAGE):
+            holds = dataset.dtype.hasobject and not h5py.check_string_dtype(dataset.dtype)
+            if holds and _size(dataset) <= self.left:
                 for piece in _pieces(dataset):
                     self.follow(dataset[piece])
 

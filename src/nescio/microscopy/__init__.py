@@ -28,7 +28,7 @@ from nescio.microscopy.patches import (
     extract_patches,
     image_patches,
 )
-from nescio.microscopy.read import IMAGE_PATTERNS, from_sidpy, read_image, read_spectrum_image
+from nescio.microscopy.read import IMAGE_PATTERNS, GridFiles, from_sidpy, read_image, read_spectrum_image
 from nescio.microscopy.scalarizers import CentreOfMass, Hysteresis
 from nescio.microscopy.twins import (
     FerroelectricSettings,
@@ -47,6 +47,7 @@ __all__ = [
     "FerroelectricSettings",
     "FerroelectricTwin",
     "Flattening",
+    "GridFiles",
     "Hysteresis",
     "LearnedSettings",
     "Normalisation",

@@ -48,11 +48,11 @@ LENGTH_UNITS = ("pixel", "pm", "angstrom", "nm", "um", "mm", "m")
 """Units that the coordinates of an image can have."""
 
 _SYNONYMS = {
-    **dict.fromkeys(("", "px", "pixels", "<undefined>", "none", "generic"), "pixel"),
+    **dict.fromkeys(("", "px", "pix", "pixels", "<undefined>", "none", "generic"), "pixel"),
     **dict.fromkeys(("picometer", "picometre"), "pm"),
-    **dict.fromkeys(("a", "å", "angstroms", "ångström"), "angstrom"),
+    **dict.fromkeys(("a", "å", "ang", "angstroms", "ångström", "ångstrom", "angström"), "angstrom"),
     **dict.fromkeys(("nanometer", "nanometre"), "nm"),
-    **dict.fromkeys(("µm", "μm", "micron", "micrometer", "micrometre"), "um"),
+    **dict.fromkeys(("µm", "μm", "micron", "micrometer", "micrometre", "\\u00b5m"), "um"),
     **dict.fromkeys(("millimeter", "millimetre"), "mm"),
     **dict.fromkeys(("meter", "metre"), "m"),
 }
@@ -64,7 +64,9 @@ _ROUNDING = 1e-6
 def length_unit(text: str) -> str | None:
     """Return which of `LENGTH_UNITS` a text means ("µm", "Angstrom", "px"), or None."""
     word = text.strip().lower()
-    for name in (word, _SYNONYMS.get(word), _SYNONYMS.get(word.removesuffix("s")), word.removesuffix("s")):
+    # "s" is the second, and no plural.
+    single = word.removesuffix("s") if len(word) > len("ms") else word
+    for name in (word, _SYNONYMS.get(word), _SYNONYMS.get(single), single):
         if name in LENGTH_UNITS:
             return name
     return None

@@ -156,7 +156,7 @@ class Database:
 
     def _seal(self) -> None:
         made = int(self.rows("SELECT coalesce(max(number) + 1, 0) FROM measurement")[0][0])
-        self._connection.execute("INSERT INTO seal (token, measurements) VALUES (?, ?)", (self._token, made))
+        self.rows("INSERT INTO seal (token, measurements) VALUES (?, ?)", (self._token, made))
         self._made = made
 
     def close(self) -> None:

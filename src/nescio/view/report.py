@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from nescio.files import write_atomically
 from nescio.progress import Advance, track
+from nescio.signals import notes_of
 from nescio.view.style import figure_png
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Section",
     "Table",
     "Text",
+    "notes_section",
     "write_report",
 ]
 
@@ -82,6 +84,12 @@ class Section:
 
     title: str
     blocks: Sequence[Block]
+
+
+def notes_section(source: object) -> list[Section]:
+    """Return a section with the notes of a dataset (:func:`nescio.signals.notes_of`), or none where it has none."""
+    notes = notes_of(source)
+    return [Section("Notes on how the files were read", [Text(note) for note in notes])] if notes else []
 
 
 def write_report(

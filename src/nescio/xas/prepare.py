@@ -154,7 +154,7 @@ def prepare_normalised(
         ``intensity``, which the networks see; ``absorption``, normalised, at the same energies; ``disturbed``, what the
         intensity would be with an energy shift of 0.5 eV either way, a broadening of 1 eV and an edge step off by
         1 %; ``e0``, ``edge_step`` and ``fermi_level`` in eV of each spectrum's own axis, how many ``glitches`` were
-        left out, and ranges and ``degree`` of the two fits; ``problem``. An attribute ``notice`` says so where spectra
+        left out, and ranges and ``degree`` of the two fits; ``problem``. An attribute ``notes`` says so where spectra
         are aligned otherwise than those that were learned from.
 
     Raises:
@@ -224,7 +224,7 @@ def prepare_normalised(
         },
         {
             "align": align,
-            **({} if align == prior.normalisation.align else {"notice": _otherwise(align, foil)}),
+            **({} if align == prior.normalisation.align else {"notes": _otherwise(align, foil)}),
             "foil": "none" if foil is None else foil.spectrum.name,
             "input": prior.mixtures.input,
             "element": prior.element,

@@ -1,6 +1,14 @@
 """Diffraction: crystals, reflections, patterns, priors, and preparing measured data."""
 
 from nescio.xrd.background import BackgroundMethod, subtract_background
+from nescio.xrd.crystal import (
+    Site,
+    Structure,
+    make_structure,
+    read_structure,
+    read_structures,
+    structure_from_document,
+)
 from nescio.xrd.distributions import Distribution
 from nescio.xrd.disturbances import (
     gaussian_noise,
@@ -18,7 +26,6 @@ from nescio.xrd.radiation import Radiation, parse_radiation
 from nescio.xrd.read import FILE_PATTERNS, read_many, read_patterns
 from nescio.xrd.reflections import Reflections, compute_reflections, reciprocal_metric, structure_factor
 from nescio.xrd.settings import PriorSettings
-from nescio.xrd.structure import Site, Structure, make_structure, read_structure, structure_from_document
 from nescio.xrd.technique import XRD
 
 __all__ = [
@@ -51,6 +58,7 @@ __all__ = [
     "read_many",
     "read_patterns",
     "read_structure",
+    "read_structures",
     "rebin",
     "reciprocal_metric",
     "smooth_background",

@@ -103,7 +103,8 @@ def prepare(
     no polarisation or bin-width factor is applied when angles become q.
 
     Args:
-        measured: Measured patterns (:mod:`nescio.signals`).
+        measured: Measured patterns (:mod:`nescio.signals`). Where each has an axis of its own, one that has nothing in
+            common with the grid is a ``problem`` of that one.
         axis: The prior's grid, ``two_theta`` in degree or ``q`` in 1/angstrom.
         wavelength: The prior's, in angstrom. Angles measured with the same line (within 0.1 %) stay as they are.
         background: Method of :func:`nescio.xrd.subtract_background`.
@@ -119,6 +120,9 @@ def prepare(
         ConfigurationError: An option is not what it should be.
     """
     window = _checked_window(smooth, axis.size)
+    if "point" in measured["intensity"].dims:
+        options = {"background": background, "background_options": background_options, "smooth": smooth}
+        return _one_by_one(measured, axis, wavelength, options)
     name = str(axis.name)
     source = str(measured.attrs.get("source", "measurement"))
     own = "two_theta" if "two_theta" in measured["intensity"].dims else "q"
@@ -165,6 +169,50 @@ def prepare(
         )
     prepared.attrs.update(wavelength_angstrom=wavelength, background_method=background)
     return prepared
+
+
+def _one_by_one(
+    measured: xr.Dataset, axis: xr.DataArray, wavelength: float, options: dict[str, Any]
+) -> xr.Dataset:
+    """Prepare patterns that have axes of their own, with the dimensions (measurement, point)."""
+    own = "two_theta" if "two_theta" in measured.coords else "q"
+    prepared: list[xr.Dataset | MeasurementError] = []
+    for row in range(measured.sizes["measurement"]):
+        one = measured.isel(measurement=[row])
+        points = one[own].to_numpy()[0]
+        valid = np.isfinite(points)
+        one = one.isel(point=np.flatnonzero(valid)).drop_vars(own).rename(point=own)
+        one = one.assign_coords({own: (own, points[valid], measured[own].attrs)})
+        try:
+            prepared.append(prepare(one, axis=axis, wavelength=wavelength, **options))
+        except MeasurementError as error:
+            prepared.append(error)
+    usable = [one for one in prepared if isinstance(one, xr.Dataset)]
+    if not usable:
+        raise next(one for one in prepared if isinstance(one, MeasurementError))
+    parts = [
+        one
+        if isinstance(one, xr.Dataset)
+        else _unusable(measured.isel(measurement=[row]), usable[0], str(one))
+        for row, one in enumerate(prepared)
+    ]
+    return xr.concat(
+        parts, "measurement", join="exact", compat="equals", coords="different", combine_attrs="override"
+    )
+
+
+def _unusable(measured: xr.Dataset, like: xr.Dataset, problem: str) -> xr.Dataset:
+    """Return the prepared form of a pattern that cannot be assessed, with the same variables as another."""
+    blank = xr.zeros_like(like.isel(measurement=[0]))
+    own = {
+        name: measured[name]
+        for name in blank.variables
+        if name in measured.variables and name not in like.dims
+    }
+    # What it cannot share with the grid is left blank.
+    own = {name: values for name, values in own.items() if "point" not in values.dims}
+    blank = blank.assign_coords(measurement=measured["measurement"].values).assign(own)
+    return blank.assign(problem=("measurement", np.asarray([problem], np.str_)))
 
 
 def _checked_window(smooth: int | None, points: int) -> int | None:

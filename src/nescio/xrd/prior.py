@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,7 @@ from nescio.configuration import read_toml, validated
 from nescio.errors import ConfigurationError, NescioError
 from nescio.signals import CLASSES
 from nescio.techniques import Batch, sample
+from nescio.xrd.crystal import Structure, make_structure, read_structure, structure_from_document
 from nescio.xrd.disturbances import (
     gaussian_noise,
     gaussian_peaks,
@@ -29,7 +31,6 @@ from nescio.xrd.pattern import Crystal, Diffractometer, PatternParameters, powde
 from nescio.xrd.peaks import nodes_for
 from nescio.xrd.reflections import compute_reflections
 from nescio.xrd.settings import PhaseSettings, PriorSettings
-from nescio.xrd.structure import Structure, make_structure, read_structure, structure_from_document
 from nescio.xrd.widths import width_range
 
 __all__ = ["Prior"]
@@ -42,6 +43,7 @@ _TAIL_DEGREE = 4.0
 # Patterns computed side by side: as many as leave their Fourier transforms in a processor's cache.
 _SIDE_BY_SIDE = 16
 _LONGEST_NAME = 80
+_SUFFIX = re.compile(r"(?<=\.)[A-Za-z]+$")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Prior:
 
     settings: PriorSettings
     structures: tuple[Structure, ...]
+    left_out: tuple[str, ...] = ()
+    """Notes on files that were found and could not be used."""
 
     def __post_init__(self) -> None:
         # Made now, so that a phase that cannot be used is an error here and not inside a compiled function.
@@ -85,10 +89,27 @@ class Prior:
     def from_settings(
         cls, settings: PriorSettings, folder: Path | None = None, *, source: str = "settings"
     ) -> Prior:
-        """Build a prior from settings; CIFs are found relative to `folder`."""
-        settings = _with_cifs(settings, folder or Path(), source)
-        structures = tuple(_load_structure(phase, folder or Path(), source) for phase in settings.phases)
-        return cls(settings, structures)
+        """Build a prior from settings; CIFs are found relative to `folder`.
+
+        A CIF that a pattern in `cifs` found and that cannot be used is left out, with a note; of a phase that is named,
+        it is an error.
+        """
+        folder = folder or Path()
+        settings, named = _with_cifs(settings, folder, source), len(settings.phases)
+        found: list[tuple[PhaseSettings, Structure]] = []
+        errors: list[NescioError] = []
+        for number, phase in enumerate(settings.phases):
+            try:
+                found.append((phase, _load_structure(phase, folder, source)))
+            except NescioError as error:
+                if number < named:
+                    raise
+                errors.append(error)
+        if not found:
+            raise errors[0]
+        phases, structures = zip(*found, strict=True)
+        settings = settings.model_copy(update={"phases": phases})
+        return cls(settings, structures, tuple(f"left out: {error}" for error in errors))
 
     @classmethod
     def from_cifs(cls, paths: Sequence[str | Path], **settings: Any) -> Prior:
@@ -99,7 +120,7 @@ class Prior:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Prior:
         """Build a prior from what :meth:`to_document` returned."""
-        if set(document) != {"settings", "structures"}:
+        if set(document) - {"left_out"} != {"settings", "structures"}:
             raise ConfigurationError("prior document: needs exactly the keys settings and structures")
         settings = validated(PriorSettings, document["settings"], "prior document")
         entries = document["structures"]
@@ -110,14 +131,15 @@ class Prior:
             raise ConfigurationError(
                 f"prior document: {len(settings.phases)} phases but {len(structures)} structures"
             )
-        return cls(settings, structures)
+        return cls(settings, structures, tuple(map(str, document.get("left_out", ()))))
 
     def to_document(self) -> dict[str, Any]:
         """Return settings and structures as JSON-compatible values."""
-        return {
+        document = {
             "settings": self.settings.model_dump(mode="json"),
             "structures": [structure.to_document() for structure in self.structures],
         }
+        return {**document, "left_out": list(self.left_out)} if self.left_out else document
 
     @property
     def technique(self) -> str:
@@ -128,6 +150,11 @@ class Prior:
     def kind(self) -> str:
         """What agents that learn it answer with."""
         return CLASSES
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about how the phases were read, a sentence each."""
+        return (*(note for structure in self.structures for note in structure.notes), *self.left_out)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -413,7 +440,11 @@ def _with_cifs(settings: PriorSettings, folder: Path, source: str) -> PriorSetti
     found = []
     for pattern in settings.cifs:
         try:
-            matching = sorted(path for path in folder.glob(pattern) if path.is_file())
+            # On some systems a glob minds capitals: structures/*.cif is meant to find NI.CIF too.
+            either = _SUFFIX.sub(
+                lambda match: "".join(f"[{c.lower()}{c.upper()}]" for c in match[0]), pattern
+            )
+            matching = sorted(path for path in folder.glob(either) if path.is_file())
         except (ValueError, NotImplementedError, OSError) as error:
             raise ConfigurationError(
                 f"{source}: cifs: {pattern!r} is no pattern of files ({error})"
@@ -430,10 +461,15 @@ def _with_cifs(settings: PriorSettings, folder: Path, source: str) -> PriorSetti
 def _load_structure(phase: PhaseSettings, folder: Path, source: str) -> Structure:
     try:
         if phase.cif is not None:
-            return read_structure(folder / phase.cif, name=phase.name)
+            file, block = folder / phase.cif, None
+            if "#" in phase.cif and not file.exists():
+                name, _, block = phase.cif.rpartition("#")
+                file = folder / name
+            return read_structure(file, name=phase.name, block=block)
         # The settings guarantee that a phase without a CIF is written out in full.
         cell, group = cast("tuple[float, ...]", phase.cell), cast("str | int", phase.space_group)
-        return make_structure(phase.name, cell, group, [site.model_dump() for site in phase.sites])
+        made = make_structure(phase.name, cell, group, [site.model_dump() for site in phase.sites])
+        return replace(made, notes=tuple(f"{source}: {note}" for note in made.notes))
     except NescioError as error:
         about = "" if repr(phase.name) in str(error) else f"phase {phase.name!r}: "
         raise type(error)(f"{source}: {about}{error}") from None

@@ -12,8 +12,8 @@ from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
 from nescio.errors import ConfigurationError
+from nescio.xrd.crystal import Site, Structure, operation_arrays
 from nescio.xrd.scattering import anomalous_factors, atomic_scattering_factor
-from nescio.xrd.structure import Site, Structure, symmetry_operations
 
 __all__ = ["Reflections", "compute_reflections", "reciprocal_metric", "structure_factor"]
 
@@ -85,7 +85,7 @@ def structure_factor(
     cell = gemmi.UnitCell(*structure.cell)
     stol_squared = 0.25 / np.asarray(cell.calculate_d_array(np.asarray(miller, np.int32))) ** 2
     positions, site_of, operation_of = structure.unit_cell()
-    rotations, _ = symmetry_operations(structure.group)
+    rotations, _ = operation_arrays(structure.symmetry)
     reciprocal = np.array(cell.reciprocal().parameters[:3])
     total = np.zeros(len(miller), np.complex128)
     for index, site in enumerate(structure.sites):
@@ -134,36 +134,52 @@ def compute_reflections(
             f"smallest lattice spacing must be positive, and leave a cell of {volume:.0f} angstrom^3 fewer "
             f"than {_MOST_LATTICE_POINTS:.0e} lattice points, not {d_min:g} angstrom"
         )
-    group, cell = structure.group, gemmi.UnitCell(*structure.cell)
-    miller = np.asarray(gemmi.make_miller_array(cell, group, d_min), np.int64).reshape(-1, 3)
+    symmetry, cell = structure.symmetry, gemmi.UnitCell(*structure.cell)
+    miller = _unique_reflections(structure, cell, d_min)
     d = np.asarray(cell.calculate_d_array(miller.astype(np.int32)), np.float64)
     order = np.argsort(-d, kind="stable")
     miller, d = miller[order], d[order]
 
     used = wavelength if anomalous else None
     f_squared = np.abs(structure_factor(structure, miller, used)) ** 2
-    if anomalous and not group.is_centrosymmetric():
+    if anomalous and not symmetry.is_centrosymmetric():
         f_squared = 0.5 * (f_squared + np.abs(structure_factor(structure, -miller, used)) ** 2)
     present = f_squared > _ABSENT * f_squared.max(initial=0.0)
     miller, d, f_squared = miller[present], d[present], f_squared[present]
 
-    equivalents, counts = _equivalents(miller, group)
+    equivalents, counts = _equivalents(miller, symmetry)
     return Reflections(structure, miller, d, 2 * counts, f_squared, equivalents, counts)
 
 
+def _unique_reflections(structure: Structure, cell: gemmi.UnitCell, d_min: float) -> NDArray[np.int64]:
+    """Return one of each set of equivalent reflections that symmetry does not extinguish, shape (reflections, 3)."""
+    if not structure.operations:
+        group = gemmi.SpaceGroup(structure.space_group)
+        return np.asarray(gemmi.make_miller_array(cell, group, d_min), np.int64).reshape(-1, 3)
+    every = np.asarray(gemmi.make_miller_array(cell, gemmi.SpaceGroup("P 1"), d_min), np.int32).reshape(-1, 3)
+    present = every[~structure.symmetry.systematic_absences(every)].astype(np.int64)
+    first = np.array([row[0] for row in _equivalent_lists(present, structure.symmetry)]).reshape(-1, 3)
+    return np.unique(first, axis=0)
+
+
 def _equivalents(
-    miller: NDArray[np.int64], group: gemmi.SpaceGroup
+    miller: NDArray[np.int64], symmetry: gemmi.GroupOps
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the equivalents of each reflection up to sign (reflections, most, 3), and how many there are."""
-    rotations = np.array([op.rot for op in group.operations().sym_ops], np.int64) // gemmi.Op.DEN
-    images = np.einsum("hi,oij->hoj", miller, rotations)
-    # Of h and -h the one whose first index that is not zero is positive stands for both.
-    leading = np.sign(images[..., 0] * 4 + np.sign(images[..., 1]) * 2 + np.sign(images[..., 2]))
-    first = np.where(images[..., 0] != 0, np.sign(images[..., 0]), leading)
-    images = images * first[..., None]
-    lists = [np.unique(row, axis=0) for row in images]
+    lists = _equivalent_lists(miller, symmetry)
     counts = np.array([len(row) for row in lists], np.int64)
     table = np.zeros((len(lists), int(counts.max(initial=1)), 3), np.int64)
     for i, row in enumerate(lists):
         table[i, : len(row)] = row
     return table, counts
+
+
+def _equivalent_lists(miller: NDArray[np.int64], symmetry: gemmi.GroupOps) -> list[NDArray[np.int64]]:
+    """Return the equivalents of each reflection up to sign, sorted."""
+    rotations = np.array([op.rot for op in symmetry.sym_ops], np.int64) // gemmi.Op.DEN
+    images = np.einsum("hi,oij->hoj", miller, rotations)
+    # Of h and -h the one whose first index that is not zero is positive stands for both.
+    leading = np.sign(images[..., 0] * 4 + np.sign(images[..., 1]) * 2 + np.sign(images[..., 2]))
+    first = np.where(images[..., 0] != 0, np.sign(images[..., 0]), leading)
+    images = images * first[..., None]
+    return [np.unique(row, axis=0) for row in images]

@@ -119,7 +119,7 @@ class PhaseSettings(Settings):
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     cif: str | None = None
-    """Path of a CIF, relative to the configuration's folder."""
+    """Path of a CIF, relative to the configuration's folder; "FILE#BLOCK" of one with several structures."""
     space_group: str | Whole | None = None
     cell: tuple[Real, Real, Real, Real, Real, Real] | None = None
     """a, b, c in angstrom and alpha, beta, gamma in degree."""

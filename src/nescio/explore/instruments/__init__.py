@@ -4,6 +4,7 @@ from nescio.explore.instruments.adaptive import AdaptiveAgent, RunOutcomes
 from nescio.explore.instruments.asktell import AskTell
 from nescio.explore.instruments.bluesky import BlueskyInstrument, BlueskySettings, explore_plan
 from nescio.explore.instruments.faults import Attempt, FaultPolicy, Reconnectable, measure_with_retries
+from nescio.explore.instruments.grids import GridReader
 from nescio.explore.instruments.network import NetworkInstrument, NetworkSettings
 from nescio.explore.instruments.protocol import Instrument
 from nescio.explore.instruments.readings import ReadSpectrum, SpectrumField
@@ -18,6 +19,7 @@ __all__ = [
     "BlueskyInstrument",
     "BlueskySettings",
     "FaultPolicy",
+    "GridReader",
     "Instrument",
     "NetworkInstrument",
     "NetworkSettings",

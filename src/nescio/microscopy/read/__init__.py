@@ -1,6 +1,7 @@
 """Readers of images and of spectra on a grid."""
 
 from nescio.microscopy.read.files import IMAGE_PATTERNS, read_image, read_spectrum_image
+from nescio.microscopy.read.grids import GridFiles
 from nescio.microscopy.read.sidpy import from_sidpy
 
-__all__ = ["IMAGE_PATTERNS", "from_sidpy", "read_image", "read_spectrum_image"]
+__all__ = ["IMAGE_PATTERNS", "GridFiles", "from_sidpy", "read_image", "read_spectrum_image"]

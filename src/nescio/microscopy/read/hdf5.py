@@ -1,115 +1,85 @@
-"""Fields of HDF5 files: NeXus, NSID (written by pyNSID), netCDF 4, and any other."""
+"""Fields of HDF5 files: NeXus, netCDF 4, NSID and USID (of pycroscopy), EMD, and any other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from nescio.files import Hdf5, default_data, groups_below, member
+from nescio.microscopy.read.colour import colour_field
+from nescio.microscopy.read.fields import MAX_VALUES, Field
+from nescio.microscopy.read.lines import with_lines
+from nescio.microscopy.read.nexus import nexus_form
+from nescio.microscopy.read.nodes import Form, node_values, packing, text_attribute
+from nescio.microscopy.read.scales import emd_form, scales_form
+from nescio.microscopy.read.usid import is_usid, usid_field
 
-from nescio.files import (
-    Hdf5,
-    Source,
-    attribute,
-    default_data,
-    groups_below,
-    member,
-    opened_hdf5,
-    short_name,
-    text_of,
-)
-from nescio.microscopy.read.fields import MAX_VALUES, Axis, Field, axis_role
-
-__all__ = ["hdf5_fields"]
+__all__ = ["hdf5_fields", "is_hyperspy"]
 
 _MOST_FIELDS = 1000
-_MOST_LABELS = 10_000
+_SCALE = "DIMENSION_SCALE"
 
 
-@contextmanager
-def hdf5_fields(source: Source) -> Iterator[list[Field]]:
-    """Give the arrays of an HDF5 file; they can be read while the block lasts.
+def is_hyperspy(file: Hdf5) -> bool:
+    """Say whether HyperSpy wrote a file, whatever it is called."""
+    return text_attribute(file.root, "file_format").lower() == "hyperspy"
 
-    Axes are those that an NXdata names (attribute ``axes``), else the dimension scales of a dataset, as NSID and netCDF
-    write them; the default NXdata is preferred.
+
+def hdf5_fields(file: Hdf5, *, everything: bool = False) -> list[Field]:
+    """Return the arrays of an open HDF5 file, which can be read as long as it is open.
+
+    Axes are those that an NXdata names, else the dimension scales of a dataset, as NSID and netCDF write them, or the
+    dimensions of EMD; else lines of as many points beside it. The default NXdata is preferred. Packed numbers are
+    unpacked (:mod:`nescio.microscopy.read.packing`).
+
+    Args:
+        file: The file.
+        everything: Whether scales of dimensions are given as arrays of their own, too.
 
     Raises:
-        FileError: The file is damaged, or refers to other files.
+        FileError: An attribute or a table that describes an array is impossible.
     """
     import h5py
 
-    with opened_hdf5(source) as file:
-        default = default_data(file.root)
-        fields: list[Field] = []
-        for group in groups_below(file.root):
-            signal = attribute(group, "signal")
-            for name in list(group)[:_MOST_FIELDS]:
-                node = member(group, name)
-                if isinstance(node, h5py.Dataset) and node.shape and node.dtype.kind in "iufcbV":
-                    if node.is_scale and len(node.shape) == 1:
-                        continue
-                    shown = default is not None and group == default and name == signal
-                    axes = _nexus_axes(file, group, node) if name == signal else None
-                    fields.append(_field(file, node, axes or _scales(file, node), shown))
-            if len(fields) >= _MOST_FIELDS:
-                break
-        yield fields
+    default = default_data(file.root)
+    fields: list[Field] = []
+    for group in groups_below(file.root):
+        for name in list(group)[:_MOST_FIELDS]:
+            node = member(group, name)
+            if not isinstance(node, h5py.Dataset) or not node.shape or node.dtype.kind not in "iufcbV":
+                continue
+            if len(node.shape) == 1 and text_attribute(node, "CLASS") == _SCALE and not everything:
+                continue
+            if is_usid(file, node):
+                fields.append(usid_field(file, node))
+                continue
+            form = (
+                nexus_form(file, group, name, node)
+                or emd_form(file, group, name, node)
+                or scales_form(file, group, node)
+            )
+            fields.append(_field(file, node, form, default is not None and group == default and form.shown))
+        if len(fields) >= _MOST_FIELDS:
+            break
+    return with_lines(Path(file.source.name), fields)
 
 
-def _field(file: Hdf5, node: Any, axes: tuple[Axis, ...], shown: bool) -> Field:
+def _field(file: Hdf5, node: Any, form: Form, preferred: bool) -> Field:
+    name = str(node.name).strip("/")
+    if form.colour or (len(node.shape) == 3 and "TRUECOLOR" in text_attribute(node, "IMAGE_SUBCLASS")):
+        return colour_field(name, node.shape, lambda: file.values(node, MAX_VALUES, "u"), file.source.budget)
+    held = packing(file, node)
     return Field(
-        name=str(node.name).strip("/"),
+        name=name,
         shape=node.shape,
         dtype=node.dtype,
-        axes=axes,
-        read=lambda: file.values(node, MAX_VALUES, "iufb"),
-        preferred=shown,
-        unit=_text(node, "units"),
+        axes=form.axes,
+        read=lambda: node_values(file, node, held),
+        preferred=preferred,
+        unit=text_attribute(node, "units"),
         budget=file.source.budget,
+        coordinates=form.coordinates,
+        stack=form.stack,
+        notes=form.notes,
+        marks=form.marks,
     )
-
-
-def _nexus_axes(file: Hdf5, group: Any, node: Any) -> tuple[Axis, ...] | None:
-    listed = attribute(group, "axes")
-    names = [] if listed is None else [text_of(name) for name in np.ravel(listed)]
-    if len(names) != len(node.shape):
-        return None
-    return tuple(
-        Axis() if name == "." else _axis(file, member(group, name), name, points)
-        for name, points in zip(names, node.shape, strict=True)
-    )
-
-
-def _scales(file: Hdf5, node: Any) -> tuple[Axis, ...]:
-    axes = []
-    for dimension, points in zip(node.dims, node.shape, strict=True):
-        scale = dimension[0] if len(dimension) else None
-        name = (
-            str(scale.name).rsplit("/", 1)[-1] if scale is not None and scale.name else str(dimension.label)
-        )
-        axes.append(_axis(file, scale, name, points))
-    return tuple(axes)
-
-
-def _axis(file: Hdf5, node: Any, name: str, points: int) -> Axis:
-    """Return an axis; without values where the file has none of the right number."""
-    import h5py
-
-    unit = _text(node, "units") if node is not None else ""
-    kind = _text(node, "dimension_type") if node is not None else ""
-    role = axis_role(name, unit, kind)
-    if not isinstance(node, h5py.Dataset) or node.shape != (points,):
-        return Axis(name, unit=unit, role=role)
-    if h5py.check_string_dtype(node.dtype) and points <= _MOST_LABELS:
-        return Axis(name, role=role, labels=tuple(map(short_name, file.texts(node, _MOST_LABELS))))
-    empty_dimension = _text(node, "NAME").startswith("This is a netCDF dimension but not a netCDF variable")
-    if node.dtype.kind not in "iuf" or empty_dimension:
-        return Axis(name, unit=unit, role=role)
-    with np.errstate(all="ignore"):
-        return Axis(name, file.values(node, MAX_VALUES).astype(np.float64), unit, role)
-
-
-def _text(node: Any, name: str) -> str:
-    value = attribute(node, name)
-    return short_name(value) if isinstance(value, str) else ""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nescio.errors import MeasurementError
-from nescio.microscopy.read.fields import Axis, Field, axis_role
-from nescio.microscopy.read.forms import image_form, is_image, spectra_form
+from nescio.microscopy.read.fields import Axis, Field
+from nescio.microscopy.read.image_form import image_form, is_image
+from nescio.microscopy.read.roles import axis_role
+from nescio.microscopy.read.spectra_form import spectra_form
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +47,7 @@ def from_sidpy(dataset: Any) -> xr.Dataset:
         along = np.asarray(getattr(dimension, "values", dimension), np.float64)
         if along.shape != (points,):
             raise MeasurementError(f"{title}: {name or number} has {along.size} values for {points} points")
-        axes.append(Axis(name, along, unit, axis_role(name, unit, str(getattr(kind, "name", kind)))))
+        axes.append(Axis(name, along, unit, axis_role(name, unit, kind=str(getattr(kind, "name", kind)))))
     field = Field.of(title, values, axes, unit=_told(getattr(dataset, "units", "")))
     if is_image(field):
         return image_form(Path(title), [field])

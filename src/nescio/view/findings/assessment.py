@@ -40,7 +40,7 @@ from nescio.view.findings.reading import (
     verdict_counts,
 )
 from nescio.view.findings.wafer import wafer_map
-from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
+from nescio.view.report import Cards, Details, Picture, Section, Table, Text, notes_section, write_report
 
 __all__ = ["assessment_report"]
 
@@ -106,6 +106,7 @@ def assessment_report(
     """
     sections = [
         _summary(findings),
+        *notes_section(findings),
         Section("How to read this", [Text(text, lead=lead) for lead, text in _READING.items()]),
     ]
     if readable(findings).any():

@@ -23,7 +23,7 @@ from nescio.view.findings.numbers import (
 )
 from nescio.view.findings.patterns import measured_against_reconstructed, most_novel
 from nescio.view.findings.reading import names_of, readable, text_of, values_of, verdict_counts
-from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
+from nescio.view.report import Cards, Details, Picture, Section, Table, Text, notes_section, write_report
 
 __all__ = ["numbers_report"]
 
@@ -98,6 +98,7 @@ def numbers_report(
                 )
             ],
         ),
+        *notes_section(findings),
         _signals(findings, reference),
     ]
     if structures:
@@ -117,13 +118,11 @@ def _summary(findings: xr.Dataset) -> Section:
         f"{quantity_names(findings)[i]}: {name}"
         for i, name in enumerate(findings["quantity_long_name"].values)
     ]
-    notice = str(findings.attrs.get("notice", ""))
     return Section(
         "Summary",
         [
             Cards(verdict_counts(findings)),
             Text("; ".join(described) + ".", lead=f"Numbers ({names})"),
-            *([Text(f"{notice}.", lead="Note")] if notice else []),
         ],
     )
 

@@ -67,7 +67,8 @@ def read_columns(path: str | Path, *, energy: int | None = None, mu: int | None 
     x = table[:, columns["energy"] or 0]
     units = fields.get(f"column.{(columns['energy'] or 0) + 1}", "").lower().split()[1:]
     if units == ["kev"]:
-        x = 1000.0 * x
+        with np.errstate(over="ignore"):
+            x = 1000.0 * x
     return checked(
         Spectrum(
             name=fields.get("sample.name", "") or file.stem,
@@ -107,7 +108,9 @@ def absorption_of(
             raise MeasurementError(
                 f"{name}: a detector counted nothing at some energies; was the shutter closed?"
             )
-        return np.asarray(np.log(above / below) if itrans is not None else above / below)
+        # Counts too small or too large for a ratio give no number, which is told later, with the place.
+        with np.errstate(all="ignore"):
+            return np.asarray(np.log(above / below) if itrans is not None else above / below)
     if mu is not None:
         return table[:, mu]
     if table.shape[1] < 2:

@@ -77,7 +77,8 @@ def _columns(file: Hdf5, group: Any) -> dict[str, NDArray[np.float64]]:
         if dataset.dtype.kind in "iuf":
             values = np.asarray(file.numbers(group, name, _MOST), np.float64)
             if role == "energy" and _told(dataset, "units").lower() == "kev":
-                values = 1000.0 * values
+                with np.errstate(over="ignore"):
+                    values = 1000.0 * values
             found[role] = values
     return found
 

@@ -9,8 +9,9 @@ from typing import Protocol
 import xarray as xr
 
 from nescio.errors import FileError, NescioError
-from nescio.files import FileKind, Source, file_kind, read_source, suffix_of
+from nescio.files import FileKind, Source, file_kind, read_source, suffix_of, unpacked_source
 from nescio.xrd.radiation import parse_radiation
+from nescio.xrd.read.cif import holds_profile, read_cif
 from nescio.xrd.read.measured import MAX_BYTES, checked_axis_option
 from nescio.xrd.read.nexus import read_nexus
 from nescio.xrd.read.npz import read_npz
@@ -28,11 +29,30 @@ _BY_SUFFIX: dict[str, _Reader] = {
     **dict.fromkeys((".xy", ".xye", ".dat", ".txt", ".csv"), read_text),
     ".xrdml": read_xrdml,
     ".npz": read_npz,
+    **dict.fromkeys((".pdcif", ".cif"), read_cif),
     **dict.fromkeys((".nxs", ".nx", ".h5", ".hdf5", ".hdf"), read_nexus),
 }
 
-FILE_PATTERNS: tuple[str, ...] = tuple(f"*{suffix}" for suffix in _BY_SUFFIX)
-"""Glob patterns of the files that can be read."""
+_NOT_READ = {
+    FileKind.RASX: "a Rigaku RASX file",
+    FileKind.BRML: "a Bruker BRML file",
+    FileKind.XLSX: "an Excel workbook",
+    FileKind.ZIP: "a ZIP archive",
+    FileKind.NPY: "a NumPy array without an axis",
+    FileKind.BZIP2: "packed by bzip2",
+    FileKind.XZ: "packed by xz",
+    FileKind.SQLITE: "an SQLite database",
+    FileKind.TIFF: "an image (TIFF)",
+    FileKind.PNG: "an image (PNG)",
+    FileKind.JPEG: "an image (JPEG)",
+    FileKind.BMP: "an image (BMP)",
+    FileKind.XML: "XML",
+    FileKind.JSON: "JSON",
+}
+"""What files are that hold no pattern in a form that is read, or none at all."""
+
+FILE_PATTERNS: tuple[str, ...] = tuple(f"*{suffix}" for suffix in _BY_SUFFIX if suffix != ".cif")
+"""Glob patterns of the files that can be read; a CIF is read where it is named, since most hold structures."""
 
 
 def read_patterns(
@@ -40,12 +60,12 @@ def read_patterns(
 ) -> xr.Dataset:
     """Read the patterns of one file into the measured form of :mod:`nescio.signals`.
 
-    The kind of file follows from its content where that is telling (XRDML, NumPy archive, HDF5), else from its
-    extension (xy, xye, dat, txt, csv). Files of up to `MAX_BYTES` are read.
+    The kind of file follows from its content where that is telling (XRDML, NumPy archive, HDF5, powder profiles in a
+    CIF), else from its extension (xy, xye, dat, txt, csv). Files of up to `MAX_BYTES` are read, packed by gzip or not.
 
     Args:
         path: The file.
-        axis: "two_theta", "q" or "q_nm" (1/nm), over what the file says.
+        axis: "two_theta" (degree), "q" (1/angstrom), "q_nm" (1/nm) or "d" (angstrom), over what the file says.
         wavelength: In angstrom or as in :func:`nescio.xrd.parse_radiation`, of a beam with several lines that of the
             strongest; for angles whose file states none, or an impossible one.
 
@@ -56,7 +76,7 @@ def read_patterns(
     path = Path(path)
     axis = checked_axis_option(axis)
     angstrom = None if wavelength is None else parse_radiation(wavelength).wavelength
-    source = read_source(path, MAX_BYTES)
+    source = unpacked_source(read_source(path, MAX_BYTES))
     return _reader(source)(source, axis=axis, wavelength=angstrom)
 
 
@@ -101,19 +121,28 @@ def read_many(
 
 
 def _files_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if suffix_of(file) in _BY_SUFFIX and file.is_file())
+    suffixes = {pattern.removeprefix("*") for pattern in FILE_PATTERNS}
+    return sorted(file for file in folder.iterdir() if suffix_of(file) in suffixes and file.is_file())
 
 
 def _reader(source: Source) -> _Reader:
     kind = file_kind(source.content)
-    if kind is FileKind.NPZ:
+    suffix = suffix_of(source.path)
+    if kind is FileKind.NPZ or (kind is FileKind.ZIP and suffix == ".npz"):
         return read_npz
     if kind is FileKind.HDF5:
         return read_nexus
     if b"<xrdMeasurements" in source.content[:10_000]:
         return read_xrdml
+    if kind is FileKind.TEXT and holds_profile(source.content):
+        return read_cif
+    if kind in _NOT_READ and not (kind is FileKind.XML and suffix == ".xrdml"):
+        what = "an HTML page" if b"<html" in source.content[:2000].lower() else _NOT_READ[kind]
+        raise FileError(
+            f"{source.name}: is {what}, which this version does not read; export it as xy, xye or csv"
+        )
     try:
-        return _BY_SUFFIX[suffix_of(source.path)]
+        return _BY_SUFFIX[suffix]
     except KeyError:
         raise FileError(
             f"{source.name}: files of kind {source.path.suffix[:20]!r} are unknown; known are "

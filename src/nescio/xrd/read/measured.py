@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from nescio.errors import ConfigurationError, FileError
-from nescio.files import short_name
+from nescio.files import short_name, suffix_of
+from nescio.signals import with_notes
+from nescio.xrd.read.axis import KINDS, Title
 
 __all__ = [
     "AXES",
@@ -20,11 +21,13 @@ __all__ = [
     "MAX_PATTERNS",
     "MAX_POINTS",
     "MAX_VALUES",
-    "axis_kind",
+    "bin_centres",
+    "check_unit",
     "checked_axis_option",
     "measured_dataset",
-    "other_quantity",
+    "not_an_axis",
     "resolved_wavelength",
+    "stem_of",
     "wavelength_angstrom",
 ]
 
@@ -37,20 +40,15 @@ MAX_VALUES = 50_000_000
 MAX_PATTERNS = 50_000
 """Patterns of one file, each of which is brought onto the grid of the prior."""
 
-AXES = ("two_theta", "q", "q_nm")
-"""Kinds of axis: diffraction angle in degree, momentum transfer in 1/angstrom, and in 1/nm."""
+AXES = ("two_theta", "q", "q_nm", "d")
+"""Kinds of axis that a user can name: two-theta in degree, q in 1/angstrom or 1/nm, spacing d in angstrom."""
 
 _LARGEST_INTENSITY = 1e30
 _LARGEST_Q = 60.0  # 1/angstrom: beyond what any laboratory or synchrotron beam reaches
 
-_ANGLE = re.compile(r"(?<![a-z0-9])(2[\s_-]?theta|two[\s_-]?theta|2\s?θ|tth|ttheta|2th)(?![a-z])", re.I)
-_RADIAN = re.compile(r"(?<![a-z])rad(ian)?s?(?![a-z])", re.I)
-_INVERSE_NANOMETRE = ("1/nm", "nm^-1", "nm-1", "nm^{-1}", "nm⁻¹", "nm**-1", "q_nm", "nanometer^-1")
-_OTHER_QUANTITIES = re.compile(
-    r"(theta|th|θ|omega|ω|chi|χ|phi|φ|psi|d|dspacing|energy|e|r|time|channel"
-    r"|index|no|nr|number|point|row|unnamed)"
-)
-_UNITS = re.compile(r"(deg(rees?)?|rad(ians?)?|a|å|angstroms?|[npm]m|k?ev|s|sec(onds)?|spacing)")
+# A q without a unit that reaches farther is rather in 1/nm.
+_LARGEST_UNITLESS_Q = 30.0
+_SAY_AXIS = "say so with --axis two_theta, q (1/angstrom), q_nm (1/nm) or d (angstrom)"
 _SAME_WAVELENGTH = 1e-3
 
 
@@ -65,34 +63,27 @@ def checked_axis_option(axis: str | None) -> str | None:
     return axis
 
 
-def axis_kind(name: str, units: str = "") -> str | None:
-    """Return the kind of axis that a name or column title and units tell, or None where they do not.
+def not_an_axis(place: str, title: str) -> FileError:
+    """Return the error for a title that is none of the axes of a pattern."""
+    return FileError(
+        f"{place}: {title[:40]!r} is neither two-theta nor q nor d; if it is one of them all the same, {_SAY_AXIS}"
+    )
 
-    Titles such as "2theta", "Q (1/nm)", "q_A^-1" or "two_theta" with units "deg" are understood. Besides `AXES`
-    there is "two_theta_rad", which only a title or units can tell.
+
+def check_unit(place: str, title: Title, points: npt.NDArray[np.float64]) -> None:
+    """Check that q without a unit can be in 1/angstrom.
+
+    Raises:
+        FileError: It reaches too far.
     """
-    title = f"{name} {units}".strip().lower().replace(" ^", "^")
-    if _ANGLE.search(title):
-        return "two_theta_rad" if _RADIAN.search(title) else "two_theta"
-    words = title.replace("(", " ").replace("[", " ").replace("_", " ").replace("/", " ").split()
-    if words and words[0] in ("q", "|q|"):
-        return "q_nm" if any(unit in title for unit in _INVERSE_NANOMETRE) else "q"
-    return None
+    largest = float(np.abs(points[np.isfinite(points)]).max(initial=0.0))
+    if title.quantity == "q" and title.unit is None and largest > _LARGEST_UNITLESS_Q:
+        raise FileError(f"{place}: q reaches {largest:g}, and no unit is stated; {_SAY_AXIS}")
 
 
-def other_quantity(title: str, *, alone: bool = False) -> bool:
-    """Say whether a title names a quantity that is no axis of a pattern here: theta, omega, d, an energy, an index.
-
-    Args:
-        title: Of a column, or a line of comment.
-        alone: Only where nothing but its unit follows, as in "d (A)"; "energy = 8.05 keV" is a remark.
-    """
-    if axis_kind(title):
-        return False
-    words = [word for word in re.split(r"[\W_]+", title.lower()) if word]
-    if not words or not _OTHER_QUANTITIES.fullmatch(words[0]):
-        return False
-    return not alone or (all(map(_UNITS.fullmatch, words[1:])) and len(words[0] + "".join(words[1:])) > 1)
+def bin_centres(edges: npt.NDArray[np.float64], points: int) -> npt.NDArray[np.float64]:
+    """Return the centres of bins where there is one number more than there are points, else the numbers as they are."""
+    return (edges[:-1] + edges[1:]) / 2.0 if edges.ndim == 1 and edges.size == points + 1 else edges
 
 
 def resolved_wavelength(
@@ -152,14 +143,16 @@ def measured_dataset(
     composition: npt.NDArray[np.float64] | None = None,
     elements: Sequence[str] = (),
     attributes: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
     place: Callable[[int], str] = lambda index: f"point {index + 1}",
 ) -> xr.Dataset:
     """Check what a file held and put it into the measured form of :mod:`nescio.signals`.
 
     Args:
         path: The file, for messages and as ``source``.
-        kind: One of `AXES`, or "two_theta_rad", in which `axis` is given.
-        axis: Shape (points,), increasing or decreasing throughout.
+        kind: Name of the kind, of :data:`nescio.xrd.read.axis.KINDS`, in which `axis` is given; d becomes q.
+        axis: Shape (points,), increasing or decreasing throughout; intensities of points that repeat, as rounding makes
+            them, are averaged, with a note.
         intensity: Shape (n, points) or (points,); NaN where nothing was measured.
         wavelength: In angstrom, or None where it is not known.
         names: Of the n measurements; by default the stem of the file, numbered where there are several.
@@ -168,6 +161,7 @@ def measured_dataset(
         composition: Shape (n, elements), fractions or percent.
         elements: Symbols of the columns of `composition`.
         attributes: Further attributes of the dataset.
+        notes: What should be known of how it was read.
         place: Where in the file the point of an index stands.
 
     Raises:
@@ -190,6 +184,15 @@ def measured_dataset(
         raise FileError(f"{path}: uncertainty of shape {sigma.shape} does not fit intensity {values.shape}")
     points, order = _checked_axis(path, kind, points, place)
     values = values[:, order]
+    sigma = None if sigma is None else sigma[:, order]
+    starts = np.flatnonzero(np.append(True, np.diff(points) > 0.0))
+    if repeated := points.size - starts.size:
+        values, sigma = _averaged(values, sigma, starts)
+        points = points[starts]
+        notes = [
+            *notes,
+            f"{path}: points that repeat the place of the one before are averaged with it: {repeated}",
+        ]
     # Row by row, since a table of all comparisons would take as much memory again.
     for row, one in enumerate(values):
         too_large = ~((np.abs(one) <= _LARGEST_INTENSITY) | np.isnan(one))
@@ -198,7 +201,7 @@ def measured_dataset(
             raise FileError(
                 f"{path}: intensity {one[column]:g} of pattern {row + 1} at {points[column]:g} is not below 1e30"
             )
-    name = "two_theta" if kind.startswith("two_theta") else "q"
+    name = "two_theta" if KINDS[kind].quantity == "two_theta" else "q"
     names = list(map(short_name, names)) if names is not None else _numbered(path, values.shape[0])
     if len(names) != values.shape[0] or len(set(names)) != len(names):
         raise FileError(f"{path}: {values.shape[0]} patterns need as many names, each only once")
@@ -208,14 +211,20 @@ def measured_dataset(
         attrs={"source": str(path), **(attributes or {})},
     )
     if sigma is not None:
-        sigma = sigma[:, order]
         if not all(np.all((one >= 0) & (one <= _LARGEST_INTENSITY) | np.isnan(one)) for one in sigma):
             raise FileError(f"{path}: an uncertainty is negative or infinite")
         dataset["uncertainty"] = (("measurement", name), sigma)
     if wavelength is not None:
         dataset.attrs["wavelength_angstrom"] = wavelength
     _add_sample(path, dataset, position_mm, composition, elements)
-    return dataset
+    return with_notes(dataset, notes)
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of a file without its suffix, and without that of a compression."""
+    suffix = suffix_of(path)
+    end = path.name.lower().rfind(suffix) if suffix else -1
+    return path.name[:end] if end > 0 else path.stem
 
 
 def _axis_attributes(name: str) -> dict[str, str]:
@@ -225,7 +234,8 @@ def _axis_attributes(name: str) -> dict[str, str]:
 
 
 def _numbered(path: Path, n: int) -> list[str]:
-    return [path.stem] if n == 1 else [f"{path.stem}#{number}" for number in range(1, n + 1)]
+    stem = stem_of(path)
+    return [stem] if n == 1 else [f"{stem}#{number}" for number in range(1, n + 1)]
 
 
 def _checked_axis(
@@ -235,11 +245,16 @@ def _checked_axis(
     if not np.isfinite(points).all():
         where = int(np.nonzero(~np.isfinite(points))[0][0])
         raise FileError(f"{path}: {place(where)}: the axis is {points[where]}, not a finite number")
-    if kind == "q_nm":
-        points = points / 10.0
-    elif kind == "two_theta_rad":
-        points = np.degrees(points)
-    largest, unit = (180.0, "degree") if kind.startswith("two_theta") else (_LARGEST_Q, "1/angstrom")
+    quantity, factor = KINDS[kind].quantity, KINDS[kind].factor
+    points = points * factor
+    if quantity == "d":
+        if (points <= 0.0).any():
+            where = int(np.nonzero(points <= 0.0)[0][0])
+            raise FileError(
+                f"{path}: {place(where)}: the spacing d is {points[where] / factor:g}, not above 0"
+            )
+        points = 2.0 * np.pi / points
+    largest, unit = (180.0, "degree") if quantity == "two_theta" else (_LARGEST_Q, "1/angstrom")
     outside = (points < 0) | (points > largest)
     if outside.any():
         where = int(np.nonzero(outside)[0][0])
@@ -252,16 +267,33 @@ def _checked_axis(
             f"{path}: {place(where)}: the axis is {points[where]:g}, not within 0 to {largest:g} {unit}{other}"
         )
     steps = np.diff(points)
-    falling = bool((steps < 0).all())
-    wrong = steps >= 0 if falling else steps <= 0
-    if wrong.any():
-        where = int(np.nonzero(wrong)[0][0]) + 1
+    falling = bool((steps <= 0).all() and (steps < 0).any())
+    wrong = steps > 0 if falling else steps < 0
+    if wrong.any() or not steps.any():
+        where = (int(np.nonzero(wrong)[0][0]) if wrong.any() else 0) + 1
         what = "repeats" if points[where] == points[where - 1] else "falls below"
         raise FileError(
             f"{path}: {place(where)}: the axis at {points[where]:g} {what} the point before it; it must rise throughout"
         )
     order = slice(None, None, -1) if falling else slice(None)
     return points[order], order
+
+
+def _averaged(
+    values: npt.NDArray[np.float64],
+    sigma: npt.NDArray[np.float64] | None,
+    starts: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
+    """Return means over the groups of points that begin at `starts`, NaN left out, and their uncertainties."""
+    measured = np.isfinite(values)
+    counts = np.add.reduceat(measured, starts, axis=1)
+    # Of a group that was never measured the mean is not a number.
+    divisor = np.where(counts > 0, counts, np.nan)
+    means = np.add.reduceat(np.where(measured, values, 0.0), starts, axis=1) / divisor
+    if sigma is None:
+        return means, None
+    squares = np.add.reduceat(np.where(measured, sigma, 0.0) ** 2, starts, axis=1)
+    return means, np.sqrt(squares) / divisor
 
 
 def _unknown_elements(elements: Sequence[str]) -> list[str]:

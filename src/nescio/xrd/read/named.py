@@ -11,24 +11,29 @@ import xarray as xr
 
 from nescio.errors import FileError
 from nescio.files import Source
-from nescio.xrd.read.measured import measured_dataset, resolved_wavelength, wavelength_angstrom
+from nescio.xrd.read.axis import KINDS, axis_kind
+from nescio.xrd.read.measured import (
+    bin_centres,
+    measured_dataset,
+    not_an_axis,
+    resolved_wavelength,
+    stem_of,
+    wavelength_angstrom,
+)
 
-__all__ = ["KNOWN_NAMES", "dataset_from_named"]
+__all__ = ["dataset_from_named", "is_known"]
 
-_AXIS_NAMES = {"two_theta": "two_theta", "2theta": "two_theta", "tth": "two_theta", "q": "q", "q_nm": "q_nm"}
+_AXIS_NAMES = ("two_theta", "2theta", "tth", "q", "q_nm")
 _INTENSITY_NAMES = ("intensity", "xrd", "patterns", "counts", "raw")
 _UNCERTAINTY_NAMES = ("uncertainty", "sigma", "error", "errors")
 _WAVELENGTH_NAMES = ("wavelength", "wavelength_angstrom")
-KNOWN_NAMES = frozenset(
-    (
-        *_AXIS_NAMES,
-        *_INTENSITY_NAMES,
-        *_UNCERTAINTY_NAMES,
-        *_WAVELENGTH_NAMES,
-        *("xy_mm", "comp", "composition", "elements", "scan"),
-    )
-)
-"""Names of arrays that mean something here; see :func:`dataset_from_named`."""
+_OTHER_NAMES = ("xy_mm", "comp", "composition", "elements", "scan")
+
+
+def is_known(name: str) -> bool:
+    """Say whether an array of this name means something here; see :func:`dataset_from_named`."""
+    known = (*_INTENSITY_NAMES, *_UNCERTAINTY_NAMES, *_WAVELENGTH_NAMES, *_OTHER_NAMES)
+    return name in known or axis_kind(name) is not None
 
 
 def dataset_from_named(
@@ -44,7 +49,8 @@ def dataset_from_named(
     """Build a dataset from named arrays.
 
     ====================================================  =================================================
-    ``two_theta`` (degree), ``q`` (1/A), ``q_nm`` (1/nm)    the axis, shape (points,)
+    ``two_theta`` (degree), ``q`` (1/A), ``q_nm`` (1/nm)    the axis, shape (points,), or (points + 1,) of edges of
+    ``d`` (A), and other usual titles                       bins, of which the centres are taken
     ``intensity``, ``xrd``, ``patterns``, ``counts``        shape (n, points) or (points,)
     ``uncertainty``, ``sigma``                              one standard deviation; optional
     ``xy_mm``                                               shape (n, 2), position; optional
@@ -66,27 +72,27 @@ def dataset_from_named(
         FileError: Axis or intensities are missing, or an array is not what its name says.
     """
     path = source.path
-    axis_name = next((name for name in _AXIS_NAMES if name in arrays), None)
-    if axis_name is None:
-        raise FileError(
-            f"{path}: no axis; one array must be named two_theta, q or q_nm, not {_listed({*arrays, *others})}"
-        )
+    axis_name = _axis_name(path, arrays, axis, others)
     points = _numeric(source, arrays, axis_name)
-    name = next((n for n in _INTENSITY_NAMES if n in arrays and arrays[n].shape[-1:] == points.shape), None)
+    sizes = (points.size, points.size - 1)
+    name = next(
+        (n for n in _INTENSITY_NAMES if n in arrays and arrays[n].shape[-1:] in [(n,) for n in sizes]), None
+    )
     if name is None:
         raise FileError(
             f"{path}: no array named {', '.join(_INTENSITY_NAMES)} has {points.shape} points as {axis_name} has"
         )
     intensity = np.atleast_2d(_numeric(source, arrays, name))
+    points = bin_centres(points, intensity.shape[-1])
     sigma_name = next((n for n in _UNCERTAINTY_NAMES if n in arrays), None)
     composition_name = "comp" if "comp" in arrays else "composition"
     composition, elements = None, []
     if composition_name in arrays and "elements" in arrays:
         composition = np.atleast_2d(_numeric(source, arrays, composition_name))
         elements = [_text(element) for element in arrays["elements"].ravel()]
-    kind, points = _kind(
-        axis or _AXIS_NAMES[axis_name], points, units.get(axis_name, ""), asked=axis is not None
-    )
+    kind = axis or axis_kind(axis_name, units.get(axis_name, ""))
+    if kind is None:
+        raise not_an_axis(str(path), f"{axis_name} ({units[axis_name]})")
     return measured_dataset(
         path,
         kind,
@@ -103,23 +109,43 @@ def dataset_from_named(
     )
 
 
-def _kind(
-    kind: str, points: npt.NDArray[np.float64], units: str, *, asked: bool
-) -> tuple[str, npt.NDArray[np.float64]]:
-    """Let the units correct what the name of the axis says, unless the user has said what it is."""
-    units = units.strip().lower()
-    if kind == "two_theta" and units in ("rad", "radian", "radians"):
-        return "two_theta_rad", points
-    if kind == "q" and not asked and "nm" in units:
-        return "q_nm", points
-    return kind, points
+def _axis_name(
+    path: Path, arrays: Mapping[str, np.ndarray], axis: str | None, others: Collection[str]
+) -> str:
+    """Return the name of the array that is the axis: of the kind that is asked for, if any is.
+
+    Raises:
+        FileError: There is none.
+    """
+    found = {
+        name: kind for name in (*_AXIS_NAMES, *sorted(arrays)) if name in arrays and (kind := axis_kind(name))
+    }
+    wanted = [name for name, kind in found.items() if axis and KINDS[kind].quantity == KINDS[axis].quantity]
+    if wanted or found:
+        return next(iter([*wanted, *found]))
+    if axis is not None:
+        # Of an unknown name, but one number for each point.
+        lengths = {
+            arrays[name].shape[-1] for name in _INTENSITY_NAMES if name in arrays and arrays[name].ndim
+        }
+        unknown = [
+            name
+            for name, array in arrays.items()
+            if not is_known(name) and array.ndim == 1 and array.dtype.kind in "iuf" and array.size in lengths
+        ]
+        if len(unknown) == 1:
+            return unknown[0]
+    raise FileError(
+        f"{path}: no axis; one array must be named two_theta, q, q_nm or d, not {_listed({*arrays, *others})};"
+        " or, if there is one for every point, say what it is with --axis"
+    )
 
 
 def _names(path: Path, arrays: Mapping[str, np.ndarray], n: int) -> list[str] | None:
     scan = arrays.get("scan")
     if scan is None or n == 1 or scan.dtype.kind not in "iu" or np.unique(scan).size != n or scan.size != n:
         return None
-    return [f"{path.stem}#{number}" for number in scan.ravel().tolist()]
+    return [f"{stem_of(path)}#{number}" for number in scan.ravel().tolist()]
 
 
 def _wavelength(path: Path, arrays: Mapping[str, np.ndarray], units: Mapping[str, str]) -> float | None:

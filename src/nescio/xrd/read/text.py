@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from nescio.errors import FileError
-from nescio.files import Source, decoded_text, text_lines
-from nescio.xrd.read.measured import (
-    MAX_POINTS,
-    MAX_VALUES,
-    axis_kind,
-    measured_dataset,
+from nescio.files import Source, suffix_of
+from nescio.xrd.read.axis import (
+    KINDS,
+    Title,
+    mentions_inverse_length,
+    names_an_angle,
     other_quantity,
+    read_title,
+)
+from nescio.xrd.read.columns import Role, are_titles, base_of, role_of
+from nescio.xrd.read.measured import (
+    check_unit,
+    measured_dataset,
+    not_an_axis,
     resolved_wavelength,
+    stem_of,
     wavelength_angstrom,
 )
+from nescio.xrd.read.several import joined
+from nescio.xrd.read.table import Table, read_tables
 
 __all__ = ["read_text"]
 
-_COMMENT = ("#", "!", ";", "'", "//", "%", "*")
-_MOST_HEADER = 5000
-_LONGEST_REMARK = 300
 # Possessive quantifiers, so that a hostile line costs no more than its length.
 _WAVELENGTH = re.compile(
     r"(?:wave\s*+length|lambda)\w*+(?:\s*+(?:\(([^)]*+)\)|\[([^\]]*+)\]))?(?:\s*+[=:,]|\s++)\s*+(.+)", re.I
@@ -37,30 +45,39 @@ _QUANTITY = re.compile(
     r"(?:angstroms?|[ÅåA]|nm|pm|k?eV|m)?\b",
     re.I,
 )
-_SIGMA = re.compile(r"sigma|error|e\.?s\.?d|uncert|std|sig\b|σ", re.I)
-_INTENSITY = re.compile(r"^(intensity|counts|iobs|i_?obs|yobs|observed|i|y|cps)\b", re.I)
-_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:e[+-]?\d+)?", re.I)
-# What begins like a number, perhaps with a letter O or l where a digit should be.
-_LIKE_NUMBER = re.compile(r"[-+]?[OolI]?[.,\d]")
-# A word that may hold bracketed blanks, and a word that can only be the unit of the one before it.
-_WORD = re.compile(r"(?:[^\s(\[]|\([^()]{0,40}\)|\[[^\[\]]{0,40}\]|[(\[])+")
-_UNIT = re.compile(r"[(\[]|1/|(?:nm|a|å|angstrom)(?:\^|\*\*)?\{?[-⁻][1¹]\}?$", re.I)
-_VALUE = re.compile(r"[:=](\S|$)|^[-+]?[\d.,]+$")
-_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:e[+-]?\d+)?", re.I)
+_INDICES = (
+    "unnamed",
+    "index",
+    "no",
+    "nr",
+    "number",
+    "point",
+    "points",
+    "row",
+    "channel",
+    "time",
+    "step",
+    "frame",
+)
+_NO_TITLES = "name them in a line before the numbers"
+# Fewer points in a row that rises again are a slip in a scan rather than a scan of their own.
+_SHORTEST_SCAN = 5
+# One standard deviation of counts is below half of them, from four counts on.
+_LARGEST_SIGMA = 0.5
 
 
 @dataclass(frozen=True)
-class _Table:
-    """Rows of numbers and the lines they stood on."""
+class _Scan:
+    """Which columns of a table are a scan."""
 
-    rows: np.ndarray
-    """Shape (points, columns)."""
-    lines: Sequence[int]
-    header: list[str]
-    """Comments and titles before the first row, without comment signs."""
-    separator: str | None
-    titles: list[str] | None
-    """One title a column, where the last line before the numbers holds as many."""
+    axis: int
+    kind: str
+    intensities: tuple[int, ...]
+    names: tuple[str, ...] | None
+    """Of the intensities, where there are several."""
+    sigmas: tuple[int, ...]
+    """None, or one for each intensity."""
+    notes: tuple[str, ...] = ()
 
 
 def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
@@ -68,218 +85,250 @@ def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> 
 
     Separators may be white space, tabs, semicolons or commas; a decimal comma is understood where no comma
     separates. Lines that start with ``# ! ; ' // % *`` are comments, and titles may stand before the numbers;
-    both may tell the axis ("2theta", "q (1/nm)") and the wavelength ("wavelength = 1.5406"). The axis is the
-    column whose title says so, else the first that has a title. Where nothing tells the axis it is two-theta in
-    degree, as is the convention of these formats. Columns without titles: a third one is the uncertainty, except
-    in ``.xy`` files, where it is left alone (a fit, a background).
+    both may name the axis ("2theta", "q (1/nm)", "d (A)") and the wavelength ("wavelength = 1.5406"). The axis is the
+    column whose title says so; several of them, each followed by its intensities, are scans side by side, and a line of
+    text after which the axis starts again begins another scan. A file without any title is over two-theta in degree, as
+    is the convention of these formats; an unknown title, or one of another quantity, is an error that asks for the
+    axis. Columns without titles: a third one is the uncertainty, except in ``.xy`` files, where
+    it is left alone (a fit, a background).
 
     Raises:
         FileError: The text is not such a table, or its axis is something else; the message names line or title.
     """
     path = source.path
-    table = _table(source)
-    column = _axis_column(table, axis)
-    kind = axis or _kind(path, table, column)
-    intensity, names, sigma = _columns(path, table, column)
-    return measured_dataset(
-        path,
-        kind,
-        table.rows[:, column],
-        intensity,
-        wavelength=resolved_wavelength(path, kind, wavelength, lambda: _wavelength_in(path, table.header)),
-        names=names,
-        uncertainty=sigma,
-        place=lambda index: f"line {table.lines[index]}",
-    )
-
-
-def _table(source: Source) -> _Table:
-    path = source.path
-    header: list[str] = []
-    last_title, title_line = "", 0
-    separator: str | None = None
-    decimal_comma = False
-    rows, lines, width = array("d"), array("q"), 0
-    for number, line in enumerate(text_lines(source, decoded_text(source)), start=1):
-        stripped = line.strip()
-        comment = stripped.startswith(_COMMENT)
-        if not stripped or (comment and rows):
-            continue
-        if len(header) > _MOST_HEADER:
-            raise FileError(f"{path}: no row of numbers in the first {_MOST_HEADER:,} lines")
-        if comment:
-            last_title = stripped.lstrip("#!;'/%* \t")
-            header.append(last_title[:_LONGEST_REMARK])
-            continue
-        if not rows:
-            separator, decimal_comma = _convention(stripped)
-        values = _numbers(stripped, separator, decimal_comma)
-        if not rows and (values is None or len(values) < 2):
-            last_title, title_line = stripped, number
-            header.append(stripped[:_LONGEST_REMARK])
-            continue
-        if not rows and title_line == number - 1 and _is_spoilt_row(last_title, separator, len(values or [])):
-            raise FileError(f"{path}: line {title_line}: {last_title[:40]!r} is not a row of numbers")
-        if values is None:
-            raise FileError(f"{path}: line {number}: {stripped[:40]!r} is not a row of numbers")
-        if rows and len(values) != width:
-            raise FileError(
-                f"{path}: line {number}: {len(values)} numbers where the rows before it have {width}"
-            )
-        width = len(values)
-        rows.extend(values)
-        lines.append(number)
-        if len(lines) > MAX_POINTS or len(rows) > MAX_VALUES:
-            raise FileError(f"{path}: line {number}: more than {MAX_POINTS} rows or {MAX_VALUES} numbers")
-    if not rows:
-        raise FileError(f"{path}: holds no rows of at least two numbers (axis, intensity)")
-    titles = _titles(last_title, separator)
-    source.spend(16 * len(rows), "its numbers")
-    table = np.array(rows).reshape(-1, width)
-    return _Table(table, lines, header, separator, titles if len(titles) == width else None)
-
-
-def _titles(line: str, separator: str | None) -> list[str]:
-    """Return the titles of columns, each with its unit."""
-    if separator is not None:
-        return [title.strip().strip("\"'") for title in _split(line, separator)]
-    titles: list[str] = []
-    for word in _WORD.findall(line):
-        if titles and _UNIT.match(word):
-            titles[-1] += f" {word}"
-        else:
-            titles.append(word.strip("\"'"))
-    return titles
-
-
-def _is_spoilt_row(title: str, separator: str | None, columns: int) -> bool:
-    """Say whether what would be a title is rather a first row with a slip in it."""
-    tokens = [token.strip() for token in _split(title, separator)]
-    if len(tokens) != columns or axis_kind(tokens[0]):
-        return False
-    if _NUMBER.fullmatch(tokens[0]):
-        return True
-    # "2O.0 100" is a slip; "Temperature 300" is a remark.
-    return bool(_LIKE_NUMBER.match(tokens[0])) and any(map(_NUMBER.fullmatch, tokens[1:]))
-
-
-def _convention(line: str) -> tuple[str | None, bool]:
-    """Return the separator (None: white space) and whether the comma is the decimal sign."""
-    for separator in (";", "\t"):
-        if separator in line.rstrip(separator):
-            tokens = [token.strip() for token in line.split(separator)]
-            return separator, any(_DECIMAL_COMMA.fullmatch(token) for token in tokens)
-    if "," not in line:
-        return None, False
-    tokens = line.split()
-    # "10,02 200" and "10,02 200,5" hold decimal commas; "10.02,200" and "10.02, 200" separate by commas.
-    if (
-        len(tokens) > 1
-        and "." not in line
-        and all("," not in t or _DECIMAL_COMMA.fullmatch(t) for t in tokens)
-    ):
-        return None, True
-    return ",", False
-
-
-def _split(line: str, separator: str | None) -> list[str]:
-    return line.split() if separator is None else line.rstrip(separator + " ").split(separator)
-
-
-def _numbers(line: str, separator: str | None, decimal_comma: bool) -> list[float] | None:
-    """Return the numbers of a row, or None where it is not one."""
-    if decimal_comma and "." in line:
-        # One of the two would have to separate thousands: too doubtful to guess.
-        return None
-    numbers = []
-    for token in _split(line, separator):
-        token = token.strip().strip('"')
-        token = token.replace(",", ".") if decimal_comma else token
-        # Python would also read underscores as part of a number.
-        if "_" in token:
-            return None
+    tables, notes = read_tables(source)
+    # The header of the first table holds for all, and titles hold until there are others.
+    header = tables[0].header
+    words: list[str] = []
+    scans: list[xr.Dataset] = []
+    left_out: list[str] = []
+    for number, table in enumerate(tables, 1):
+        words = table.words or words
+        lines = table.header if table is tables[0] else [*header, *table.header]
         try:
-            numbers.append(float(token))
-        except ValueError:
-            return None
-    return numbers
+            if table.rows.shape[0] == 1 and len(tables) > 1:
+                notes.append(f"{path}: line {table.lines[0]}: a scan of one point is left out")
+                continue
+            fits = len(words) == table.rows.shape[1]
+            scans += _scans(replace(table, header=lines, words=words if fits else []), path, axis, wavelength)
+        except FileError as error:
+            if len(tables) == 1:
+                raise
+            left_out.append(f"scan {number}: {str(error).removeprefix(f'{path}: ')}")
+    if left_out and not scans:
+        raise FileError(f"{path}: {left_out[0]}")
+    return joined(path, scans, notes=notes, left_out=left_out)
 
 
-def _axis_column(table: _Table, axis: str | None) -> int:
-    """Return which column holds the axis: the one whose title says so, of the wanted kind where a kind is wanted."""
-    titles = table.titles
-    if titles is None:
-        return 0
-    kinds = {i: kind for i, title in enumerate(titles) if (kind := axis_kind(title))}
-    wanted = [i for i, kind in kinds.items() if axis is not None and kind[0] == axis[0]]
-    column = next(iter([*wanted, *kinds]), None)
-    # Of words separated by white space, "sample 2theta scan", only those that name an intensity too are titles.
-    if column is not None and (table.separator is not None or any(map(_INTENSITY.match, titles))):
-        return column
-    return 1 if not titles[0] and len(titles) > 2 else 0
+def _scans(table: Table, path: Path, option: str | None, wavelength: float | None) -> list[xr.Dataset]:
+    """Return the scans of one table."""
+    found: list[xr.Dataset] = []
+    for scan in _columns(path, table, option):
+        rows = np.flatnonzero(np.isfinite(table.rows[:, scan.axis]) | (len(table.rows) < 2))
+        # A column of the axis may end before the others, where scans of different lengths stand side by side.
+        rows = rows if rows.size and rows[-1] == rows.size - 1 else np.arange(len(table.rows))
+        points = table.rows[rows, scan.axis]
+        notes = list(scan.notes)
+        pieces = _pieces(points)
+        if len(pieces) > 1:
+            lines = ", ".join(str(table.lines[int(rows[piece.start])]) for piece in pieces[1:4])
+            notes.append(f"{path}: the axis starts again at line {lines}: read as {len(pieces)} scans")
+        for piece in pieces:
+            mine = rows[piece]
+            found.append(
+                measured_dataset(
+                    path,
+                    scan.kind,
+                    points[piece],
+                    table.rows[mine][:, scan.intensities].T,
+                    wavelength=resolved_wavelength(
+                        path, scan.kind, wavelength, lambda: _wavelength_in(path, table.header)
+                    ),
+                    names=scan.names,
+                    uncertainty=table.rows[mine][:, scan.sigmas].T if scan.sigmas else None,
+                    notes=notes,
+                    place=lambda index, mine=mine: f"line {table.lines[int(mine[index])]}",  # type: ignore[misc]
+                )
+            )
+            notes = []
+    return found
 
 
-def _kind(path: Path, table: _Table, column: int) -> str:
-    """Return the kind of axis that the titles and comments tell; two-theta in degree where they tell nothing.
+def _pieces(points: npt.NDArray[np.float64]) -> list[slice]:
+    """Return the runs in which an axis rises or falls throughout; one, where some are too short for a scan."""
+    whole = [slice(0, len(points))]
+    steps = np.diff(points)
+    if not np.isfinite(points).all() or not steps.any():
+        return whole
+    direction = np.sign(steps[np.flatnonzero(steps)[0]])
+    ends = np.flatnonzero(np.sign(steps) == -direction) + 1
+    if not ends.size:
+        return whole
+    edges = [0, *ends.tolist(), len(points)]
+    if min(np.diff(edges)) < _SHORTEST_SCAN:
+        return whole
+    return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def _columns(path: Path, table: Table, option: str | None) -> list[_Scan]:
+    """Return the scans that the columns of a table are."""
+    words = table.words
+    if words and are_titles(words, separated=table.separator is not None):
+        return _titled(path, table, option)
+    kind = option or _kind_by_header(path, table)
+    return [_untitled(path, table, kind)]
+
+
+def _titled(path: Path, table: Table, option: str | None) -> list[_Scan]:
+    """Return the scans of columns that have titles."""
+    titles = table.words
+    found = {i: title for i, word in enumerate(titles) if (title := read_title(word)).kind is not None}
+    wanted = [
+        i for i, title in found.items() if option is not None and title.quantity == KINDS[option].quantity
+    ]
+    column = next(iter([*wanted, *found]), None)
+    if column is None:
+        # What comes first may be an index without a title.
+        column = 1 if len(titles) > 2 and _is_index(titles[0], table.rows[:, 0]) else 0
+        kind = option or _kind_by_title(path, titles[column], table)
+        return [_scan_of(path, table, column, kind, range(len(titles)))]
+    kind = option or str(found[column].kind)
+    if option is None:
+        check_unit(f"{path}: column {titles[column][:40]!r}", found[column], table.rows[:, column])
+    axes = [i for i, title in found.items() if title.kind == found[column].kind]
+    edges = [*axes, len(titles)]
+    if len(axes) > 1 and all(stop - start > 1 for start, stop in pairwise(edges)):
+        return [_scan_of(path, table, start, kind, range(start, stop)) for start, stop in pairwise(edges)]
+    return [_scan_of(path, table, column, kind, range(len(titles)))]
+
+
+def _is_index(title: str, values: npt.NDArray[np.float64]) -> bool:
+    """Say whether a first column counts the rows: its title says so, or it has none and counts from 0 or 1."""
+    if title:
+        return other_quantity(title) in _INDICES
+    return bool(values[0] in (0.0, 1.0) and (np.diff(values) == 1.0).all())
+
+
+def _kind_by_title(path: Path, title: str, table: Table) -> str:
+    """Return the kind of an axis whose title does not say it plainly.
 
     Raises:
-        FileError: They tell that it is another quantity.
+        FileError: It names something else, or nothing that is known.
     """
-    title = table.titles[column] if table.titles else ""
-    found = axis_kind(title)
-    # "energy = 8.05" is a remark over two columns, not their titles.
-    if other_quantity(title) and not any(map(_VALUE.search, table.titles or ())):
-        raise _not_an_axis(path, title)
-    found = found or next((kind for line in reversed(table.header) if (kind := axis_kind(line))), None)
-    if found is not None:
-        return found
+    if names_an_angle(title):
+        return "two_theta"
+    if title and not (role_of(title) is Role.INTENSITY and len(table.words) > 1):
+        found = None if other_quantity(title) else _by_line(table.header[:-1])
+        if found is None or found.kind is None:
+            raise not_an_axis(str(path), title)
+        return found.kind
+    return _kind_by_header(path, table)
+
+
+def _kind_by_header(path: Path, table: Table) -> str:
+    """Return the kind of axis that comments and titles name; two-theta in degree where they name none.
+
+    Raises:
+        FileError: They name another quantity, or hold a unit of q without a quantity.
+    """
+    found = _by_line(table.header)
+    if found is not None and found.kind is not None:
+        check_unit(str(path), found, table.rows[:, 0])
+        return found.kind
     for line in reversed(table.header):
         if other_quantity(line, alone=True):
-            raise _not_an_axis(path, line)
+            raise not_an_axis(str(path), line)
+    for line in table.header:
+        if mentions_inverse_length(line):
+            raise not_an_axis(str(path), line)
+    last = table.header[-1].split() if table.header else []
+    if len(last) > 2 and role_of(last[-1]) is Role.INTENSITY and not re.search(r"[:=]|\d", table.header[-1]):
+        raise not_an_axis(str(path), table.header[-1])
     return "two_theta"
 
 
-def _not_an_axis(path: Path, title: str) -> FileError:
-    return FileError(
-        f"{path}: {title[:40]!r} is neither two-theta nor q; if it is one of them all the same, say so with"
-        " --axis two_theta, q (1/angstrom) or q_nm (1/nm)"
-    )
+def _by_line(header: Sequence[str]) -> Title | None:
+    """Return what the last of the lines says that names an axis."""
+    for line in reversed(header):
+        title = read_title(line)
+        if title.kind is None:
+            continue
+        # A single letter is a title where it begins the line or has a unit; "d" only where nothing else follows.
+        if title.quantity == "d":
+            if title.stands_alone:
+                return title
+        elif title.quantity == "two_theta" or title.start == 0 or title.unit is not None:
+            return title
+    return None
 
 
-def _columns(path: Path, table: _Table, axis: int) -> tuple[np.ndarray, list[str] | None, np.ndarray | None]:
-    """Return intensity (n, points), names, and uncertainty (n, points) or None."""
-    count = table.rows.shape[1]
-    titles = table.titles
-    # Titles separated by white space are trusted only where they say what they are: "scan of sample" are none.
-    others = [i for i in range(count) if i != axis]
-    if titles and not (axis_kind(titles[axis]) or any(_INTENSITY.match(titles[i]) for i in others)):
-        titles = None
+def _scan_of(path: Path, table: Table, axis: int, kind: str, columns: range) -> _Scan:
+    """Return the scan of a column with the axis among others that have titles."""
+    titles = table.words
+    roles = {i: role_of(titles[i]) for i in columns if i != axis}
+    observed = [i for i, role in roles.items() if role is Role.INTENSITY]
+    sigmas = [i for i, role in roles.items() if role is Role.UNCERTAINTY and i > axis]
     # What stands before the axis is an index or another axis, unless it is the intensity.
-    after = [i for i in others if i > axis]
-    if titles is None:
-        if len(after) > 2:
-            raise FileError(
-                f"{path}: line {table.lines[0]}: {count} columns without titles; name them in a line before the numbers"
-            )
-        third_is_sigma = len(after) == 2 and path.suffix.lower() != ".xy"
-        return table.rows[:, after[0]][None], None, table.rows[:, after[1]][None] if third_is_sigma else None
-    observed = [i for i in others if _INTENSITY.match(titles[i])]
-    sigmas = [i for i in after if _SIGMA.search(titles[i])]
-    chosen = observed[:1] or [i for i in after if i not in sigmas]
+    others = [i for i, role in roles.items() if role is Role.OTHER and i > axis]
+    notes: list[str] = []
+    if observed:
+        same = [i for i in observed if base_of(titles[i]) == base_of(titles[observed[0]])]
+        unused = [titles[i] for i in (*observed, *others) if i not in same]
+        chosen = same
+        if unused:
+            notes.append(f"{path}: columns that are not used: {', '.join(map(repr, unused[:6]))}")
+    else:
+        chosen = others
     if not chosen:
         raise FileError(f"{path}: no column holds an intensity; the titles are {', '.join(titles)[:80]}")
-    if len(chosen) == 1:
-        sigma = table.rows[:, sigmas[0]][None] if len(sigmas) == 1 else None
-        return table.rows[:, chosen[0]][None], None, sigma
-    names = [titles[i] for i in chosen]
-    if len(set(names)) != len(names) or not all(names):
-        raise FileError(f"{path}: the titles of the columns must differ, and none may be empty")
-    return table.rows[:, chosen].T, names, None
+    names = None
+    if len(chosen) > 1:
+        names = tuple(titles[i] for i in chosen)
+        if len(set(names)) != len(names) or not all(names):
+            names = tuple(f"{stem_of(path)}#{number}" for number in range(1, len(names) + 1))
+    if len(sigmas) != len(chosen):
+        if sigmas:
+            notes.append(
+                f"{path}: {len(sigmas)} columns of uncertainties do not fit {len(chosen)} intensities"
+            )
+        sigmas = []
+    return _Scan(axis, kind, tuple(chosen), names, tuple(sigmas), tuple(notes))
+
+
+def _untitled(path: Path, table: Table, kind: str) -> _Scan:
+    """Return the scan of columns without titles: axis, intensity, and perhaps its uncertainty."""
+    count = table.rows.shape[1]
+    if count > 3:
+        raise FileError(f"{path}: line {table.lines[0]}: {count} columns without titles; {_NO_TITLES}")
+    if count == 2:
+        return _Scan(0, kind, (1,), None, ())
+    suffix = suffix_of(path)
+    if suffix == ".xy":
+        note = f"{path}: the third column has no title and is not used, as is usual in .xy files"
+        return _Scan(0, kind, (1,), None, (), (note,))
+    if suffix != ".xye" and not _can_be_sigma(table.rows[:, 1], table.rows[:, 2]):
+        note = (
+            f"{path}: the third column has no title, cannot be an uncertainty of the second, and is not used"
+        )
+        return _Scan(0, kind, (1,), None, (), (note,))
+    return _Scan(0, kind, (1,), None, (2,))
+
+
+def _can_be_sigma(intensity: npt.NDArray[np.float64], sigma: npt.NDArray[np.float64]) -> bool:
+    """Say whether a column can hold one standard deviation of another: never negative, and mostly smaller."""
+    if (sigma < 0.0).any():
+        return False
+    positive = intensity > 0.0
+    if not positive.any():
+        return True
+    share = np.median(sigma[positive] / intensity[positive])
+    return bool(share <= max(_LARGEST_SIGMA, 1.0 / np.sqrt(np.median(intensity[positive]))))
 
 
 def _wavelength_in(path: Path, header: list[str]) -> float | None:
-    """Return the wavelength that a comment or title tells; words that name no radiation tell nothing."""
-    for line in header:
+    """Return the wavelength that a comment or title states; words that name no radiation are ignored."""
+    # The line nearest to the numbers counts.
+    for line in reversed(header):
         match = _WAVELENGTH.search(line)
         quantity = _QUANTITY.match(match[3].strip()) if match else None
         if not match or not quantity:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from nescio.errors import FileError
+from nescio.errors import FileError, MeasurementError
 from nescio.files import Source, xml_root
+from nescio.signals import notes_of
 from nescio.xrd.frames import merge_frames
 from nescio.xrd.read.measured import MAX_POINTS, measured_dataset, resolved_wavelength, wavelength_angstrom
+from nescio.xrd.read.several import joined
 
 __all__ = ["read_xrdml"]
 
@@ -25,40 +27,61 @@ def read_xrdml(source: Source, *, axis: str | None, wavelength: float | None) ->
 
     Counts are multiplied by the beam attenuation factors, and brought to the mean counting time where it
     varies from point to point. Scans over the same range become several measurements; scans over different
-    ranges are frames of one sample and are merged (:func:`nescio.xrd.merge_frames`).
+    ranges are frames of one sample and are merged (:func:`nescio.xrd.merge_frames`). A scan that holds nothing, or
+    cannot be read, costs that scan; one that was aborted is read as far as it went.
 
     Raises:
-        FileError: The file is not XRDML, or holds no finished scan over two-theta.
+        FileError: The file is not XRDML, or holds no scan over two-theta.
     """
     path = source.path
     if axis not in (None, "two_theta"):
         raise FileError(f"{path}: XRDML holds two-theta in degree; axis {axis!r} cannot be")
     root = _root(source)
     scans: list[xr.Dataset] = []
+    notes: list[str] = []
+    left_out: list[str] = []
+    number = 0
     for measurement in root.iter("xrdMeasurement"):
         attributes: dict[str, Any] = {}
-        line = resolved_wavelength(
-            path, "two_theta", wavelength, partial(_wavelength, path, measurement, attributes)
-        )
+        beam = cache(partial(_wavelength, path, measurement, attributes))
         for scan in measurement.iter("scan"):
-            points = scan.find("dataPoints")
-            if points is None:
-                points = scan
-            number = len(scans) + 1
+            number += 1
             if number > _MOST_SCANS:
                 raise FileError(
                     f"{path}: holds more than {_MOST_SCANS:,} scans; divide it into several files"
                 )
-            scans.append(_scan(path, points, number, line, attributes))
+            points = scan.find("dataPoints")
+            points = scan if points is None else points
+            if _is_empty(points):
+                notes.append(f"{path}: scan {number} holds no points and is left out")
+                continue
+            if (status := scan.get("status", "Completed")).lower() != "completed":
+                notes.append(
+                    f"{path}: scan {number} has the status {status[:20]!r}; it is read as far as it went"
+                )
+            try:
+                line = resolved_wavelength(path, "two_theta", wavelength, beam)
+                scans.append(_scan(path, points, number, line, attributes))
+            except FileError as error:
+                left_out.append(str(error).removeprefix(f"{path}: "))
     if not scans:
-        raise FileError(f"{path}: holds no scan (xrdMeasurement/scan)")
-    first = scans[0]
-    if len(scans) == 1:
-        return first
-    if all(scan["two_theta"].equals(first["two_theta"]) for scan in scans[1:]):
-        names = [f"{path.stem}#{number}" for number in range(1, len(scans) + 1)]
-        return xr.concat(scans, "measurement", combine_attrs="override").assign_coords(measurement=names)
-    return merge_frames(scans)
+        raise FileError(
+            f"{path}: {left_out[0] if left_out else 'holds no scan (xrdMeasurement/scan) with points'}"
+        )
+    if not all(scan["two_theta"].equals(scans[0]["two_theta"]) for scan in scans[1:]):
+        try:
+            merged = merge_frames(scans)
+        except MeasurementError as error:
+            notes.append(f"{path}: the scans are not merged ({str(error).removeprefix(f'{path}: ')})")
+        else:
+            scans, merged_notes = [merged], [note for scan in scans for note in notes_of(scan)]
+            notes = [*merged_notes, *notes]
+    return joined(path, scans, notes=notes, left_out=left_out)
+
+
+def _is_empty(points: ET.Element) -> bool:
+    """Say whether a scan holds no intensities at all."""
+    return not any((points.findtext(name) or "").strip() for name in ("counts", "intensities"))
 
 
 def _root(source: Source) -> ET.Element:

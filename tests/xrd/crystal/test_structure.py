@@ -10,8 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nescio.errors import FileError, NescioError, StructureError
+from nescio.xrd.crystal import (
+    Structure,
+    make_structure,
+    read_structure,
+    read_structures,
+    structure_from_document,
+)
 from nescio.xrd.reflections import compute_reflections
-from nescio.xrd.structure import Structure, make_structure, read_structure, structure_from_document
 
 RUTILE = {
     "cell": [4.594, 4.594, 2.959, 90, 90, 90],
@@ -197,8 +203,8 @@ def test_a_document_survives_json_to_the_last_bit(written):
     [
         (b"", FileError, "empty"),
         (b"  \n", FileError, "empty"),
-        (b"\x00\x01\x02", FileError, "not a text file"),
-        (bytes(range(1, 256)), FileError, "not a valid CIF"),
+        (b"\x00\x01\x02", FileError, "is not text"),
+        (bytes(range(1, 256)), FileError, "is not text"),
         ("once upon a time", FileError, "not a valid CIF"),
         ("data_x\n_cell_length_a 3\n", StructureError, "no atom sites"),
         (cif(rows=("Ni1 Ni 0 0",)), FileError, "not a valid CIF"),
@@ -329,3 +335,43 @@ def test_database_cifs_in_p1_regain_the_space_group_of_their_file_name(data_fold
 
 def _atoms(structure):
     return [structure.sites[i] for i in structure.unit_cell()[1]]
+
+
+def test_further_structures_of_a_file_are_noted_and_read_by_their_names(written):
+    broken = cif(rows=("Zz1 Zz 0 0 0 1",)).replace("data_x", "data_broken")
+    second = cif(rows=("Cu1 Cu 0 0 0 1",)).replace("data_x", "data_copper")
+    path = written(broken + cif() + second)
+    found = read_structure(path)
+    assert found.formula == "Ni"
+    assert any("block 'broken': site 'Zz1' is of unknown element 'Zz'" in note for note in found.notes)
+    assert any("further structures are in: copper" in note for note in found.notes)
+    assert read_structure(path, block="COPPER").formula == "Cu"
+    structures, errors = read_structures(path)
+    assert [(one.name, one.formula) for one in structures] == [("x", "Ni"), ("copper", "Cu")]
+    assert len(errors) == 1
+    with pytest.raises(StructureError, match="no block 'gold'; blocks with atom sites: broken, x, copper"):
+        read_structure(path, block="gold")
+
+
+def test_a_document_of_an_earlier_version_has_no_notes(written):
+    document = read_structure(written(cif())).to_document()
+    older = {key: value for key, value in document.items() if key not in ("operations", "notes")}
+    assert structure_from_document(older).notes == ()
+
+
+def test_a_structure_in_a_setting_without_a_symbol_survives_json(written):
+    listed = "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n-x,-y,-z\nx+1/2,y,z\n-x+1/2,-y,-z\n"
+    text = cif(space_group="P -1", cell=(5, 6, 7, 80, 103, 95), rows=("Fe1 Fe .1 .2 .3 1.03",))
+    structure = read_structure(written(text.replace("loop_", listed + "loop_", 1)))
+    assert structure.operations
+    assert structure.notes
+    assert structure_from_document(json.loads(json.dumps(structure.to_document()))) == structure
+
+
+def test_among_very_many_atoms_in_p1_no_symmetry_is_sought_and_that_is_noted(written):
+    rows = tuple(
+        f"Ni{i} Ni {i % 14 / 14:.6f} {i // 14 % 14 / 14:.6f} {i // 196 / 14:.6f} 1" for i in range(14**3)
+    )
+    structure = read_structure(written(cif(cell=(35, 35, 35, 90, 90, 90), space_group="P 1", rows=rows)))
+    assert (structure.space_group, len(structure.sites)) == ("P 1", 14**3)
+    assert "more than 2,500 atoms in P 1" in structure.notes[0]

@@ -1,0 +1,66 @@
+"""Files of microscopy as the hall reads them: measured grids, and arrays by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nescio.errors import FileError
+from nescio.microscopy.read.choosing import chosen
+from nescio.microscopy.read.fields import Field
+from nescio.microscopy.read.files import opened_fields, read_spectrum_image
+from nescio.microscopy.read.roles import is_unnamed
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["GridFiles"]
+
+
+class GridFiles:
+    """Reader "microscopy" of the entry point group ``nescio.grids``, for replays of measured grids."""
+
+    @staticmethod
+    def read_grid(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
+        """Return :func:`nescio.microscopy.read_spectrum_image`, with its options."""
+        return read_spectrum_image(path, **options)
+
+    @staticmethod
+    def read_arrays(path: Path, names: Sequence[str]) -> dict[str, xr.DataArray]:
+        """Return arrays of a file by name; dimensions without a name are called dim_0, dim_1, ...
+
+        Raises:
+            FileError: The file cannot be read, or there is no such array.
+        """
+        with opened_fields(path, everything=True) as fields:
+            known = sorted(field.name for field in fields)
+            for name in names:
+                if not any(name.strip("/") in (field.name, field.short_name) for field in fields):
+                    raise FileError(
+                        f"{path}: no variable {name[:40]!r} (known: {', '.join(known)[:400] or 'none'})"
+                    )
+            return {name: _array(chosen(path, fields, name, lambda _: True, name, ())) for name in names}
+
+
+def _array(field: Field) -> xr.DataArray:
+    import xarray as xr
+
+    dims: list[str] = []
+    for index, axis in enumerate(field.axes):
+        name = "" if is_unnamed(axis.name) else axis.name.rsplit("/", 1)[-1]
+        dims.append(name if name and name not in dims else f"dim_{index}")
+    coordinates: dict[str, Any] = {}
+    for dim, axis in zip(dims, field.axes, strict=True):
+        if axis.values is not None:
+            coordinates[dim] = (dim, axis.values, {"units": axis.unit} if axis.unit else {})
+        elif axis.labels:
+            coordinates[dim] = (dim, np.asarray(axis.labels, np.str_))
+    for one in field.coordinates:
+        if one.name not in dims:
+            coordinates[one.name] = ([dims[index] for index in one.dims], one.values, {"units": one.unit})
+    return xr.DataArray(
+        field.read(), coordinates, dims, field.short_name, {"units": field.unit} if field.unit else {}
+    )

@@ -1,0 +1,16 @@
+"""Crystal structures: read from CIF or written out, validated, brought to their true symmetry."""
+
+from nescio.xrd.crystal.read import read_structure, read_structures
+from nescio.xrd.crystal.structure import Site, Structure
+from nescio.xrd.crystal.symmetry import operation_arrays
+from nescio.xrd.crystal.written import make_structure, structure_from_document
+
+__all__ = [
+    "Site",
+    "Structure",
+    "make_structure",
+    "operation_arrays",
+    "read_structure",
+    "read_structures",
+    "structure_from_document",
+]

@@ -1,0 +1,148 @@
+"""What a unit cell holds: atoms, density, atoms that are too near each other; and whether two cells diffract alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.xrd.crystal.structure import SAME_ATOM, Structure, orthogonal_axes
+
+__all__ = ["Contact", "Contents", "contents_of", "diffract_alike", "formula_text"]
+
+# Grams a cubic centimetre of one atomic mass unit a cubic angstrom.
+_DENSITY = 1.66053906660
+# Contacts are sought this far (angstrom); the shortest possible one of any two atoms is shorter.
+_REACH = 3.2
+_NEIGHBOURS = 24
+_MOST_ATOMS = 60_000
+# Atoms whose occupancies add up to less may be alternatives, of which only one is there at a time.
+_ALTERNATIVES = 1.2
+_MOST_REFLECTIONS = 400
+_ALIKE = 1e-3
+
+
+@dataclass(frozen=True)
+class Contact:
+    """The two atoms of a crystal that are nearest to each other, for their size."""
+
+    labels: tuple[str, str]
+    distance: float
+    """In angstrom."""
+    ratio: float
+    """Distance over the sum of their covalent radii."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a unit cell holds."""
+
+    counts: Mapping[str, float]
+    """Atoms of each element in the unit cell."""
+    multiplicities: tuple[int, ...]
+    """Atoms of each site in the unit cell, whatever its occupancy."""
+    density: float
+    """In g/cm^3."""
+    closest: Contact | None
+    """None where no two atoms are within reach."""
+    crowded: tuple[tuple[int, ...], float] | None
+    """Sites that share a position, the one with the largest total occupancy, and that occupancy."""
+
+    def formula(self) -> str:
+        """Atoms of the unit cell, such as "Al16 Mg8 O32"."""
+        return formula_text(self.counts)
+
+
+def contents_of(structure: Structure) -> Contents:
+    """Count what a structure's unit cell holds; of very large cells, contacts are not sought."""
+    positions, site_of, _ = structure.unit_cell()
+    cell = gemmi.UnitCell(*structure.cell)
+    sites = structure.sites
+    multiplicities = np.bincount(site_of, minlength=len(sites))
+    counts: dict[str, float] = {}
+    for site, number in zip(sites, multiplicities, strict=True):
+        counts[site.element] = counts.get(site.element, 0.0) + float(number) * site.occupancy
+    mass = sum(gemmi.Element(element).weight * number for element, number in counts.items())
+    closest, crowded = _neighbours(structure, positions, site_of, cell)
+    return Contents(counts, tuple(multiplicities.tolist()), _DENSITY * mass / cell.volume, closest, crowded)
+
+
+def formula_text(counts: Mapping[str, float]) -> str:
+    """Return numbers of atoms as text, such as "Al16 Mg8 O32"."""
+    return " ".join(f"{element}{number:.4g}" for element, number in sorted(counts.items()))
+
+
+def _neighbours(
+    structure: Structure, positions: NDArray[np.float64], site_of: NDArray[np.int64], cell: gemmi.UnitCell
+) -> tuple[Contact | None, tuple[tuple[int, ...], float] | None]:
+    """Return the contact that is shortest for its atoms, and the position that holds most."""
+    from scipy.spatial import KDTree
+
+    if len(positions) > _MOST_ATOMS:
+        return None, None
+    sites = structure.sites
+    axes = orthogonal_axes(cell)
+    # Atoms of the cells around it that may be within reach of one in the cell.
+    margin = _REACH * np.array(cell.reciprocal().parameters[:3])
+    steps = [np.arange(-np.ceil(m), np.floor(m) + 2) for m in margin]
+    shifts = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    around = (positions % 1.0)[None] + shifts[:, None]
+    inside = ((around >= -margin) & (around <= 1.0 + margin)).all(axis=2)
+    owner = np.broadcast_to(site_of, inside.shape)[inside]
+    tree = KDTree(around[inside] @ axes.T)
+    # By symmetry, one atom of each site sees all that any other does.
+    _, first = np.unique(site_of, return_index=True)
+    distances, found = tree.query(
+        (positions[first] % 1.0) @ axes.T,
+        k=min(_NEIGHBOURS, len(owner)),
+        distance_upper_bound=_REACH,
+    )
+    occupancy = np.array([site.occupancy for site in sites])
+    radius = np.array([gemmi.Element(site.element).covalent_r for site in sites])
+    closest: Contact | None = None
+    crowded: tuple[tuple[int, ...], float] | None = None
+    for site, (row, indices) in enumerate(zip(np.atleast_2d(distances), np.atleast_2d(found), strict=True)):
+        near = np.isfinite(row)
+        others, lengths = owner[indices[near]], row[near]
+        same = lengths < SAME_ATOM
+        total = float(occupancy[others[same]].sum())
+        if crowded is None or total > crowded[1]:
+            crowded = tuple(others[same].tolist()), total
+        ratios = lengths / (radius[site] + radius[others])
+        ratios[same | (occupancy[site] + occupancy[others] < _ALTERNATIVES)] = np.inf
+        best = int(np.argmin(ratios)) if ratios.size else 0
+        if ratios.size and np.isfinite(ratios[best]) and (closest is None or ratios[best] < closest.ratio):
+            labels = _label(structure, site), _label(structure, int(others[best]))
+            closest = Contact(labels, float(lengths[best]), float(ratios[best]))
+    return closest, crowded
+
+
+def _label(structure: Structure, index: int) -> str:
+    site = structure.sites[index]
+    return site.label or site.element
+
+
+def diffract_alike(first: Structure, second: Structure) -> bool:
+    """Say whether two structures in cells of the same size give the same powder pattern.
+
+    Compared are the summed intensities at each lattice spacing, of point atoms, for the first few hundred reflections.
+    """
+    if first.cell != second.cell:
+        return False
+    cell = gemmi.UnitCell(*first.cell)
+    d_min = (4.0 / 3.0 * np.pi * cell.volume / (2.0 * _MOST_REFLECTIONS)) ** (1.0 / 3.0)
+    miller = np.asarray(gemmi.make_miller_array(cell, gemmi.SpaceGroup("P 1"), d_min), np.int32)
+    if not len(miller):
+        return False
+    d = np.asarray(cell.calculate_d_array(miller))
+    lines = np.unique(np.round(d, 5), return_inverse=True)[1]
+    sums = []
+    for structure in (first, second):
+        positions, site_of, _ = structure.unit_cell()
+        electrons = np.array([s.occupancy * gemmi.Element(s.element).atomic_number for s in structure.sites])
+        factor = np.exp(2j * np.pi * (miller @ positions.T)) @ electrons[site_of]
+        sums.append(np.bincount(lines, np.abs(factor) ** 2))
+    return bool(np.abs(sums[0] - sums[1]).max() <= _ALIKE * max(sums[0].max(), sums[1].max()))
