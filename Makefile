@@ -52,7 +52,7 @@ slow: $(READY)
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet 'uv>=0.9'
 	UV_NO_CONFIG=1 UV_INDEX= UV_DEFAULT_INDEX= UV_FIND_LINKS= $(BIN)/uv pip compile pyproject.toml --quiet \
-		--extra bluesky --extra network --extra hyperspy --extra zarr --extra ase --extra dask --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
+		--extra bluesky --extra network --extra hyperspy --extra zarr --extra tiff --extra area --extra ase --extra dask --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.lock
 
 clean:

@@ -246,7 +246,8 @@ def ways_of_training(case: Case, chosen: NDArray[np.intp]) -> dict[str, dict[str
     import numpy as np
 
     from nescio.explore.surrogates import LeftOut, Surrogate, SurrogateSettings, fit_scale
-    from nescio.explore.surrogates.ensemble import condition, predict, train
+    from nescio.explore.surrogates.conditioned import condition, predict
+    from nescio.explore.surrogates.ensemble import train
     from nescio.explore.surrogates.kernel import noise_variance
     from nescio.explore.surrogates.parameters import initial_parameters, principal_head
 

@@ -1,4 +1,4 @@
-"""Progress with remaining time: a bar on a terminal, else a plain line now and then."""
+"""Progress with remaining time: a bar on a terminal or in a notebook, else a plain line now and then."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from typing import Protocol, TextIO
+
+from nescio.display import NotebookOutput, in_notebook
 
 __all__ = ["Advance", "track"]
 
@@ -31,14 +34,18 @@ def track(description: str, total: float, *, enabled: bool | None = None) -> Ite
     Args:
         description: What is being done.
         total: Amount of work, in the unit that `Advance` is called with.
-        enabled: True shows a bar, False nothing. By default there is a bar if standard error is a terminal, and else a
-            plain line every ten seconds, so that short work prints nothing into a log.
+        enabled: True shows a bar, False nothing. By default there is a bar if standard error is a terminal or in a
+            notebook, and else a plain line every ten seconds, so that short work prints nothing into a log.
 
     Yields:
         A function `advance(amount, message)`; `message` replaces the text right of the bar when not empty.
     """
     if enabled is False:
         yield _silent
+    elif in_notebook():
+        bar = _NotebookBar(description, total)
+        yield bar
+        bar.end()
     elif enabled or sys.stderr.isatty():
         with _bar(description, total) as advance:
             yield advance
@@ -46,11 +53,13 @@ def track(description: str, total: float, *, enabled: bool | None = None) -> Ite
         yield _Lines(description, total, sys.stderr)
 
 
-class _Lines:
-    """Prints a line when ten seconds have passed since the last."""
+class _Timed:
+    """Counts work, and shows it when some time has passed since the last time."""
 
-    def __init__(self, description: str, total: float, stream: TextIO) -> None:
-        self._description, self._total, self._stream = description, total, stream
+    seconds_between: float
+
+    def __init__(self, description: str, total: float) -> None:
+        self._description, self._total = description, total
         self._done, self._message = 0.0, ""
         self._start = self._last = time.monotonic()
         self._resumed: float | None = None
@@ -62,15 +71,54 @@ class _Lines:
             self._resumed = amount if now - self._start < 0.1 else 0.0
         self._done += amount
         self._message = message or self._message
-        if now - self._last < SECONDS_BETWEEN_LINES:
-            return
-        self._last = now
-        share = min(self._done / max(self._total, 1e-9), 1.0)
-        text = f"{self._description}: {share:.0%}"
-        worked = self._done - self._resumed
-        if worked > 0.0:
-            text += f", {_duration((now - self._start) * max(self._total - self._done, 0.0) / worked)} left"
-        print(text + (f", {self._message}" if self._message else ""), file=self._stream, flush=True)
+        if now - self._last >= self.seconds_between:
+            self._last = now
+            self._show(self._text(now))
+
+    def _text(self, now: float) -> str:
+        text = f"{self._description}: {self._share():.0%}"
+        worked = self._done - (self._resumed or 0.0)
+        if worked > 0.0 and self._done < self._total:
+            text += f", {_duration((now - self._start) * (self._total - self._done) / worked)} left"
+        return text + (f", {self._message}" if self._message else "")
+
+    def _share(self) -> float:
+        return min(self._done / max(self._total, 1e-9), 1.0)
+
+    def _show(self, text: str) -> None:
+        raise NotImplementedError
+
+
+class _Lines(_Timed):
+    """Prints a line every ten seconds."""
+
+    def __init__(self, description: str, total: float, stream: TextIO) -> None:
+        super().__init__(description, total)
+        self.seconds_between = SECONDS_BETWEEN_LINES
+        self._stream = stream
+
+    def _show(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class _NotebookBar(_Timed):
+    """Draws a bar under a notebook's cell."""
+
+    seconds_between = 0.5
+
+    def __init__(self, description: str, total: float) -> None:
+        super().__init__(description, total)
+        self._output = NotebookOutput()
+        self._shown = False
+
+    def end(self) -> None:
+        """Show the end, where anything was shown before."""
+        if self._shown:
+            self._show(f"{self._text(time.monotonic())}, {_duration(time.monotonic() - self._start)}")
+
+    def _show(self, text: str) -> None:
+        self._shown = True
+        self._output.show(f"<progress value='{self._share():.4f}' max='1'></progress> {escape(text)}")
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from nescio.configuration import read_toml
 from nescio.errors import ConfigurationError
 from nescio.registry import installed_names, installed_part
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "ClassPrior",
+    "MakesPriors",
     "NumberPrior",
     "NumberSampler",
     "Prior",
@@ -30,6 +32,7 @@ __all__ = [
     "Technique",
     "available_techniques",
     "find_technique",
+    "read_prior",
     "sample",
 ]
 
@@ -167,6 +170,41 @@ class Technique(Protocol):
 
     def file_patterns(self) -> Sequence[str]:
         """Glob patterns of the files that `read` understands, such as ``*.xy``."""
+
+
+@runtime_checkable
+class MakesPriors(Protocol):
+    """A technique that makes a prior, with default distributions, of files such as crystal structures."""
+
+    def prior_patterns(self) -> Sequence[str]:
+        """Glob patterns of those files, such as ``*.cif``."""
+
+    def prior_from_files(self, paths: Sequence[Path]) -> Prior:
+        """Make a prior of them.
+
+        Raises:
+            NescioError: A file is not valid.
+        """
+
+
+def read_prior(path: Path) -> tuple[Prior, dict[str, Any]]:
+    """Read a prior's TOML file.
+
+    Returns:
+        The prior, and the table ``[learn]``, empty where there is none.
+
+    Raises:
+        NescioError: The file, a key in it, or a file that it names is not valid.
+    """
+    document = read_toml(path)
+    technique = document.get("technique")
+    if not isinstance(technique, str):
+        known = ", ".join(f'"{name}"' for name in available_techniques())
+        raise ConfigurationError(f"{path}: needs a key technique, one of {known}")
+    table = document.get("learn", {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: learn must be a table, [learn]")
+    return find_technique(technique).load_prior(path), table
 
 
 def sample(prior: ClassPrior, key: jax.Array, n: int) -> tuple[Batch, jax.Array]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from nescio.cli.measurements import combine
 from nescio.errors import ConfigurationError
+from nescio.measurements import combine
 from nescio.signals import notes_of, with_notes
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nescio.errors import ExplorationError
-from nescio.explore import Experiment, build_act, drive, run_status
+from nescio.explore import Experiment, build_act, drive
 
 _SPEC = importlib.util.spec_from_file_location("instruments", Path(__file__).with_name("instruments.py"))
 made = importlib.util.module_from_spec(_SPEC)
@@ -95,7 +95,7 @@ def test_a_step_that_never_was_is_refused(steered, step):
 def test_one_status_says_how_a_run_stands(tmp_path):
     with made.begin(tmp_path, title="A hill", budget={"points": 8}, mode={"kind": "approve"}) as experiment:
         waiting = drive(experiment, made.Sample(), wait=False)
-        running = run_status(experiment)
+        running = experiment.status()
         assert (running.title, running.measured, running.budget) == ("A hill", 4, 8)
         assert running.needs_approval
         assert waiting == f"candidate {running.next_candidate} needs approval"
@@ -104,7 +104,7 @@ def test_one_status_says_how_a_run_stands(tmp_path):
         assert running.chosen_by == {"seed": 4}
         experiment.act(build_act("goal", {"goal": {"direction": "minimise"}}), who="me")
         with Experiment.open(tmp_path, read_only=True) as looked_at:
-            seen = run_status(looked_at)
+            seen = looked_at.status()
         assert (seen.acts, seen.acts_waiting) == (1, 1)
         # What the model expects is in the record, at the record's precision.
         assert seen.next_mean == pytest.approx(running.next_mean, rel=1e-6)

@@ -9,7 +9,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from tinygp import GaussianProcess, kernels
 from tinygp.kernels.distance import L2Distance
 
-from nescio.explore.surrogates.ensemble import condition, predict
+from nescio.explore.surrogates.conditioned import condition, predict
 from nescio.explore.surrogates.kernel import (
     Inputs,
     covariance,

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from nescio.errors import ExplorationError
 from nescio.explore.candidates import Candidates
 from nescio.explore.surrogates import Fit, Surrogate, SurrogateSettings
-from nescio.explore.surrogates.ensemble import condition, predict, train
+from nescio.explore.surrogates.conditioned import condition, predict
+from nescio.explore.surrogates.ensemble import train
 
 # All of one size, so that few programs are compiled.
 N, NOISE = 300, 0.2

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from nescio.cli.measurements import expand, read_and_prepare
 from nescio.cli.options import given_options
 from nescio.cli.outcome import INCOMPLETE, report_error, report_notes
 from nescio.files import usable_folder
+from nescio.measurements import expand, read_and_prepare
 from nescio.signals import notes_of, with_notes
 from nescio.version import __version__
 

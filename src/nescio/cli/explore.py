@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -74,7 +70,7 @@ def explore(
     from nescio.explore import build_act, drive, open_experiment, resumable, resume_command
     from nescio.view import LiveView
 
-    with _terminated_like_interrupted(), open_experiment(what, output, say=_say) as experiment:
+    with open_experiment(what, output, say=_say) as experiment:
         report_notes(notes_of(experiment.trace.get_dataset("survey")))
         command, reported = resume_command(experiment), True
         try:
@@ -90,23 +86,6 @@ def explore(
             raise typer.Exit(WAITING)
         if not reported:
             raise typer.Exit(INCOMPLETE)
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _folder_of_run(what: Path) -> Path:

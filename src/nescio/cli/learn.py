@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,12 +36,11 @@ def learn(
     Example: nescio learn phases.toml -o agent --set training.steps=2000
     """
     from nescio.learn import find_agent, train_into
-    from nescio.techniques import find_technique
+    from nescio.techniques import read_prior
 
     if not overwrite and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConfigurationError(f"{output}: exists already; add --overwrite to replace it")
-    technique, table = _read(prior)
-    loaded = find_technique(technique).load_prior(prior)
+    loaded, table = read_prior(prior)
     report_notes(notes_of(loaded))
     kind = find_agent(loaded.kind, str(prior))
     settings = overridden(
@@ -63,19 +62,3 @@ def learn(
         raise InterruptedTrainingError(f"interrupted; the agent is kept in {output}") from None
     for line in lines:
         say(line)
-
-
-def _read(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the name of the technique and the table of learning."""
-    from nescio.configuration import read_toml
-    from nescio.techniques import available_techniques
-
-    document = read_toml(path)
-    technique = document.get("technique")
-    if not isinstance(technique, str):
-        known = ", ".join(f'"{name}"' for name in available_techniques())
-        raise ConfigurationError(f"{path}: needs a key technique, one of {known}")
-    table = document.get("learn", {})
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{path}: learn must be a table, [learn]")
-    return technique, table

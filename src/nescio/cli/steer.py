@@ -137,10 +137,10 @@ def _pending(trace: Trace) -> int | None:
 
 
 def _status(trace: Trace) -> str:
-    from nescio.explore import Experiment, run_status
+    from nescio.explore import Experiment
 
     with Experiment.open(trace.path, read_only=True) as experiment:
-        return "\n".join(run_status(experiment).lines())
+        return "\n".join(experiment.status().lines())
 
 
 def parse_act(line: str, *, pending: int | None = None) -> tuple[str, dict[str, Any]]:

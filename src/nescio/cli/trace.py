@@ -137,7 +137,7 @@ def report(
 
 def _summary(opened: Trace) -> dict[str, Any]:
     """Return what the record holds and, where it is an experiment's, how that stands."""
-    from nescio.explore import Experiment, run_status
+    from nescio.explore import Experiment
     from nescio.trace import DatasetRecord, ScalarizerRecord
 
     experiment = opened.experiment
@@ -156,7 +156,7 @@ def _summary(opened: Trace) -> dict[str, Any]:
     }
     try:
         with Experiment.open(opened.path, read_only=True) as run:
-            summary["status"] = run_status(run).to_document()
+            summary["status"] = run.status().to_document()
     except NescioError as error:
         summary["status"] = {"problem": str(error)}
     return summary

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         open_experiment,
         resumable,
         resume_command,
-        run_status,
         with_model,
     )
     from nescio.explore.policies import (
@@ -91,7 +90,6 @@ __all__ = [
     "read_settings",
     "resumable",
     "resume_command",
-    "run_status",
     "scalarize",
     "selected",
     "stated_unit",
@@ -116,7 +114,6 @@ __getattr__, __dir__ = attach(
             "open_experiment",
             "resumable",
             "resume_command",
-            "run_status",
             "with_model",
         ],
         "policies": [

@@ -10,11 +10,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from nescio.configuration import Settings
+from nescio.display import key_figures
 from nescio.errors import ConfigurationError
 from nescio.registry import installed_names, installed_part
 from nescio.techniques import Prior
 
-__all__ = ["Agent", "find_agent", "learn"]
+__all__ = ["Agent", "agent_figures", "find_agent", "learn"]
 
 _GROUP = "nescio.agents"
 
@@ -117,6 +118,19 @@ class Agent(Protocol):
         Raises:
             AgentError: Something is missing or damaged, or does not fit the prior.
         """
+
+
+def agent_figures(agent: Agent) -> str:
+    """Return the key figures of an agent as HTML, for notebooks."""
+    axis = agent.prior.axis
+    return key_figures(
+        f"Agent of technique {agent.prior.technique}",
+        {
+            agent.kind: ", ".join(agent.known),
+            "axis": f"{axis.values[0]:g} to {axis.values[-1]:g} {axis.attrs.get('units', '')}, {axis.size} points",
+            "identity": agent.identity,
+        },
+    )
 
 
 def find_agent(kind: str, source: str = "") -> type[Agent]:

@@ -16,6 +16,7 @@ import xarray as xr
 from jax import Array
 
 from nescio.configuration import read_toml, validated
+from nescio.display import key_figures
 from nescio.errors import ConfigurationError, NescioError
 from nescio.signals import CLASSES
 from nescio.techniques import Batch, sample
@@ -150,6 +151,18 @@ class Prior:
     def kind(self) -> str:
         """What agents that learn it answer with."""
         return CLASSES
+
+    def _repr_html_(self) -> str:
+        axis = self.axis
+        return key_figures(
+            "Prior of diffraction patterns",
+            {
+                "phases": ", ".join(self.labels),
+                "axis": f"{axis.values[0]:g} to {axis.values[-1]:g} {axis.attrs['units']}, {axis.size} points",
+                "wavelength": f"{self.wavelength:.5g} angstrom",
+                "notes": len(self.notes) or "none",
+            },
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -54,6 +54,14 @@ class XRD:
         known = _known(options, prepare)
         return prepare(measured, axis=prior.axis, wavelength=prior.wavelength, **known)
 
+    def prior_patterns(self) -> Sequence[str]:
+        """Crystal structures (:class:`nescio.techniques.MakesPriors`)."""
+        return ("*.cif",)
+
+    def prior_from_files(self, paths: Sequence[Path]) -> Prior:
+        """Make a prior of CIF files, each a phase with the default distributions."""
+        return Prior.from_cifs(paths)
+
     def file_patterns(self) -> Sequence[str]:
         """Glob patterns of the files that can be read."""
         return FILE_PATTERNS

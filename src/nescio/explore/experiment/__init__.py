@@ -27,7 +27,6 @@ from nescio.explore.experiment.decision import with_model
 from nescio.explore.experiment.experiment import Experiment
 from nescio.explore.experiment.loop import Observer, drive, resumable, resume_command
 from nescio.explore.experiment.state import Measured, Next, State
-from nescio.explore.experiment.status import run_status
 from nescio.explore.experiment.steering import Accepted, Steering
 
 __all__ = [
@@ -62,6 +61,5 @@ __all__ = [
     "open_experiment",
     "resumable",
     "resume_command",
-    "run_status",
     "with_model",
 ]

@@ -21,6 +21,7 @@ from nescio.explore.experiment.dataset import explored
 from nescio.explore.experiment.decision import Modelling, keep_proposal, propose
 from nescio.explore.experiment.load import begin_trace, read_candidates, read_state
 from nescio.explore.experiment.state import Measured, Next, State
+from nescio.explore.experiment.status import run_status
 from nescio.explore.experiment.steering import steered
 from nescio.explore.experiment.store import keep_act, keep_events, keep_measurement, rescalarized
 from nescio.explore.instruments import Instrument
@@ -29,6 +30,7 @@ from nescio.explore.scalarizers import Output, Scalarizer
 from nescio.explore.settings import ExploreSettings
 from nescio.explore.surrogates import Fit
 from nescio.trace import Act, ActOutcome, Event, Trace
+from nescio.view import RunStatus
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -194,6 +196,13 @@ class Experiment:
     def last_fit(self) -> Fit | None:
         """Return the model of the last decision, from the record where it is not in memory; none if there is none."""
         return self.fit if self.fit is not None else self._modelling.last_fit(self.state)
+
+    def status(self) -> RunStatus:
+        """Return how the experiment stands, for terminals, notebooks and the dashboard."""
+        return run_status(self.trace, self.state, self.outputs()[0], self.best(1), self.fit)
+
+    def _repr_html_(self) -> str:
+        return self.status().to_html()
 
     def to_dataset(self) -> xr.Dataset:
         """Return all of the experiment as figures and reports take it (`nescio.signals`: explored)."""

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from nescio.errors import ExplorationError, InterruptedExplorationError, NescioError
 from nescio.explore.experiment.experiment import Experiment
-from nescio.explore.experiment.status import run_status
 from nescio.explore.instruments import Instrument, measure_with_retries
 from nescio.trace import Measurement, now
 from nescio.view import RunStatus
@@ -97,7 +96,7 @@ class _Progress:
     def update(self, waiting: str = "") -> None:
         if self._observer is None:
             return
-        status = run_status(self._experiment)
+        status = self._experiment.status()
         elapsed = time.monotonic() - self._start
         made = status.measured - self._already
         left = max((status.budget or 0) - status.measured, 0)

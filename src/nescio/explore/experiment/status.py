@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nescio.explore.experiment.experiment import Experiment
 from nescio.explore.experiment.state import State
-from nescio.trace import Act, ActOutcome
+from nescio.explore.scalarizers import Output
+from nescio.explore.surrogates import Fit
+from nescio.trace import Act, ActOutcome, Trace
 from nescio.view import RunStatus
 
 __all__ = ["run_status"]
@@ -20,18 +22,27 @@ Floats = NDArray[np.float64]
 _NAN = float("nan")
 
 
-def run_status(experiment: Experiment) -> RunStatus:
-    """Return how an experiment stands, whether it runs here or was opened to be looked at."""
-    state, place = experiment.state, experiment.candidates.place
-    steering = state.steering
-    output, finished = experiment.outputs()[0], state.finished
-    best, last = experiment.best(1), state.measured[-1].scalars[0] if state.measured else None
+def run_status(
+    trace: Trace, state: State, output: Output, best: Sequence[tuple[int, float]], fit: Fit | None
+) -> RunStatus:
+    """Return how an experiment stands, whether it runs here or was opened to be looked at.
+
+    Args:
+        trace: The record.
+        state: Its state.
+        output: The first of the scalarizer, with its unit.
+        best: The best candidate with its value; empty where there is none.
+        fit: The latest model, where it is in memory.
+    """
+    place = state.candidates.place
+    steering, finished = state.steering, state.finished
+    last = state.measured[-1].scalars[0] if state.measured else None
     candidate = None if finished else next(iter(state.pending()), None)
-    mean, sd, noise = _expected(experiment)
-    acts = experiment.trace.count(Act)
+    mean, sd, noise = _expected(trace, state, fit)
+    acts = trace.count(Act)
     event = state.events[-1][1] if state.events else None
     return RunStatus(
-        title=experiment.settings.title,
+        title=state.settings.title,
         measured=state.step,
         budget=state.points,
         quantity=output.name,
@@ -60,22 +71,21 @@ def run_status(experiment: Experiment) -> RunStatus:
         chosen_by=dict(Counter(one.origin for one in state.measured)),
         decisions=len(state.decisions),
         acts=acts,
-        acts_waiting=acts - experiment.trace.count(ActOutcome),
+        acts_waiting=acts - trace.count(ActOutcome),
         last_event="" if event is None else f"{event.kind}: {event.message}".removesuffix(": "),
         best_so_far=_best_so_far(state),
     )
 
 
-def _expected(experiment: Experiment) -> tuple[Floats | None, Floats | None, float]:
+def _expected(trace: Trace, state: State, fit: Fit | None) -> tuple[Floats | None, Floats | None, float]:
     """Return what the model of the last decision expects: mean and sd over the candidates, and the noise."""
-    if (fit := experiment.fit) is not None:
+    if fit is not None:
         one = fit.outputs[0]
         return one.mean, one.sd, one.noise_sd
-    state = experiment.state
     last = next((one for _, one in reversed(state.decisions) if one.state is not None), None)
     if last is None or last.maps is None or last.scalarizer != state.scalarizer_row:
         return None, None, _NAN
-    maps = experiment.trace.get_dataset(last.maps)
+    maps = trace.get_dataset(last.maps)
     return maps["mean"].values[:, 0], maps["sd"].values[:, 0], float(last.model["outputs"][0]["noise_sd"])
 
 

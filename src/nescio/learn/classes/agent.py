@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nescio.compute import cache_directory, return_freed_memory
 from nescio.configuration import Settings, validated
 from nescio.errors import AgentError
+from nescio.learn.agent import agent_figures
 from nescio.learn.calibration import expected_calibration_error, flagged_fraction
 from nescio.learn.checks import check_alpha, check_axis
 from nescio.learn.classes.calibrate import Calibration, calibrate
@@ -85,6 +86,9 @@ class ClassAgent:
     def identity(self) -> str:
         """Short hash of technique, prior and settings."""
         return learned_identity(self.prior, self.settings)[:12]
+
+    def _repr_html_(self) -> str:
+        return agent_figures(self)
 
     @classmethod
     def train(

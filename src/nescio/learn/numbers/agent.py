@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nescio.configuration import Settings, validated
 from nescio.errors import AgentError
+from nescio.learn.agent import agent_figures
 from nescio.learn.calibration import flagged_fraction
 from nescio.learn.checks import check_alpha, check_axis
 from nescio.learn.networks import VAE, shapes_of
@@ -72,6 +73,9 @@ class NumberAgent:
     def identity(self) -> str:
         """Short hash of technique, prior and settings."""
         return learned_identity(self.prior, self.settings)[:12]
+
+    def _repr_html_(self) -> str:
+        return agent_figures(self)
 
     @classmethod
     def train(

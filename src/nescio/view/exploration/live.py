@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from nescio.display import NotebookOutput, in_notebook, key_figures
 from nescio.view.exploration.reading import number_text
 
 __all__ = ["LiveView", "RunStatus"]
@@ -101,6 +102,27 @@ class RunStatus:
             for name, value in document.items()
         }
 
+    def to_html(self, title: str = "") -> str:
+        """Return it as a small HTML table, for notebooks."""
+        figures: dict[str, object] = {"measured": _amount(self)}
+        if np.isfinite(self.best_value):
+            figures["best"] = f"{_of(self, self.best_value)}{_at(self.best_place)}"
+        if len(self.best_so_far) > 1:
+            figures["best so far"] = sparkline(self.best_so_far, 40)
+        if self.next_candidate is not None:
+            figures["next"] = f"{self.next_place} ({self.next_origin})"
+        figures |= {
+            name: text
+            for name, text in (
+                ("policy", self.policy),
+                ("paused", self.paused),
+                ("finished", self.finished),
+                ("recently", "; ".join(self.messages[-_MESSAGES:])),
+            )
+            if text
+        }
+        return key_figures(title or self.title or "Exploration", figures)
+
     def lines(self) -> list[str]:
         """Return it as a few lines of text."""
         lines = [f"{_amount(self)} measurements"]
@@ -148,11 +170,14 @@ class LiveView:
         self._console = Console(stderr=True) if console is None else console
         self._every_steps, self._every_seconds, self._clock = every_steps, every_seconds, clock
         self._live: Live | None = None
+        self._output: NotebookOutput | None = None
         self._shown: tuple[RunStatus, float] | None = None
         self._told: tuple[RunStatus, float] | None = None
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if in_notebook():
+            self._output = NotebookOutput()
+        elif self._console.is_terminal:
             # Redrawn by itself as well, so that the clock goes on during a long measurement.
             self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=2)
             self._live.start()
@@ -161,7 +186,9 @@ class LiveView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
+        if self._output is not None:
+            self._output = None
+        elif self._live is not None:
             self._live.stop()
             self._live = None
         elif self._shown is not None and (self._told is None or self._told[0] is not self._shown[0]):
@@ -171,6 +198,9 @@ class LiveView:
         """Show how things stand now."""
         now = self._clock()
         self._shown = (status, now)
+        if self._output is not None:
+            self._output.show(status.to_html(self._title))
+            return
         if self._live is not None:
             self._live.refresh()
             return
@@ -187,7 +217,7 @@ class LiveView:
 
     def say(self, messages: Sequence[str]) -> None:
         """Write down what happened, each in a line, where there is no panel that shows it."""
-        if not self._console.is_terminal:
+        if not self._console.is_terminal and self._output is None:
             for message in messages:
                 self._console.print(Text(_clean(message)), soft_wrap=True, highlight=False)
 

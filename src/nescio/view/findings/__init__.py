@@ -24,7 +24,13 @@ from nescio.view.findings.numbers import (
 )
 from nescio.view.findings.numbers_assessment import numbers_report
 from nescio.view.findings.patterns import measured_against_reconstructed, most_novel
-from nescio.view.findings.tables import findings_report, findings_table, print_summary, write_findings
+from nescio.view.findings.tables import (
+    findings_figure,
+    findings_report,
+    findings_table,
+    print_summary,
+    write_findings,
+)
 from nescio.view.findings.wafer import wafer_map
 
 __all__ = [
@@ -38,6 +44,7 @@ __all__ = [
     "error_against_fraction",
     "error_over_latent_map",
     "error_violins",
+    "findings_figure",
     "findings_report",
     "findings_table",
     "latent_map",

@@ -11,11 +11,15 @@ import xarray as xr
 from nescio.signals import NOVEL
 from nescio.view.findings.assessment import assessment_report
 from nescio.view.findings.cells import expanded, terminal_text, unreadable_tables
+from nescio.view.findings.composition import composition_map
+from nescio.view.findings.latent import latent_map
 from nescio.view.findings.patterns import most_novel
 from nescio.view.findings.reading import VERDICTS, class_names, need, text_of, values_of
+from nescio.view.findings.wafer import wafer_map
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
+    from matplotlib.figure import Figure
     from rich.console import RenderableType
     from rich.table import Table
 
@@ -45,6 +49,14 @@ class ClassView:
             *_strangest(findings, table, count),
             *unreadable_tables(table, count),
         ]
+
+    def figure(self, findings: xr.Dataset) -> Figure:
+        """Draw the classes over position, else over composition, else on the latent map."""
+        if "x_mm" in findings.variables and "y_mm" in findings.variables:
+            return wafer_map(findings)
+        if "composition" in findings.variables and findings.sizes["element"] > 1:
+            return composition_map(findings)
+        return latent_map(findings)
 
     def report(
         self, findings: xr.Dataset, *, path: str | Path, provenance: Mapping[str, object], **parts: Any

@@ -14,6 +14,7 @@ from nescio.signals import CLASSES
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
+    from matplotlib.figure import Figure
     from rich.console import RenderableType
 
 __all__ = ["FindingsView", "view_of"]
@@ -42,6 +43,9 @@ class FindingsView(Protocol):
             table: :func:`nescio.view.findings_table` of them.
             count: Measurements that are listed one by one, such as the strangest.
         """
+
+    def figure(self, findings: xr.Dataset) -> Figure:
+        """Draw the one figure that shows the findings best: over position or composition where these are known."""
 
     def report(
         self, findings: xr.Dataset, *, path: str | Path, provenance: Mapping[str, object], **parts: Any

@@ -10,12 +10,13 @@ import numpy as np
 import xarray as xr
 
 from nescio.view.findings.cells import concise, expanded, terminal_text, unreadable_tables
-from nescio.view.findings.numbers import quantity_names
+from nescio.view.findings.numbers import numbers_of_measurements, quantity_names
 from nescio.view.findings.numbers_assessment import numbers_report
 from nescio.view.findings.reading import need, text_of, values_of
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
+    from matplotlib.figure import Figure
     from rich.console import RenderableType
 
 __all__ = ["NumberView"]
@@ -65,6 +66,10 @@ class NumberView:
         if len(table) > _PRINTED:
             shown.add_row(f"and {len(table) - _PRINTED:,} more", *[""] * (len(names) + 2))
         return [shown, *unreadable_tables(table, max(count, _PRINTED))]
+
+    def figure(self, findings: xr.Dataset) -> Figure:
+        """Draw the numbers of all measurements, in their order."""
+        return numbers_of_measurements(findings)
 
     def report(
         self, findings: xr.Dataset, *, path: str | Path, provenance: Mapping[str, object], **parts: Any

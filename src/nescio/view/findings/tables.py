@@ -18,9 +18,10 @@ from nescio.view.findings.reading import names_of, text_of, values_of
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
+    from matplotlib.figure import Figure
     from rich.console import Console
 
-__all__ = ["findings_report", "findings_table", "print_summary", "write_findings"]
+__all__ = ["findings_figure", "findings_report", "findings_table", "print_summary", "write_findings"]
 
 # Spreadsheets take a cell that begins with one of these for a formula (OWASP, CSV injection), wide forms included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
@@ -90,6 +91,15 @@ def print_summary(findings: xr.Dataset, console: Console | None = None, count: i
 
     shown = view_of(findings).summary(findings, findings_table(findings), count)
     (console or Console()).print(Group(*shown))
+
+
+def findings_figure(findings: xr.Dataset) -> Figure:
+    """Draw the one figure that shows findings best, whatever their kind.
+
+    Raises:
+        ConfigurationError: Nothing shows findings of this kind.
+    """
+    return view_of(findings).figure(findings)
 
 
 def findings_report(

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, Strict, model_validator
 
 from nescio.configuration import Real, Settings, read_toml, validated
+from nescio.display import key_figures
 from nescio.errors import ConfigurationError
 from nescio.files import packed
 from nescio.signals import NUMBERS
@@ -130,6 +131,17 @@ class CoordinationPrior:
             validated(MixtureSettings, document["mixtures"], "prior document"),
             validated(NormalisationSettings, document["normalisation"], "prior document"),
             None if chosen is None else tuple(chosen),
+        )
+
+    def _repr_html_(self) -> str:
+        axis = self.axis
+        return key_figures(
+            f"Prior of {self.element} {self.library.edge} spectra",
+            {
+                "quantities": ", ".join(quantity.long_name for quantity in self.quantities),
+                "axis": f"{axis.values[0]:g} to {axis.values[-1]:g} {axis.attrs['units']}, {axis.size} points",
+                "sites": len(self.library),
+            },
         )
 
     @property

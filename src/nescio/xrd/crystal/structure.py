@@ -11,6 +11,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from nescio.display import key_figures
 from nescio.xrd.crystal.symmetry import group_number, operation_arrays, operations_from, system_of
 
 __all__ = ["SAME_ATOM", "Cell", "Site", "Structure", "orthogonal_axes"]
@@ -118,6 +119,18 @@ class Structure:
     def to_document(self) -> dict[str, Any]:
         """Return the structure as JSON-compatible values."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        a, b, c, alpha, beta, gamma = self.cell
+        return key_figures(
+            f"{self.name}: {self.formula}",
+            {
+                "space group": f"{self.space_group} ({self.space_group_number})",
+                "cell": f"{a:.5g}, {b:.5g}, {c:.5g} angstrom; {alpha:.5g}, {beta:.5g}, {gamma:.5g} degree",
+                "sites": len(self.sites),
+                "notes": "; ".join(self.notes) or "none",
+            },
+        )
 
     def unit_cell(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
         """Expand the asymmetric unit by symmetry.
