@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, cast
 
@@ -101,7 +102,7 @@ def _serve(module: str) -> None:
 
 
 def _folder() -> str | None:
-    return "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108 - as tempfile wants it
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 def _load(content: bytes) -> None:
@@ -116,7 +117,7 @@ def _load(content: bytes) -> None:
 
 
 def _fork(module: str, given: int, made: int, timeout: float) -> tuple[int, float, float]:
-    resident = os.sysconf("SC_PAGE_SIZE") * int(open("/proc/self/statm").read().split()[1])  # noqa: SIM115
+    resident = os.sysconf("SC_PAGE_SIZE") * int(Path("/proc/self/statm").read_text().split()[1])
     if not (child := os.fork()):
         status = 1
         try:
