@@ -157,7 +157,7 @@ def test_a_state_of_other_settings_is_refused():
     with pytest.raises(ExplorationError, match=r"head has shape \(2, 3, 2\), where \(2, 3, 4\)"):
         Surrogate(CANDIDATES, QUICK.model_copy(update={"embedding": 4})).restore(state)
     state["0/encoder"] = np.array("vae")
-    with pytest.raises(ExplorationError, match="'vae', which there are not"):
+    with pytest.raises(ExplorationError, match="'vae', which the candidates do not have"):
         Surrogate(CANDIDATES, QUICK).restore(state)
     del state["0/encoder"]
     fresh = Surrogate(CANDIDATES, QUICK)
