@@ -288,7 +288,7 @@ class Surrogate:
                 found = stored[name]
                 if found is None or found.shape != leaf.shape:
                     raise ExplorationError(
-                        f"the stored model does not fit: {name} has shape {None if found is None else found.shape}, "
+                        f"the stored model does not fit: {name} has shape {None if found is None else found.shape}; "
                         f"needs {leaf.shape}"
                     )
             self._states[output] = _State(
