@@ -33,7 +33,8 @@ def read(tmp_path):
         (["I", "Intensity", "Intensity (a.u.)", "Intensit\u00e4t", "counts", "Counts/s", "cps", "y_obs", "Yobs", "yobs",
           "obs", "Iobs", "I_obs", "I(obs)", "I(q)", "I_1", "observed", "raw counts", "Iobs [cts]"], Role.INTENSITY),
         (["y_calc", "ycalc", "Ycal", "Icalc", "calc", "fit", "Yobs-Ycal", "diff", "difference", "residual",
-          "background", "bkg", "y_bkg", "Backg", "weight", "w", "I_calc", "baseline", "model"], Role.MODEL),
+          "background", "bkg", "log10(I)", "ln(counts)", "sqrt(I)", "Log Intensity",
+          "y_bkg", "Backg", "weight", "w", "I_calc", "baseline", "model"], Role.MODEL),
         (["sigma", "esd", "e.s.d.", "error", "err", "std", "uncertainty", "\u03c3", "dI", "sigma_I", "sig", "s(I)"],
          Role.UNCERTAINTY),
         (["2theta", "q (1/nm)", "d", "Q"], Role.AXIS),
@@ -178,3 +179,19 @@ def test_angles_of_one_wavelength_are_kept_and_those_of_none_are_not_mixed_with_
     mixed = read("# wavelength = 1.5\n2theta I\n" + lines(SCAN) + "q (1/A) I\n" + lines(SCAN, -9))
     assert mixed["intensity"].dims == ("measurement", "point")
     np.testing.assert_allclose(mixed["q"][0, 0], 4 * np.pi / 1.5 * np.sin(np.radians(5)))
+
+
+def test_a_logarithm_of_the_intensity_is_no_intensity(read):
+    with pytest.raises(FileError, match="no column holds an intensity; the titles are 2theta, log10"):
+        read("2theta,log10(I)\n10,1\n11,2\n", "a.csv")
+    assert read("2theta,log10(I),I\n10,1,10\n11,2,100\n", "a.csv")["intensity"].values.tolist() == [[10, 100]]
+
+
+def test_a_column_of_another_quantity_is_no_pattern_beside_named_samples(read):
+    pattern = read("2theta,time (s),left\n10,0,5\n11,1,6\n", "a.csv")
+    assert pattern["intensity"].values.tolist() == [[5, 6]]
+    assert "not used: 'time (s)'" in notes_of(pattern)[0]
+
+
+def test_exponents_of_fortran_are_read(read):
+    assert read("10.0 1.5D+02\n11.0 2.0d1\n")["intensity"].values.tolist() == [[150, 20]]

@@ -116,7 +116,21 @@ def test_usual_displacements_are_not_worth_a_note(read):
 def test_a_displacement_a_little_below_zero_counts_as_zero(read, columns, kind):
     found = read(("Na1 Na 0 0 0 -0.004(5)", "Cl1 Cl 0.5 0.5 0.5 0.1"), columns=columns)
     assert found.sites[0].u_iso == 0.0
-    assert f"{kind} below zero counts as 0: Na1 (-0.004(5))" in found.notes[0]
+    assert f"displacement parameters below zero count as 0: {kind} of Na1 (-0.004(5))" in found.notes[0]
+
+
+def test_u_and_b_in_two_columns_are_both_read(read):
+    columns = f"{U_ISO} B_iso_or_equiv"
+    found = read(("Na1 Na 0 0 0 . 1.5", "Cl1 Cl 0.5 0.5 0.5 0.02 ."), columns=columns)
+    assert [site.u_iso for site in found.sites] == pytest.approx([1.5 * U_PER_B, 0.02])
+    assert found.notes == ()
+
+
+def test_u_and_b_of_one_site_that_contradict_each_other_are_noted(read):
+    columns = f"{U_ISO} B_iso_or_equiv"
+    found = read(("Na1 Na 0 0 0 0.02 0.02", "Cl1 Cl 0.5 0.5 0.5 0.02 1.58"), columns=columns)
+    assert [site.u_iso for site in found.sites] == [0.02, 0.02]
+    assert "contradict each other, U is used: Na1" in found.notes[0]
 
 
 def test_a_displacement_far_below_zero_is_refused(read):

@@ -45,26 +45,39 @@ def isotropic_u(
     Raises:
         StructureError: One is no number, or far below zero.
     """
-    columns = {kind: block.column(*tags) for kind, tags in _ISOTROPIC.items()}
-    kind = "U" if columns["U"] is not None and any(columns["U"]) else "B"
-    column = columns[kind]
-    if column is None or len(column) != len(labels):
-        return [None] * len(labels), kind, ()
+    columns = {
+        kind: column
+        for kind, tags in _ISOTROPIC.items()
+        if (column := block.column(*tags)) is not None and len(column) == len(labels)
+    }
     values: list[float | None] = []
+    kinds: list[str] = []
     negative: list[str] = []
-    for label, text in zip(labels, column, strict=True):
-        if text is None:
-            values.append(None)
-            continue
-        number = _number(text, f"{where}: {kind} of site {label!r}")
-        u = number * (1.0 if kind == "U" else U_PER_B)
-        if u < _MOST_NEGATIVE:
-            raise StructureError(f"{where}: site {label!r} has an impossible displacement {kind} = {text}")
-        if u < 0.0:
-            negative.append(f"{label} ({text})")
-        values.append(max(u, 0.0))
-    notes = (f"{kind} below zero counts as 0: {listed(negative)}",) if negative else ()
-    return values, kind, notes
+    contradictory: list[str] = []
+    for i, label in enumerate(labels):
+        stated: dict[str, float] = {}
+        for kind, column in columns.items():
+            if (text := column[i]) is None:
+                continue
+            number = _number(text, f"{where}: {kind} of site {label!r}")
+            u = number * (1.0 if kind == "U" else U_PER_B)
+            if u < _MOST_NEGATIVE:
+                raise StructureError(
+                    f"{where}: site {label!r} has an impossible displacement {kind} = {text}"
+                )
+            if u < 0.0:
+                negative.append(f"{kind} of {label} ({text})")
+            stated[kind] = max(u, 0.0)
+        kinds.extend(list(stated)[:1])
+        values.append(next(iter(stated.values()), None))
+        if len(stated) > 1 and abs(stated["U"] - stated["B"]) > 0.05 * max(stated.values()) + 5e-4:
+            contradictory.append(label)
+    notes = []
+    if negative:
+        notes.append(f"displacement parameters below zero count as 0: {listed(negative)}")
+    if contradictory:
+        notes.append(f"U and B = 8 pi^2 U contradict each other, U is used: {listed(contradictory)}")
+    return values, "B" if kinds and "U" not in kinds else "U", tuple(notes)
 
 
 def anisotropic_u(

@@ -18,7 +18,7 @@ class Role(StrEnum):
     INTENSITY = "intensity"
     UNCERTAINTY = "uncertainty"
     MODEL = "model"
-    """A calculated pattern, a background, a difference, a weight: no measurement."""
+    """A calculated pattern, a background, a difference, a weight, a logarithm: no measured intensity."""
     OTHER = "other"
     """Nothing that is known: the name of a pattern, or another quantity."""
 
@@ -40,6 +40,10 @@ _INTENSITY = re.compile(
     r"|[iy](?:[\s_-]*(?:obs(?:erved)?|o|meas(?:ured)?|exp(?:erimental)?|raw|norm(?:ali[sz]ed)?))?)"
     r"(?![a-z])"
 )
+# On a logarithmic or square-root scale an intensity is another quantity; exports hold it beside the counts.
+_SCALED = re.compile(
+    r"(?:log|ln|lg|sqrt|square[\s_-]*root)(?:10|e|2)?(?:[\s_(\[]|of\b)*(?:intensit\w*|int(?:ens)?|counts?|cps|[iy])(?![a-z])"
+)
 _EXPERIMENTAL = re.compile(r"(?:measured|experimental|exp|total)[\s_]+(?:intensity|counts|pattern)")
 _VALUE = re.compile(r"[:=](\S|$)")
 _NUMBERS = re.compile(r"[\s_]*[\d#().-]+$|\[[^\]]*\]|\([^)]*\)")
@@ -49,7 +53,7 @@ def role_of(title: str) -> Role:
     """Return what a column with this title is."""
     words = simplified(title)
     # A fit is no observation, whatever its name begins with: "y_calc", "Yobs-Ycal".
-    if _MODEL.search(words):
+    if _MODEL.search(words) or _SCALED.match(words):
         return Role.MODEL
     if _UNCERTAINTY.search(words):
         return Role.UNCERTAINTY

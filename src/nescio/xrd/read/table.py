@@ -22,7 +22,8 @@ _COMMENT_SIGNS = "#!;'/%* \t"
 _MOST_HEADER = 5000
 _MOST_TABLES = 5000
 _LONGEST_REMARK = 300
-_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:e[+-]?\d+)?", re.I)
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:[ed][+-]?\d+)?", re.I)
+_FORTRAN = re.compile(r"^([-+]?[\d.]+)[dD]([-+]?\d+)$")
 # What begins like a number, perhaps with a letter O or l where a digit should be.
 _LIKE_NUMBER = re.compile(r"[-+]?[OolI]?[.,\d]")
 # A word that may hold bracketed blanks, and a word that can only be the unit of the one before it.
@@ -280,9 +281,10 @@ def _numbers(line: str, separator: str | None, decimal_comma: bool, width: int |
         if separator is not None and token.lower() in _EMPTY:
             numbers.append(float("nan"))
             continue
-        # Python would also read underscores as part of a number.
+        # Python would also read underscores as part of a number, and not the exponents of Fortran: 1.0D+03.
         if "_" in token:
             return None
+        token = _FORTRAN.sub(r"\1e\2", token)
         try:
             numbers.append(float(token))
         except ValueError:

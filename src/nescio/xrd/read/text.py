@@ -270,6 +270,7 @@ def _scan_of(path: Path, table: Table, axis: int, kind: str, columns: range) -> 
     sigmas = [i for i, role in roles.items() if role is Role.UNCERTAINTY and i > axis]
     # What stands before the axis is an index or another axis, unless it is the intensity.
     others = [i for i, role in roles.items() if role is Role.OTHER and i > axis]
+    quantities = [i for i in others if other_quantity(titles[i], alone=True)]
     notes: list[str] = []
     if observed:
         same = [i for i in observed if base_of(titles[i]) == base_of(titles[observed[0]])]
@@ -278,7 +279,10 @@ def _scan_of(path: Path, table: Table, axis: int, kind: str, columns: range) -> 
         if unused:
             notes.append(f"{path}: columns that are not used: {', '.join(map(repr, unused[:6]))}")
     else:
-        chosen = others
+        chosen = [i for i in others if i not in quantities]
+        if chosen and quantities:
+            unused = [titles[i] for i in quantities]
+            notes.append(f"{path}: columns that are not used: {', '.join(map(repr, unused[:6]))}")
     if not chosen:
         raise FileError(f"{path}: no column holds an intensity; the titles are {', '.join(titles)[:80]}")
     names = None
