@@ -223,7 +223,36 @@ def _columns() -> dict[str, bytes]:
         "a.xdi": f"{header}# Element.edge: K\n# ///\n# a remark\n#----\n# energy i0 itrans\n{rows}\n".encode(),
         "a.dat": f"# energy xmu\n{rows.replace(' 100000', '')}\n".encode(),
         "kev.xmu": f"# Column.1: energy keV\n# Column.2: mutrans\n{two}\n".encode(),
+        "scans.dat": "".join(
+            f"#S {n} ascan energy 8 9 60 1\n#N 3\n#L energy  I0  I1\n{rows}\n#C end\n\n" for n in (1, 2)
+        ).encode(),
+        "plain.dat": f"a title\nE0= 8979\nOffsets= 1 2 3\n------\n  energy  Io  It\n{rows}\nend of scan\n".encode(),
+        "list.dat": (
+            "Weights:\n 1.0 1.0 1.0\nData:\nAchieved Energy\nI0\nI1\n\n" + f"{rows}\n".replace(".", ",")
+        ).encode("utf-16"),
+        "cls.dat": (
+            '# CLS Data Acquisition\n#(1)\t"$(Energy)"\t"$(I0)"\t"$(It)"\n' + f"{rows}\n".replace(" ", ", ")
+        ).encode(),
+        "angle.dat": _angles().encode(),
+        "groups.nor": f"# energy foil sample\n{rows}\n{rows}\n".encode(),
+        "legend.dat": (
+            "; P1 = {Energy} --> a:b\n; D1 = {I0} --> c\n; D2 = {I1} --> d\n;  P1 D1 D2\n"
+            f"#  1) Energy *  3) IT\n#  2) I0\n{rows}\n"
+        ).encode(),
+        "packed.dat.gz": gzip.compress(f"energy,mu\n{two}\n".replace(" ", ",").encode()),
     }
+
+
+def _angles() -> str:
+    angle = np.degrees(np.arcsin(12398.42 / (2.0 * 3.1355 * _ENERGY)))
+    rows = "".join(
+        f" {a:.5f} {a:.5f} 1.0 {1e5:.0f} {1e5 * np.exp(-m):.0f}\n" for a, m in zip(angle, _MU, strict=True)
+    )
+    return (
+        "  9809     KEK-PF   BL9A\n Mono :   Si(111)       D=  3.13551 A\n     1   8780.0  8960.0  5.0  1.0  36\n"
+        "  Angle(c)  Angle(o)    time/s         2         3\n      Mode         0         0         1         2\n"
+        f"    Offset         0         0  7753.700  7157.100\n{rows}"
+    )
 
 
 def _athena() -> dict[str, bytes]:
@@ -235,7 +264,14 @@ def _athena() -> dict[str, bytes]:
     text = (
         f"# Athena project file -- Demeter version 0.9.26\n\n{record('foil')}{record('other')}\n1;\n".encode()
     )
-    return {"a.prj": gzip.compress(text), "plain.prj": text}
+    values = {"x": [str(v) for v in _ENERGY], "y": [str(v) for v in _MU]}
+    records = {name: {"args": {"label": name, "datatype": "xmu"}, **values} for name in ("foil", "other")}
+    document = {
+        "_____header1": "# Athena project file -- Demeter version 0.9.26",
+        **records,
+        "_____order": ["foil"],
+    }
+    return {"a.prj": gzip.compress(text), "plain.prj": text, "json.prj": json.dumps(document).encode()}
 
 
 def _absorption(file: h5py.File) -> None:

@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from nescio.errors import FileError
 from nescio.files import Hdf5, attribute, short_name, text_of
-from nescio.microscopy.read.fields import Axis, Coordinate, Field
-from nescio.microscopy.read.nodes import node_values, packing, text_attribute
-from nescio.microscopy.read.roles import Role, direction_of
+from nescio.microscopy.read.fields import Axis, Coordinate, Field, Role, direction_of
+from nescio.microscopy.read.hdf5.nodes import node_values, packing, text_attribute
 
 __all__ = ["is_usid", "usid_field"]
 

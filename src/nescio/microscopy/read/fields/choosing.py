@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from nescio.errors import FileError
-from nescio.microscopy.read.fields import Field
+from nescio.microscopy.read.fields.arrays import Field
 
 __all__ = ["chosen", "listed", "unique_names"]
 

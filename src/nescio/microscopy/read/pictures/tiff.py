@@ -15,9 +15,16 @@ import numpy.typing as npt
 
 from nescio.errors import FileError, MissingExtraError, NescioError
 from nescio.files import CrashError, Source, TimeLimitError, answer_apart, one_line
-from nescio.microscopy.read.colour import colour_field, grey_of, luminance_of, pillow_reason
-from nescio.microscopy.read.fields import MAX_VALUES, Axis, Field
-from nescio.microscopy.read.tiff_scale import described_scale
+from nescio.microscopy.read.fields import (
+    MAX_VALUES,
+    Axis,
+    Field,
+    colour_field,
+    grey_of,
+    luminance_of,
+    pillow_reason,
+)
+from nescio.microscopy.read.pictures.tiff_scale import described_scale
 
 __all__ = ["tiff_fields"]
 
@@ -273,7 +280,7 @@ def _by_tifffile(source: Source, page: _Page, name: str) -> npt.NDArray[np.gener
         )
     try:
         answer, data = answer_apart(
-            "nescio.microscopy.read.tiff_worker",
+            "nescio.microscopy.read.pictures.tiff_worker",
             {"page": page.number, "most": 8 * page.size},
             source.content,
             seconds=_SECONDS,

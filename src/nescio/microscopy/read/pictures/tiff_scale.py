@@ -9,9 +9,7 @@ import numpy as np
 
 from nescio.errors import FileError
 from nescio.files import Source, one_line, xml_root
-from nescio.microscopy.read.fields import Axis
-from nescio.microscopy.read.roles import Direction
-from nescio.microscopy.read.units import spelt_unit
+from nescio.microscopy.read.fields import Axis, Direction, spelt_unit
 
 __all__ = ["described_scale"]
 

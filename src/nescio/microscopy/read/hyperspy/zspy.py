@@ -27,9 +27,8 @@ from nescio.files import (
     write_problem,
     zip_member,
 )
-from nescio.microscopy.read.choosing import unique_names
-from nescio.microscopy.read.fields import MAX_BYTES, Field
-from nescio.microscopy.read.hyperspy import signal_field
+from nescio.microscopy.read.fields import MAX_BYTES, Field, unique_names
+from nescio.microscopy.read.hyperspy.rosettasciio import signal_field
 
 __all__ = ["zspy_fields"]
 
@@ -75,7 +74,7 @@ def zspy_fields(path: Path) -> Iterator[list[Field]]:
         request = {"folder": folder, "most": source.budget.left // 2}
         try:
             answer, _ = answer_apart(
-                "nescio.microscopy.read.zspy_worker",
+                "nescio.microscopy.read.hyperspy.zspy_worker",
                 request,
                 b"",
                 seconds=_SECONDS,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from nescio.microscopy.read.units import spelt_unit
+from nescio.microscopy.read.fields.units import spelt_unit
 
 __all__ = ["Direction", "Role", "axis_role", "direction_of", "flagged_roles", "is_unnamed"]
 

@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from nescio.errors import FileError
 from nescio.files import Hdf5, attribute, short_name
-from nescio.microscopy.read.fields import MAX_VALUES, Axis, Coordinate
+from nescio.microscopy.read.fields import MAX_VALUES, Axis, Coordinate, axis_role, direction_of
 from nescio.microscopy.read.packing import Packing, packing_of
-from nescio.microscopy.read.roles import axis_role, direction_of
 
 __all__ = ["Form", "axis_of", "coordinate_of", "node_values", "packing", "text_attribute"]
 

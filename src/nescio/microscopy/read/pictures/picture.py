@@ -1,4 +1,4 @@
-"""Fields of pictures: PNG, BMP, JPEG; TIFF by :mod:`nescio.microscopy.read.tiff`."""
+"""Fields of pictures: PNG, BMP, JPEG; TIFF by :mod:`nescio.microscopy.read.pictures.tiff`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 
 from nescio.errors import FileError
 from nescio.files import FileKind, Source, file_kind
-from nescio.microscopy.read.colour import colour_field, grey_of, pillow_reason
-from nescio.microscopy.read.fields import MAX_VALUES, Axis, Field
-from nescio.microscopy.read.tiff import tiff_fields
+from nescio.microscopy.read.fields import MAX_VALUES, Axis, Field, colour_field, grey_of, pillow_reason
+from nescio.microscopy.read.pictures.tiff import tiff_fields
 
 __all__ = ["PICTURE_SUFFIXES", "picture_fields"]
 

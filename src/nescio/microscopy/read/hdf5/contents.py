@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from nescio.files import Hdf5, default_data, groups_below, member
-from nescio.microscopy.read.colour import colour_field
-from nescio.microscopy.read.fields import MAX_VALUES, Field
-from nescio.microscopy.read.lines import with_lines
-from nescio.microscopy.read.nexus import nexus_form
-from nescio.microscopy.read.nodes import Form, node_values, packing, text_attribute
-from nescio.microscopy.read.scales import emd_form, scales_form
-from nescio.microscopy.read.usid import is_usid, usid_field
+from nescio.microscopy.read.fields import MAX_VALUES, Field, colour_field, with_lines
+from nescio.microscopy.read.hdf5.nexus import nexus_form
+from nescio.microscopy.read.hdf5.nodes import Form, node_values, packing, text_attribute
+from nescio.microscopy.read.hdf5.scales import emd_form, scales_form
+from nescio.microscopy.read.hdf5.usid import is_usid, usid_field
 
 __all__ = ["hdf5_fields", "is_hyperspy"]
 

@@ -12,11 +12,8 @@ import numpy.typing as npt
 
 from nescio.errors import FileError
 from nescio.microscopy.images import LENGTH_UNITS, positions_of
-from nescio.microscopy.read.fields import Axis, Field
-from nescio.microscopy.read.lines import is_axis_name
-from nescio.microscopy.read.places import Places, listed_places, place_dimensions, place_positions
-from nescio.microscopy.read.roles import is_unnamed
-from nescio.microscopy.read.units import converted
+from nescio.microscopy.read.datasets.places import Places, listed_places, place_dimensions, place_positions
+from nescio.microscopy.read.fields import Axis, Field, converted, is_axis_name, is_unnamed
 from nescio.signals import notes_of, with_notes
 
 if TYPE_CHECKING:

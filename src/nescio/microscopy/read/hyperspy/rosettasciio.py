@@ -27,15 +27,21 @@ from nescio.files import (
     suffix_of,
     write_problem,
 )
-from nescio.microscopy.read.choosing import unique_names
-from nescio.microscopy.read.colour import colour_field
-from nescio.microscopy.read.fields import MAX_BYTES, Axis, Field
-from nescio.microscopy.read.roles import axis_role, direction_of, flagged_roles
+from nescio.microscopy.read.fields import (
+    MAX_BYTES,
+    Axis,
+    Field,
+    axis_role,
+    colour_field,
+    direction_of,
+    flagged_roles,
+    unique_names,
+)
 
 __all__ = ["HYPERSPY_SUFFIXES", "hyperspy_fields", "signal_field"]
 
 # Readers that neither evaluate text nor unpickle objects from a file: netCDF does the one; PantaRhei, MRCZ and ZSPY
-# can do the other, ZSPY through the codecs of Zarr (see nescio.microscopy.read.zspy).
+# can do the other, ZSPY through the codecs of Zarr (see nescio.microscopy.read.hyperspy.zspy).
 _READERS = frozenset(
     (
         *(
@@ -117,7 +123,7 @@ def hyperspy_fields(source: Source, path: Path, *, reader: str = "") -> Iterator
         }
         try:
             answer, _ = answer_apart(
-                "nescio.microscopy.read.hyperspy_worker",
+                "nescio.microscopy.read.hyperspy.rosettasciio_worker",
                 request,
                 b"",
                 seconds=_SECONDS + _SECONDS_PER_BYTE * len(source.content),
@@ -186,7 +192,7 @@ def signal_field(source: Source, folder: Path, name: str, signal: dict[str, Any]
         source: The file.
         folder: Where the numbers of the signal lie.
         name: Of the signal.
-        signal: As :mod:`nescio.microscopy.read.hyperspy_worker` describes it.
+        signal: As :mod:`nescio.microscopy.read.hyperspy.rosettasciio_worker` describes it.
     """
     shape = tuple(signal["shape"])
     described = [axis for axis in signal["axes"] if axis["size"] or axis["values"] is not None]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nescio.files import one_line, serve_apart
-from nescio.microscopy.read.hyperspy_worker import described_signals, guard_files
+from nescio.microscopy.read.hyperspy.rosettasciio_worker import described_signals, guard_files
 
 
 def _read(request: dict[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:

@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from nescio.errors import FileError, MeasurementError
 from nescio.microscopy.images import length_unit
-from nescio.microscopy.read.fields import Axis, Coordinate, Field
-from nescio.microscopy.read.image_form import Scale, given_scale
-from nescio.microscopy.read.units import common_unit, converted, spelt_unit
+from nescio.microscopy.read.datasets.image import Scale, given_scale
+from nescio.microscopy.read.fields import Axis, Coordinate, Field, common_unit, converted, spelt_unit
 
 __all__ = ["Places", "listed_places", "place_dimensions", "place_positions"]
 

@@ -10,9 +10,7 @@ import numpy as np
 
 from nescio.errors import FileError, MeasurementError
 from nescio.microscopy.images import image_dataset
-from nescio.microscopy.read.fields import Axis, Field
-from nescio.microscopy.read.roles import is_unnamed
-from nescio.microscopy.read.units import common_unit, converted, spelt_unit
+from nescio.microscopy.read.fields import Axis, Field, common_unit, converted, is_unnamed, spelt_unit
 from nescio.signals import with_notes
 
 if TYPE_CHECKING:

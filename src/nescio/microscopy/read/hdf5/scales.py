@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from nescio.files import Hdf5, attribute, member, short_name, text_of
-from nescio.microscopy.read.fields import Coordinate
-from nescio.microscopy.read.nodes import Form, axis_of, coordinate_of, text_attribute
-from nescio.microscopy.read.roles import axis_role, direction_of
+from nescio.microscopy.read.fields import Coordinate, axis_role, direction_of
+from nescio.microscopy.read.hdf5.nodes import Form, axis_of, coordinate_of, text_attribute
 
 __all__ = ["emd_form", "scales_form"]
 

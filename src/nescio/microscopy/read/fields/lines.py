@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nescio.microscopy.images import length_unit
-from nescio.microscopy.read.fields import Axis, Coordinate, Field
-from nescio.microscopy.read.roles import Direction, Role, axis_role, direction_of
+from nescio.microscopy.read.fields.arrays import Axis, Coordinate, Field
+from nescio.microscopy.read.fields.roles import Direction, Role, axis_role, direction_of
 
 __all__ = ["is_axis_name", "with_lines"]
 

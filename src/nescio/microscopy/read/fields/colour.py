@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nescio.errors import FileError
 from nescio.files import Budget, one_line
-from nescio.microscopy.read.fields import Axis, Field
+from nescio.microscopy.read.fields.arrays import Axis, Field
 
 __all__ = ["colour_field", "grey_of", "is_colour", "luminance_of", "pillow_reason"]
 

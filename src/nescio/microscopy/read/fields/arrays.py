@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nescio.errors import FileError
 from nescio.files import Budget
-from nescio.microscopy.read.roles import Direction, Role, direction_of
+from nescio.microscopy.read.fields.roles import Direction, Role, direction_of
 
 __all__ = ["MAX_BYTES", "MAX_VALUES", "Axis", "Coordinate", "Field"]
 

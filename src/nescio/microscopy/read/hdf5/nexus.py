@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from nescio.files import Hdf5, attribute, member, text_of
-from nescio.microscopy.read.fields import Axis, Coordinate
-from nescio.microscopy.read.nodes import Form, axis_of, coordinate_of, text_attribute
-from nescio.microscopy.read.roles import flagged_roles, is_unnamed
+from nescio.microscopy.read.fields import Axis, Coordinate, flagged_roles, is_unnamed
+from nescio.microscopy.read.hdf5.nodes import Form, axis_of, coordinate_of, text_attribute
 
 __all__ = ["nexus_form"]
 
