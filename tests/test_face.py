@@ -11,7 +11,7 @@ import pytest
 
 import nescio
 from nescio.display import NotebookOutput, in_notebook, key_figures
-from nescio.errors import ConfigurationError, FileError, NescioWarning
+from nescio.errors import ConfigurationError, FileError, MeasurementError, NescioWarning
 from nescio.progress import track
 from nescio.view import LiveView, RunStatus
 
@@ -93,6 +93,17 @@ def test_options_are_those_of_the_technique(laboratory):
         nescio.assess(agent, agent.reference(3), wavelength="1.5406")
 
 
+def test_only_findings_and_experiments_are_shown(laboratory, tmp_path):
+    _, _, agent = laboratory
+    prepared = agent.reference(3)[["intensity"]]
+    for show in (nescio.plot, lambda dataset: nescio.report(dataset, tmp_path / "report.html")):
+        with pytest.raises(MeasurementError, match=r"neither findings .* nor an experiment"):
+            show(prepared)
+        with pytest.raises(MeasurementError, match="str cannot be shown"):
+            show("findings")
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_what_makes_no_prior_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     with pytest.raises(FileError, match=r"no prior can be made of this; .* files such as \*.cif"):
@@ -151,8 +162,10 @@ points = 6
         assert nescio.run(experiment) == "6 of 6 points are measured"
         assert nescio.run(experiment, points=7) == "7 of 7 points are measured"
         assert "7 of 7" in experiment._repr_html_()
-        assert nescio.plot(experiment).axes
-        assert nescio.report(experiment, tmp_path / "report.html").exists()
+        explored = experiment.to_dataset()
+        for shown in (experiment, explored):
+            assert nescio.plot(shown).axes
+            assert nescio.report(shown, tmp_path / "report.html").exists()
 
 
 def test_objects_show_their_key_figures(laboratory):

@@ -33,6 +33,7 @@ from pathlib import Path
 
 import numpy as np
 import jax
+from matplotlib.figure import Figure
 
 from nescio.configuration import Settings, Whole, validated
 from nescio.signals import simulated_measurements
@@ -111,6 +112,11 @@ class AreaView:
 
     def summary(self, findings, table, count):
         return [f"mean area {table['area'].mean():.4f}"]
+
+    def figure(self, findings):
+        figure = Figure()
+        figure.add_subplot(ylabel="area").plot(findings["area"].values)
+        return figure
 
     def report(self, findings, *, path, provenance, spread):
         Path(path).write_text(f"spread {spread}", encoding="utf-8")
@@ -252,6 +258,19 @@ def test_another_kind_of_answer_needs_no_change(
     values = {row["name"]: float(row["area"]) for row in table(tmp_path / "out")}
     assert values["odd"] == pytest.approx(area, rel=1e-2)
     assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").startswith("spread ")
+    script = (
+        "import sys, nescio\n"
+        "findings = nescio.assess(nescio.load_agent(sys.argv[1]), sys.argv[2])\n"
+        "print(nescio.plot(findings).axes[0].get_ylabel(), len(nescio.table(findings)))\n"
+    )
+    face = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "agent"), str(measured)],
+        env=installed,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert face.stdout == "area 3\n"
 
 
 def test_a_technique_that_cannot_be_imported_is_one_line(installed: dict[str, str], tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 Paths = str | Path | Iterable[str | Path]
+_FINDINGS = "verdict"
+"""The variable that all findings have, and no other dataset."""
 
 
 def load_prior(source: Paths) -> Prior:
@@ -193,43 +195,44 @@ def table(findings: xr.Dataset) -> pd.DataFrame:
 
 
 def plot(shown: xr.Dataset | Experiment) -> Figure:
-    """Draw the map of findings (by position, composition or likeness), or of an experiment.
+    """Draw the map of findings (by position, composition or likeness), or the predicted maps of an experiment.
+
+    Args:
+        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.Experiment.to_dataset`).
+
+    Returns:
+        A Matplotlib figure.
 
     Raises:
-        MeasurementError: There is nothing to draw.
+        MeasurementError: It is none of these, or the experiment has no prediction yet.
     """
-    import xarray as xr
-
-    from nescio.explore import Experiment
     from nescio.view import findings_figure, predicted_maps
 
-    if isinstance(shown, Experiment):
-        return predicted_maps(shown.to_dataset())
-    if not isinstance(shown, xr.Dataset):
-        raise MeasurementError(f"{type(shown).__name__} cannot be drawn; give findings, or an experiment")
-    return predicted_maps(shown) if "candidate" in shown.dims else findings_figure(shown)
+    dataset = _dataset(shown)
+    return findings_figure(dataset) if _FINDINGS in dataset.variables else predicted_maps(dataset)
 
 
 def report(shown: xr.Dataset | Experiment, path: str | Path, *, agent: Agent | None = None) -> Path:
     """Write a self-contained HTML report.
 
     Args:
-        shown: Findings, or an experiment.
-        path: The file.
-        agent: What assessed; adds its own training and calibration to a report of findings.
+        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.Experiment.to_dataset`).
+        path: The HTML file.
+        agent: The agent that assessed; adds its training and calibration to a report of findings.
 
     Returns:
         The path.
 
     Raises:
         FileError: The file cannot be written.
+        MeasurementError: It is neither findings nor an experiment.
     """
-    from nescio.explore import Experiment
     from nescio.version import __version__
     from nescio.view import findings_report, write_exploration_report
 
-    if isinstance(shown, Experiment):
-        return write_exploration_report(path, shown.to_dataset())
+    shown = _dataset(shown)
+    if _FINDINGS not in shown.variables:
+        return write_exploration_report(path, shown)
     provenance = {"version": f"nescio {__version__}"}
     parts: dict[str, Any] = {}
     if agent is not None:
@@ -261,6 +264,27 @@ def run(experiment: Experiment, *, points: int | None = None, wait: bool = False
         experiment.act(build_act("budget", {"budget": {"points": points}}), who=getuser())
     with LiveView(experiment.settings.title) as view:
         return drive(experiment, observer=view, wait=wait)
+
+
+def _dataset(shown: xr.Dataset | Experiment) -> xr.Dataset:
+    """Return findings as they are, and the dataset of an experiment.
+
+    Both kinds may have a dimension ``candidate``; only findings have verdicts, and only experiments have positions of
+    candidates.
+    """
+    import xarray as xr
+
+    from nescio.explore import Experiment
+
+    dataset = shown.to_dataset() if isinstance(shown, Experiment) else shown
+    if not isinstance(dataset, xr.Dataset):
+        raise MeasurementError(f"{type(shown).__name__} cannot be shown; give findings, or an experiment")
+    if _FINDINGS not in dataset.variables and "position" not in dataset.variables:
+        raise MeasurementError(
+            "the dataset holds neither findings (a variable 'verdict') nor an experiment (a variable 'position'); "
+            "give what nescio.assess or Experiment.to_dataset returns"
+        )
+    return dataset
 
 
 def _paths(given: Paths) -> list[Path]:
