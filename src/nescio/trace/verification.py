@@ -32,10 +32,10 @@ _TRIES, _PAUSE = 3, 0.2
 def verify(path: str | Path) -> list[str]:
     """Return what is wrong with a trace, one line each; nothing where all is well.
 
-    Checked are whether its write-ahead log is there and its own (``nescio.trace.log``), the file (SQLite's own
-    checks), every array against its length and SHA-256, every row against its model, that numbers have no gaps, that
-    decisions and measurements name candidates that exist, and that the scalars are complete: the latest scalarizer has
-    them for every measured spectrum, an earlier one for all up to the last that it was used on.
+    The checks: the write-ahead log is present and belongs to this file; the file passes SQLite's own checks; every
+    array has the right length and SHA-256; every row fits its model; numbers have no gaps; decisions and measurements
+    name candidates that exist; the scalars are complete. The latest scalarizer needs a value for every measured
+    spectrum, an earlier one for all spectra up to the last one it was used on.
 
     Raises:
         TraceError: It cannot be opened at all.
