@@ -31,14 +31,15 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import IO, Any, cast
 
-from fuzz_apart import Used, fork_instead
+from fuzz_apart import Maker, Used, fork_instead
 from fuzz_files import TARGETS, Target
-from fuzz_mutations import mutant
+from fuzz_mutations import blind_mutant, mutant
 
 LONGEST = 10.0
 MOST_MEMORY = 2**30
@@ -46,15 +47,17 @@ MOST_MEMORY = 2**30
 ROUND = 2500
 _SAID = {"read": "read", "refused": "refused", "escape": "escapes", "hang": "hangs", "memory": "over 1 GiB"}
 _HONEST = "honest"
+_HDF5 = b"\x89HDF"
 _IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 _PATIENCE = 6  # times the longest time by the clock, on a machine that others use
 
 
-def read_one(target: Target, files: Mapping[str, bytes], which: str, folder: Path) -> dict[str, Any]:
+def read_one(target: Target, which: str, content: bytes, folder: Path) -> dict[str, Any]:
     """Read the mutant FILE:NUMBER in this process and return what came of it."""
     from nescio.errors import NescioError
 
-    path = _written(files, which, folder)
+    path = folder / which.rpartition(":")[0]
+    path.write_bytes(content)
     _forget_peak()
     Used.take()
     memory, start = _memory("VmRSS"), _seconds()
@@ -77,19 +80,28 @@ def read_one(target: Target, files: Mapping[str, bytes], which: str, folder: Pat
     outcome["seconds"] = _seconds() - start + seconds
     outcome["memory"] = max(_memory("VmHWM") - memory, apart)
     if outcome["outcome"] != "escape":
-        if outcome["seconds"] > LONGEST:
+        if outcome["seconds"] > LONGEST * target.readers:
             outcome |= {"outcome": "hang", "what": f"{outcome['seconds']:.1f} s"}
         elif outcome["memory"] > MOST_MEMORY:
             outcome |= {"outcome": "memory", "what": f"{outcome['memory'] / 2**20:.0f} MiB"}
     return outcome
 
 
-def _written(files: Mapping[str, bytes], which: str, folder: Path) -> Path:
+def content_of(files: Mapping[str, bytes], which: str) -> bytes:
+    """Return the mutant FILE:NUMBER."""
     name, _, number = which.rpartition(":")
-    path = folder / name
-    damaged = mutant(files[name], list(files.values()), Random(which))
-    path.write_bytes(files[name] if number == _HONEST else damaged)
-    return path
+    return files[name] if number == _HONEST else mutant(files[name], list(files.values()), Random(which))
+
+
+def _blind(files: Mapping[str, bytes], which: str) -> bytes:
+    return blind_mutant(files[which.rpartition(":")[0]], list(files.values()), Random(which))
+
+
+def maker(files: Mapping[str, bytes]) -> Callable[[str], bytes]:
+    """Return what makes the mutants of a target."""
+    make = partial(content_of, files)
+    hdf5 = any(content.startswith(_HDF5) for content in files.values())
+    return Maker(make, partial(_blind, files)) if hdf5 else make
 
 
 def _seconds() -> float:
@@ -113,11 +125,12 @@ def work(target: Target) -> None:
     """Read the mutants whose numbers come on standard input, one line each, and answer on standard output."""
     fork_instead()
     files = target.files()
+    make = maker(files)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    for which in chain((f"{name}:{_HONEST}" for name in files), sys.stdin):
+    for which in map(str.strip, chain((f"{name}:{_HONEST}" for name in files), sys.stdin)):
         with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder:
-            outcome = read_one(target, files, which.strip(), Path(folder))
+            outcome = read_one(target, which, make(which), Path(folder))
         # The honest files come first, so that all that reading needs is loaded.
         if which.endswith(f":{_HONEST}"):
             continue
@@ -274,7 +287,8 @@ def main() -> int:
 
 
 def _repeat(target: Target, which: str) -> int:
-    path = _written(target.files(), which, Path(tempfile.mkdtemp()))
+    path = Path(tempfile.mkdtemp()) / which.rpartition(":")[0]
+    path.write_bytes(maker(target.files())(which))
     print(path, path.stat().st_size, "bytes")
     warnings.simplefilter("error")
     print(target.read(path))

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +25,7 @@ from types import SimpleNamespace
 from typing import IO, Any, cast
 
 _REQUEST, _ANSWER = struct.Struct("<dQ"), struct.Struct("<iddQ")
+_SIZE = struct.Struct("<Q")
 _TIMED_OUT = 10**6
 
 
@@ -80,6 +81,58 @@ def fork_instead() -> None:
     apart.subprocess = SimpleNamespace(  # type: ignore[attr-defined]
         run=run, TimeoutExpired=subprocess.TimeoutExpired
     )
+
+
+class Maker:
+    """Makes mutants in processes of their own: the HDF5 library crashes on writing some damage, too."""
+
+    def __init__(self, make: Callable[[str], bytes], instead: Callable[[str], bytes]) -> None:
+        """Fork, before libraries that have threads are loaded.
+
+        Args:
+            make: Returns the mutant of a name.
+            instead: Returns another where that crashes.
+        """
+        asked, ask = os.pipe()
+        answer, answered = os.pipe()
+        if not os.fork():
+            os.close(ask)
+            os.close(answer)
+            try:
+                self._make(make, instead, asked, answered)
+            finally:
+                os._exit(0)
+        os.close(asked)
+        os.close(answered)
+        self._to, self._of = os.fdopen(ask, "w", buffering=1), os.fdopen(answer, "rb")
+
+    def __call__(self, which: str) -> bytes:
+        """Return a mutant."""
+        self._to.write(which + "\n")
+        (size,) = _SIZE.unpack(self._of.read(_SIZE.size))
+        return self._of.read(size)
+
+    @staticmethod
+    def _make(
+        make: Callable[[str], bytes], instead: Callable[[str], bytes], asked: int, answered: int
+    ) -> None:
+        with os.fdopen(asked) as names, os.fdopen(answered, "wb") as answers:
+            for line in names:
+                which = line.strip()
+                with tempfile.TemporaryFile(dir=_folder()) as made:
+                    if not (child := os.fork()):
+                        status = 1
+                        try:
+                            made.write(make(which))
+                            made.flush()
+                            status = 0
+                        finally:
+                            os._exit(status)
+                    died = os.waitpid(child, 0)[1]
+                    made.seek(0)
+                    content = instead(which) if died else made.read()
+                answers.write(_SIZE.pack(len(content)) + content)
+                answers.flush()
 
 
 def _serve(module: str) -> None:

@@ -39,6 +39,8 @@ class Target:
     """Makes honest files: content by name."""
     mutants: int = 20_000
     """How many are tried by default: fewer where each costs a process."""
+    readers: int = 1
+    """How many try to read a file, one after the other."""
 
 
 def _attribute(module: str, name: str) -> Callable[..., Any]:
@@ -541,10 +543,10 @@ TARGETS: dict[str, Target] = {
     "xas-columns": Target(_spectra, _columns),
     "xas-athena": Target(_spectra, _athena),
     "xas-hdf5": Target(_spectra, _xas_hdf5, 2000),
-    "microscopy-arrays": Target(_image, _arrays),
-    "microscopy-hdf5": Target(_image, _microscopy_hdf5, 2000),
-    "microscopy-pictures": Target(_image, _pictures),
-    "microscopy-hyperspy": Target(_image, _hyperspy, 2000),
+    "microscopy-arrays": Target(_image, _arrays, readers=2),
+    "microscopy-hdf5": Target(_image, _microscopy_hdf5, 2000, readers=2),
+    "microscopy-pictures": Target(_image, _pictures, readers=2),
+    "microscopy-hyperspy": Target(_image, _hyperspy, 2000, readers=2),
     "cif": Target(_read("nescio.xrd", "read_structure"), lambda: {"a.cif": _CIF.encode()}),
     "prior": Target(_prior, lambda: {"phases.toml": _PRIOR.encode()}, 5000),
     "experiment": Target(

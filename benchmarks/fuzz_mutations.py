@@ -16,7 +16,7 @@ from random import Random
 import h5py
 import numpy as np
 
-__all__ = ["mutant"]
+__all__ = ["blind_mutant", "mutant"]
 
 _EXTREMES = (
     0,
@@ -130,6 +130,11 @@ def mutant(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
             content = random.choice(_BLIND)(content, others, random)
             structured = None
     return content
+
+
+def blind_mutant(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
+    """Return a file with damage that takes no notice of its format; see :func:`mutant`."""
+    return random.choice(_BLIND)(content, others, random)
 
 
 _Mutation = Callable[[bytes, Sequence[bytes], Random], bytes]
