@@ -99,14 +99,14 @@ def test_only_findings_and_experiments_are_shown(laboratory, tmp_path):
     for show in (nescio.plot, lambda dataset: nescio.report(dataset, tmp_path / "report.html")):
         with pytest.raises(MeasurementError, match=r"neither findings .* nor an experiment"):
             show(prepared)
-        with pytest.raises(MeasurementError, match="str cannot be shown"):
+        with pytest.raises(MeasurementError, match="cannot show str"):
             show("findings")
     assert not (tmp_path / "report.html").exists()
 
 
 def test_what_makes_no_prior_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(FileError, match=r"no prior can be made of this; .* files such as \*.cif"):
+    with pytest.raises(FileError, match=r"cannot make a prior from this; .* files such as \*.cif"):
         nescio.load_prior(tmp_path / "notes.txt")
 
 

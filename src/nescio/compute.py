@@ -1,4 +1,4 @@
-"""Settings of the numerical engine that hold for a whole process."""
+"""Process-wide settings of the numerical engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def cache_directory() -> Path:
-    """Return where Nescio keeps what it can compute again: `NESCIO_CACHE`, else the user's cache folder."""
+    """Return the cache folder of Nescio: `NESCIO_CACHE` if set, else ``nescio`` in the user's cache folder."""
     if given := os.environ.get("NESCIO_CACHE"):
         return Path(given)
     base = os.environ.get("XDG_CACHE_HOME")
@@ -30,10 +30,10 @@ def cache_directory() -> Path:
 
 
 def usable_cache(name: str) -> Path | None:
-    """Return a folder inside the cache, made if it does not exist; None, with a warning, where it cannot be written to.
+    """Return a folder inside the cache, made if missing; warn and return None if it is not writable.
 
     Args:
-        name: Of the folder.
+        name: Name of the folder.
     """
     folder = cache_directory() / name
     try:
@@ -43,7 +43,7 @@ def usable_cache(name: str) -> Path | None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         warnings.warn(
-            f"{folder}: nothing can be kept there for the next time ({why}); NESCIO_CACHE names another folder",
+            f"{folder}: the cache cannot be saved ({why}); set NESCIO_CACHE to another folder",
             NescioWarning,
             stacklevel=2,
         )
@@ -52,10 +52,10 @@ def usable_cache(name: str) -> Path | None:
 
 
 def enable_compilation_cache() -> None:
-    """Keep compiled programs on disk, so that a second run of any command compiles nothing.
+    """Keep compiled programs on disk, so that later runs need not compile them again.
 
-    The command line calls this; a library user who wants the same calls it before the first computation. Where nothing
-    can be kept, a warning says so.
+    The command line calls this function. In a script, call it before the first computation. Warns if the cache folder
+    is not writable.
     """
     import jax
 
@@ -73,7 +73,7 @@ def enable_compilation_cache() -> None:
 
 
 def engine_problem() -> str:
-    """Return in one line why JAX cannot start, such as a wrong JAX_PLATFORMS; empty if it can."""
+    """Return the reason why JAX cannot start (such as a wrong JAX_PLATFORMS) in one line; empty if it can."""
     try:
         import jax
 
@@ -87,9 +87,9 @@ def engine_problem() -> str:
 
 
 def return_freed_memory() -> None:
-    """Give what the compiler used and freed back to the system: hundreds of megabytes that glibc keeps otherwise.
+    """Return memory freed by the compiler to the system; otherwise glibc keeps hundreds of megabytes.
 
-    To be called after a large program has been compiled. Does nothing where the C library has no `malloc_trim`.
+    Call this after compiling a large program. Does nothing if the C library has no `malloc_trim`.
     """
     if sys.platform != "linux":
         return

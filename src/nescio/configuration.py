@@ -1,4 +1,4 @@
-"""Configuration files: TOML in, validated frozen models out, errors in the user's terms."""
+"""Configuration files: TOML is read into validated, frozen models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARKS = re.compile(r"[,={}\[\]\n]")
 _MOST_PARTS = 100
 _Model = TypeVar("_Model", bound=BaseModel)
 
-# A number written as true or as text is a mistake, and not 1 or what the text might mean.
+# Strict: true or "1" instead of a number is an error.
 Real = Annotated[float, Strict(), AllowInfNan(False)]
 """A finite number."""
 Whole = Annotated[int, Strict()]
@@ -28,7 +28,7 @@ Whole = Annotated[int, Strict()]
 
 
 class Settings(BaseModel):
-    """Settings that cannot be changed, and refuse keys that they do not have."""
+    """Base of all settings: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,20 +37,20 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        FileError: It does not exist, is not a text file, or is larger than a configuration can be.
-        ConfigurationError: It is not valid TOML; the message names the line.
+        FileError: The file is missing, is not text, or is larger than 2 MB.
+        ConfigurationError: The file is not valid TOML; the message names the line.
     """
     content = file_content(path, _LARGEST_FILE)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FileError(f"{display_name(path)}: not a text file in UTF-8") from None
-    # The parser takes a time that grows with the square of the parts of a name.
+    # The parser's time grows with the square of the number of parts of a name.
     if max(part.count(".") for part in _MARKS.split(text)) > _MOST_PARTS:
         raise ConfigurationError(f"{display_name(path)}: a name of more than {_MOST_PARTS} parts (a.b.c)")
     try:
         document = tomllib.loads(text)
-    # Besides its own errors the parser passes on ValueError: an integer of thousands of digits, an impossible date.
+    # The parser also raises ValueError: for an integer of thousands of digits, or an impossible date.
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{display_name(path)}: not valid TOML: {error}") from None
     refuse_deep(document, display_name(path), ConfigurationError)
@@ -62,11 +62,12 @@ def validated(model: type[_Model], document: Mapping[str, Any], source: str) -> 
 
     Args:
         model: The pydantic model.
-        document: What was read.
-        source: Where it was read, for the message.
+        document: The parsed document.
+        source: Source of the document, for the message.
 
     Raises:
-        ConfigurationError: One line that names the source, the first key at fault, and what would be right.
+        ConfigurationError: The document is not valid; the message names the source, the first wrong key and valid
+            values.
     """
     try:
         return model.model_validate(document)
@@ -96,7 +97,7 @@ def _shown(value: object) -> str:
 
 
 def _siblings(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
-    """Return the keys that are known beside the one at `location`."""
+    """Return the known keys of the table that contains `location`."""
     here: Any = model
     for part in location[:-1]:
         if isinstance(part, int):

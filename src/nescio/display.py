@@ -1,4 +1,4 @@
-"""How objects and progress show themselves in a notebook, as HTML."""
+"""HTML output of objects and progress in notebooks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LONGEST = 200
 
 
 def key_figures(title: str, figures: Mapping[str, object]) -> str:
-    """Return a heading and a table of key figures; every text is escaped.
+    """Return HTML with a heading and a table of key figures; all text is escaped.
 
     Args:
-        title: What the object is.
-        figures: Values by name; long ones are cut.
+        title: Heading, such as the class of the object.
+        figures: Values by name; long values are cut.
     """
     rows = "".join(
         f"<tr><th style='text-align:left'>{_text(name)}</th><td style='text-align:left'>{_text(value)}</td></tr>"
@@ -36,7 +36,7 @@ def _text(value: object) -> str:
 
 
 class Summarised:
-    """A dataclass (with ``repr=False``) that shows its arrays by shape and range, not number by number."""
+    """Base of dataclasses (with ``repr=False``) that show arrays by shape and range."""
 
     def __repr__(self) -> str:
         """Return the class with its fields."""
@@ -71,14 +71,14 @@ def _of_array(value: object) -> str | None:
 
 
 def in_notebook() -> bool:
-    """Return whether this process is the kernel of a notebook."""
+    """Return True if this process is the kernel of a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return hasattr(shell, "kernel")
 
 
 class NotebookOutput:
-    """One output of a notebook's cell that is replaced again and again; needs no widgets."""
+    """Output of a notebook cell that can be replaced; needs no widgets."""
 
     def __init__(self) -> None:
         """Show nothing yet."""

@@ -44,21 +44,21 @@ def _printable(character: str) -> str:
 
 
 class NescioError(Exception):
-    """Anything that went wrong because of what Nescio was given, told in the user's terms."""
+    """Base of all errors caused by input or environment; the message is meant for the user."""
 
     def __str__(self) -> str:
-        """Return the message in one line, however hostile the input that it quotes."""
+        """Return the message as one printable line."""
         text = super().__str__()
         text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
         return printable(text if text.isprintable() else text.translate(_BLANKS))
 
 
 class FileError(NescioError):
-    """A file cannot be read as what it should be: missing, empty, malformed, of an unknown kind."""
+    """A file is missing, empty, malformed or of an unknown kind, or cannot be written."""
 
 
 class ConfigurationError(NescioError):
-    """A configuration holds an unknown key, or a value outside what is physically or logically possible."""
+    """A configuration has an unknown key, or a value that is physically or logically impossible."""
 
 
 class StructureError(NescioError):
@@ -70,15 +70,15 @@ class MeasurementError(NescioError):
 
 
 class AgentError(NescioError):
-    """A saved agent is incomplete, damaged or of another version, or does not fit the data given to it."""
+    """A saved agent is incomplete, damaged or of another version, or does not match the data."""
 
 
 class CheckpointError(AgentError):
-    """The kept state of a training cannot be gone on from: it is damaged, or of another prior or other settings."""
+    """A training cannot continue from its saved state: it is damaged or belongs to another prior or other settings."""
 
 
 class MissingExtraError(NescioError):
-    """An optional dependency is needed that is not installed; the message names the extra to install."""
+    """An optional dependency is not installed; the message names the extra to install."""
 
 
 class InterruptedTrainingError(NescioError):
@@ -90,23 +90,23 @@ class TraceError(NescioError):
 
 
 class ScalarizerError(NescioError):
-    """A spectrum cannot be turned into the number asked for; the message says why."""
+    """A scalarizer cannot compute its number from a spectrum; the message states the reason."""
 
 
 class InstrumentError(NescioError):
-    """An instrument did not measure what it was asked to; the same request may succeed later."""
+    """A measurement failed; the same request may succeed later."""
 
 
 class RefusedPositionError(InstrumentError):
-    """An instrument will not go to a position, now or later."""
+    """An instrument refuses a position; the same request will not succeed later."""
 
 
 class ConnectionLostError(InstrumentError):
-    """The connection to an instrument is gone; nothing more can be measured until it is back."""
+    """The connection to an instrument is lost; no measurement is possible until it is restored."""
 
 
 class ExplorationError(NescioError):
-    """An experiment cannot start or go on: no candidates, nothing left to measure, a goal that cannot be computed."""
+    """An experiment cannot start or continue: no candidates, nothing left to measure, or a goal without values."""
 
 
 class InterruptedExplorationError(NescioError):
@@ -114,8 +114,8 @@ class InterruptedExplorationError(NescioError):
 
 
 class FeffError(NescioError):
-    """A calculation by FEFF did not come to its end: the program is missing, was stopped, or refused its input."""
+    """A FEFF calculation did not finish: the program is missing, was stopped or rejected its input."""
 
 
 class NescioWarning(UserWarning):
-    """Something to know that stops nothing: a cache that cannot be kept, files that were left out."""
+    """A problem that stops nothing, such as a cache that cannot be saved or files that were skipped."""

@@ -39,14 +39,14 @@ _FINDINGS = "verdict"
 
 
 def load_prior(source: Paths) -> Prior:
-    """Load what is known: a prior's TOML file, or files from which a technique makes a prior.
+    """Load a prior from its TOML file, or make one from files such as crystal structures.
 
     Args:
-        source: A TOML file; or crystal structures (CIF files, a folder or a pattern such as ``"cifs/*.cif"``), each of
-            them a phase with the default distributions.
+        source: A TOML file; or crystal structures (CIF files, a folder, or a pattern such as ``"cifs/*.cif"``). Each
+            structure becomes a phase with default distributions.
 
     Raises:
-        NescioError: A file is not valid, or no technique makes a prior of such files.
+        NescioError: A file is not valid, or no technique can make a prior from such files.
     """
     from nescio.techniques import available_techniques, find_technique, read_prior
 
@@ -70,7 +70,7 @@ def load_prior(source: Paths) -> Prior:
                 _warn(made)
                 return made
     raise FileError(
-        f"{paths[0]}: no prior can be made of this; give a prior's TOML file, or files such as {', '.join(accepted)}"
+        f"{paths[0]}: cannot make a prior from this; give a prior's TOML file, or files such as {', '.join(accepted)}"
     )
 
 
@@ -83,19 +83,20 @@ def train(
     progress: bool | None = None,
     **settings: Any,
 ) -> Agent:
-    """Train an agent on a prior, and calibrate it.
+    """Train an agent on a prior and calibrate it.
 
     Args:
-        prior: As :func:`load_prior` returns it; or the path of its TOML file, whose table ``[learn]`` then counts.
-        folder: Where to keep the agent; without one it lives in memory only. The state of an interrupted training is
-            kept beside it.
-        overwrite: Replace an agent that is there.
+        prior: A prior from :func:`load_prior`, or the path of its TOML file; then the table ``[learn]`` of the file is
+            used.
+        folder: Folder to save the agent in; if None, the agent is not saved. The state of an interrupted training is
+            saved beside the folder.
+        overwrite: Replace an existing agent.
         resume: Continue an interrupted training.
         progress: Show progress bars; by default on a terminal or in a notebook.
         settings: Tables of the settings, such as ``training={"steps": 2000}``.
 
     Raises:
-        NescioError: A setting is not valid, there is an agent already, or the training was interrupted.
+        NescioError: A setting is not valid, the agent exists already, or the training was interrupted.
     """
     from nescio.configuration import validated
     from nescio.learn import find_agent, train_into
@@ -111,7 +112,9 @@ def train(
         return kind.train(prior, learning, progress=progress)
     folder = Path(folder)
     if not overwrite and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigurationError(f"{folder}: exists already; add overwrite=True, or load it with load_agent")
+        raise ConfigurationError(
+            f"{folder}: exists already; add overwrite=True, or load the agent with load_agent"
+        )
     return train_into(
         folder,
         lambda checkpoint, resumed: kind.train(
@@ -125,12 +128,12 @@ def read_measurements(files: Paths, agent: Agent, **options: Any) -> xr.Dataset:
     """Read files of measurements and prepare them for an agent (`nescio.signals`: prepared).
 
     Args:
-        files: Files, folders and patterns; one that cannot be used is a warning.
-        agent: Whose grid the measurements are brought onto.
-        options: Of the agent's technique, as on the command line: ``wavelength="CuKa"``, ``foil="foil.xdi"``, ...
+        files: Files, folders and patterns; unusable files give a warning.
+        agent: The agent; measurements are interpolated on its grid.
+        options: Options of the technique, as on the command line: ``wavelength="CuKa"``, ``foil="foil.xdi"``, ...
 
     Raises:
-        NescioError: No file can be used, or there is no such option.
+        NescioError: No file can be used, or an option is unknown.
     """
     from nescio.measurements import expand, read_and_prepare
     from nescio.options import options_of
@@ -163,14 +166,14 @@ def assess(
     progress: bool | None = None,
     **options: Any,
 ) -> xr.Dataset:
-    """Classify measurements, or estimate their numbers, and flag those unlike anything known.
+    """Classify measurements or estimate their quantities, and flag novel ones.
 
     Args:
-        agent: What was trained.
-        measurements: Prepared ones (:func:`read_measurements`), or files of them.
-        alpha: Share of known measurements that may be called novel by mistake.
+        agent: The trained agent.
+        measurements: Prepared measurements (:func:`read_measurements`), or files.
+        alpha: Accepted false-alarm rate: share of known measurements flagged as novel.
         progress: Show progress bars; by default on a terminal or in a notebook.
-        options: As for :func:`read_measurements`, where files are given.
+        options: Options for :func:`read_measurements`, if files are given.
 
     Returns:
         Findings (`nescio.signals`), for :func:`table`, :func:`plot` and :func:`report`.
@@ -183,19 +186,21 @@ def assess(
     if not isinstance(measurements, xr.Dataset):
         measurements = read_measurements(measurements, agent, **options)
     elif options:
-        raise ConfigurationError(f"{next(iter(options))}: options are for files, and these are prepared")
+        raise ConfigurationError(
+            f"{next(iter(options))}: options are for files; these measurements are already prepared"
+        )
     return agent.assess(measurements, alpha=alpha, progress=progress)
 
 
 def table(findings: xr.Dataset) -> pd.DataFrame:
-    """Return findings as a table with one row for each measurement; see :func:`nescio.view.findings_table`."""
+    """Return findings as a table with one row per measurement; see :func:`nescio.view.findings_table`."""
     from nescio.view import findings_table
 
     return findings_table(findings)
 
 
 def plot(shown: xr.Dataset | Experiment) -> Figure:
-    """Draw the map of findings (by position, composition or likeness), or the predicted maps of an experiment.
+    """Draw the map of findings (by position, composition or similarity), or the predicted maps of an experiment.
 
     Args:
         shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.Experiment.to_dataset`).
@@ -204,7 +209,7 @@ def plot(shown: xr.Dataset | Experiment) -> Figure:
         A Matplotlib figure.
 
     Raises:
-        MeasurementError: It is none of these, or the experiment has no prediction yet.
+        MeasurementError: The argument has another type, or the experiment has no prediction yet.
     """
     from nescio.view import findings_figure, predicted_maps
 
@@ -218,14 +223,14 @@ def report(shown: xr.Dataset | Experiment, path: str | Path, *, agent: Agent | N
     Args:
         shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.Experiment.to_dataset`).
         path: The HTML file.
-        agent: The agent that assessed; adds its training and calibration to a report of findings.
+        agent: The agent that made the findings; adds its training and calibration to the report.
 
     Returns:
         The path.
 
     Raises:
         FileError: The file cannot be written.
-        MeasurementError: It is neither findings nor an experiment.
+        MeasurementError: The argument is neither findings nor an experiment.
     """
     from nescio.version import __version__
     from nescio.view import findings_report, write_exploration_report
@@ -242,18 +247,18 @@ def report(shown: xr.Dataset | Experiment, path: str | Path, *, agent: Agent | N
 
 
 def run(experiment: Experiment, *, points: int | None = None, wait: bool = False) -> str:
-    """Let an experiment measure until it is finished or waits for a person, and show how it stands meanwhile.
+    """Run an experiment until it is finished or needs a person, and show its status.
 
     Args:
-        experiment: As :func:`open_experiment` returns it.
-        points: Measurements in all; by default the budget of the experiment.
-        wait: Wait where a person is needed; otherwise return.
+        experiment: Experiment from :func:`open_experiment`.
+        points: Total number of measurements; by default the budget of the experiment.
+        wait: Wait when a person is needed; otherwise return.
 
     Returns:
-        Why it ended.
+        The reason why the run ended.
 
     Raises:
-        InterruptedExplorationError: Ctrl-C was pressed; everything measured is kept.
+        InterruptedExplorationError: Ctrl-C was pressed; all measurements are saved.
     """
     from getpass import getuser
 
@@ -267,10 +272,9 @@ def run(experiment: Experiment, *, points: int | None = None, wait: bool = False
 
 
 def _dataset(shown: xr.Dataset | Experiment) -> xr.Dataset:
-    """Return findings as they are, and the dataset of an experiment.
+    """Return findings unchanged, or the dataset of an experiment.
 
-    Both kinds may have a dimension ``candidate``; only findings have verdicts, and only experiments have positions of
-    candidates.
+    Both may have a dimension ``candidate``. Only findings have verdicts; only experiments have positions of candidates.
     """
     import xarray as xr
 
@@ -278,11 +282,11 @@ def _dataset(shown: xr.Dataset | Experiment) -> xr.Dataset:
 
     dataset = shown.to_dataset() if isinstance(shown, Experiment) else shown
     if not isinstance(dataset, xr.Dataset):
-        raise MeasurementError(f"{type(shown).__name__} cannot be shown; give findings, or an experiment")
+        raise MeasurementError(f"cannot show {type(shown).__name__}; give findings or an experiment")
     if _FINDINGS not in dataset.variables and "position" not in dataset.variables:
         raise MeasurementError(
-            "the dataset holds neither findings (a variable 'verdict') nor an experiment (a variable 'position'); "
-            "give what nescio.assess or Experiment.to_dataset returns"
+            "the dataset has neither findings (variable 'verdict') nor an experiment (variable 'position'); give the "
+            "result of nescio.assess or Experiment.to_dataset"
         )
     return dataset
 
@@ -295,7 +299,7 @@ def _paths(given: Paths) -> list[Path]:
 
 
 def _warn(source: object, *more: str | NescioError) -> None:
-    """Warn of the notes of something that was read."""
+    """Issue the notes of an object as warnings."""
     from nescio.signals import notes_of
 
     for note in (*notes_of(source), *map(str, more)):

@@ -1,4 +1,4 @@
-"""Names that a package gives without loading the modules they are in before they are used."""
+"""Lazy imports: a package offers names and loads their modules on first use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["attach"]
 def attach(
     package: str, modules: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return what a package needs to load its names on first use, after PEP 562.
+    """Return the functions a package needs to load its names on first use (PEP 562).
 
     The package repeats the imports in an ``if TYPE_CHECKING:`` block, for type checkers and for the contracts on
     imports::
@@ -26,7 +26,7 @@ def attach(
 
     Args:
         package: ``__name__`` of the package.
-        modules: For each module or package within it, the names that are taken from it.
+        modules: Names to import from each module or subpackage.
 
     Returns:
         The package's ``__getattr__`` and ``__dir__``.

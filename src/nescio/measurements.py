@@ -1,4 +1,4 @@
-"""From files on a command line to one prepared dataset, whatever the technique."""
+"""Reading and preparation of files for any technique."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Expanded", "combine", "expand", "read_and_prepare"]
 
-# Kinds of files that a note names.
+# Largest count of file kinds listed in a note.
 _NAMED = 4
 
 
 class Expanded(NamedTuple):
-    """The files that paths on a command line stand for."""
+    """Files found for the paths on a command line."""
 
     files: list[Path]
     errors: list[FileError]
-    """For each folder without a file that can be read."""
+    """One error for each folder without readable files."""
     notes: list[str]
-    """For each folder of which files are left out."""
+    """One note for each folder with skipped files."""
 
 
 def expand(paths: Sequence[Path], patterns: Sequence[str]) -> Expanded:
-    """Return the files that are meant, each once.
+    """Return the files for the given paths, each once.
 
-    A folder stands for the files in it that match a pattern, sorted by name; a path that does not exist and holds
-    ``*``, ``?`` or ``[`` for the files that match it. Upper and lower case are the same in both.
+    A folder gives its files that match a pattern, sorted by name. A path that does not exist and contains ``*``, ``?``
+    or ``[`` gives the files that match it. Case is ignored.
 
     Args:
         paths: Files, folders and patterns.
-        patterns: Of files that can be read, such as ``*.xy``.
+        patterns: Patterns of readable files, such as ``*.xy``.
 
     Raises:
-        FileError: There is no file at all.
+        FileError: No file was found.
     """
     files: dict[Path, Path] = {}
     errors: list[FileError] = []
@@ -69,7 +69,7 @@ def expand(paths: Sequence[Path], patterns: Sequence[str]) -> Expanded:
 
 
 def _in_folder(folder: Path, patterns: Sequence[str]) -> tuple[list[Path], list[Path]]:
-    """Return the files of a folder that match a pattern, and those that do not; hidden ones are neither."""
+    """Return the matching and the other files of a folder; hidden files are ignored."""
     matching: list[Path] = []
     others: list[Path] = []
     for entry in sorted(folder.iterdir()):
@@ -98,7 +98,7 @@ def _left_out(folder: Path, files: Sequence[Path], total: int) -> str:
     kinds = [f"{count} {kind}" for kind, count in counts.most_common(_NAMED)]
     more = len(counts) - len(kinds)
     return (
-        f"{folder}: {len(files)} of {total} files are left out, since the technique does not read their kinds "
+        f"{folder}: {len(files)} of {total} files are skipped, since the technique does not read their kinds "
         f"({', '.join(kinds)}{f', and {more} more kinds' if more else ''})"
     )
 
@@ -114,19 +114,18 @@ def read_and_prepare(
     """Read and prepare files one by one.
 
     Args:
-        files: What to read.
-        technique: What reads and prepares them.
-        prior: Whose grid they are brought onto.
+        files: The files.
+        technique: Technique that reads and prepares them.
+        prior: Prior with the grid for the measurements.
         reading: Options of the technique's `read`.
         preparing: Options of the technique's `prepare`.
 
     Returns:
-        All measurements that could be prepared, with the notes on all of them, and the errors of the files that could
-        not be.
+        All prepared measurements with their notes, and the errors of unusable files.
 
     Raises:
-        ConfigurationError: An option is wrong, whatever the file.
-        NescioError: No file at all could be used; the error of the first.
+        ConfigurationError: An option is wrong for every file.
+        NescioError: No file can be used; the message includes the first error.
     """
     prepared: list[tuple[Path, xr.Dataset]] = []
     errors: list[NescioError] = []
@@ -139,7 +138,7 @@ def read_and_prepare(
                 prepared.append((file, _with_origin(ready, file, measured.attrs)))
                 notes += [*notes_of(measured), *notes_of(ready)]
                 if left_out := measured.attrs.get("left_out"):
-                    errors.append(FileError(f"{file}: left out: {left_out}"))
+                    errors.append(FileError(f"{file}: skipped: {left_out}"))
             except ConfigurationError as error:
                 options = " ".join(_as_written(name, one) for name, one in {**reading, **preparing}.items())
                 raise ConfigurationError(f"{options}: {error}" if options else str(error)) from None
@@ -154,7 +153,7 @@ def read_and_prepare(
 
 
 def _as_written(name: str, value: object) -> str:
-    """Return an option as on the command line."""
+    """Return an option in command-line form."""
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, tuple):
         value = ",".join(f"{one:g}" for one in value)
@@ -162,7 +161,7 @@ def _as_written(name: str, value: object) -> str:
 
 
 def _with_origin(prepared: xr.Dataset, file: Path, measured: Mapping[Any, Any]) -> xr.Dataset:
-    """Note with every measurement the file it came from, and the wavelength where that is known."""
+    """Store the source file and, if known, the wavelength of every measurement."""
     n = prepared.sizes["measurement"]
     prepared = prepared.assign_coords(source=("measurement", [str(file)] * n))
     if (wavelength := measured.get("wavelength_angstrom")) is not None:
@@ -174,7 +173,7 @@ def _with_origin(prepared: xr.Dataset, file: Path, measured: Mapping[Any, Any]) 
 
 
 def _shared(attributes: Sequence[dict[Any, Any]], context: object) -> dict[Any, Any]:  # noqa: ARG001 - xarray gives it
-    """Return the attributes that all have alike."""
+    """Return the attributes that are equal in all parts."""
     import numpy as np
 
     first, *others = attributes
@@ -188,8 +187,8 @@ def _shared(attributes: Sequence[dict[Any, Any]], context: object) -> dict[Any, 
 def combine(prepared: Sequence[tuple[Path, xr.Dataset]]) -> xr.Dataset:
     """Join prepared datasets along `measurement`.
 
-    What only some of them have (positions, compositions) is not-a-number for the others, and attributes that not
-    all of them share are left out; names that occur in several files are told apart by the files' paths.
+    Variables that only some datasets have (positions, compositions) are NaN for the others. Attributes that differ are
+    dropped. Names that occur in several files get the path of their file.
     """
     import xarray as xr
 

@@ -1,7 +1,7 @@
-"""Options that a technique declares for reading and preparing measurements, found without importing the technique.
+"""Options of a technique for reading and preparing measurements, found without importing the technique.
 
-A technique declares them in a file ``options.toml`` beside the module of its class, so that the command line can list
-them at once::
+A technique declares its options in a file ``options.toml`` beside the module of its class. The command line can then
+list them without delay::
 
     title = "Raman spectra"
 
@@ -39,22 +39,22 @@ class Option(Settings):
     """One option."""
 
     help: str
-    """One sentence for the list of options."""
+    """Help text of the option, one sentence."""
     type: Literal["text", "number", "whole", "numbers", "flag"] = "text"
-    """How the value is written; ``numbers`` are separated by commas, a ``flag`` has no value."""
+    """Type of the value; ``numbers`` are separated by commas, a ``flag`` has no value."""
     metavar: str = ""
-    """What stands for the value in the list of options; by default the type."""
+    """Placeholder of the value in the help; by default the type."""
 
 
 class TechniqueOptions(Settings):
     """All options of a technique."""
 
     title: str
-    """Heading of the list: what the technique measures."""
+    """Heading of the options in the help, such as "Diffraction patterns"."""
     read: dict[_Name, Option] = Field(default_factory=dict)
-    """Of the technique's `read`, by keyword."""
+    """Options of the technique's `read`, by keyword."""
     prepare: dict[_Name, Option] = Field(default_factory=dict)
-    """Of the technique's `prepare`, by keyword."""
+    """Options of the technique's `prepare`, by keyword."""
 
     @property
     def all(self) -> dict[str, Option]:
@@ -63,10 +63,10 @@ class TechniqueOptions(Settings):
 
 
 def options_of(technique: str) -> TechniqueOptions:
-    """Return the options that an installed technique declares; none where it has no file of them.
+    """Return the options of an installed technique; none if it has no ``options.toml``.
 
     Raises:
-        ConfigurationError: The file is not what it should be.
+        ConfigurationError: The file is not valid.
     """
     for point in entry_points(group=_GROUP):
         if point.name == technique and (file := _beside(point.module)) is not None:

@@ -1,4 +1,4 @@
-"""Progress with remaining time: a bar on a terminal or in a notebook, else a plain line now and then."""
+"""Progress with remaining time: a bar on a terminal or in a notebook, otherwise a plain line every ten seconds."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def _silent(amount: float, message: str = "") -> None:
 
 @contextmanager
 def track(description: str, total: float, *, enabled: bool | None = None) -> Iterator[Advance]:
-    """Show the progress of one piece of work on standard error while the block runs.
+    """Show the progress of work on standard error while the block runs.
 
     Args:
-        description: What is being done.
-        total: Amount of work, in the unit that `Advance` is called with.
-        enabled: True shows a bar, False nothing. By default there is a bar if standard error is a terminal or in a
-            notebook, and else a plain line every ten seconds, so that short work prints nothing into a log.
+        description: Name of the work.
+        total: Total amount of work, in the unit passed to `Advance`.
+        enabled: True shows a bar, False nothing. By default, a bar is shown on a terminal or in a notebook; otherwise a
+            plain line is printed every ten seconds, so that short work prints nothing.
 
     Yields:
         A function `advance(amount, message)`; `message` replaces the text right of the bar when not empty.
@@ -54,7 +54,7 @@ def track(description: str, total: float, *, enabled: bool | None = None) -> Ite
 
 
 class _Timed:
-    """Counts work, and shows it when some time has passed since the last time."""
+    """Counter of work that updates the display at intervals."""
 
     seconds_between: float
 
@@ -67,7 +67,7 @@ class _Timed:
     def __call__(self, amount: float, message: str = "") -> None:
         now = time.monotonic()
         if self._resumed is None:
-            # Work that was done before, of a training that is resumed, comes at once and took no time.
+            # A resumed training reports its earlier work at once; that took no time now.
             self._resumed = amount if now - self._start < 0.1 else 0.0
         self._done += amount
         self._message = message or self._message
@@ -112,7 +112,7 @@ class _NotebookBar(_Timed):
         self._shown = False
 
     def end(self) -> None:
-        """Show the end, where anything was shown before."""
+        """Show the end, if anything was shown before."""
         if self._shown:
             self._show(f"{self._text(time.monotonic())}, {_duration(time.monotonic() - self._start)}")
 

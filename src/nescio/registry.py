@@ -27,14 +27,14 @@ def installed_names(group: str) -> tuple[str, ...]:
 
 
 def installed_part(group: str, name: str) -> Any | None:
-    """Return what an installed package registers under a name; None if none does.
+    """Load the part that an installed package registers under a name; return None if there is none.
 
     Args:
         group: Entry point group, such as ``nescio.techniques``.
         name: The name.
 
     Raises:
-        ConfigurationError: A package registers the name, but what it registers cannot be imported.
+        ConfigurationError: A package registers the name, but the part cannot be imported.
     """
     for point in entry_points(group=group):
         if point.name == name:
@@ -50,18 +50,17 @@ def installed_part(group: str, name: str) -> Any | None:
 
 
 class Kinds(Generic[_Part]):
-    """All kinds of one sort of part, by name; a table of a configuration names one with its key ``kind``.
+    """Registry of the kinds of a part, such as policies; the key ``kind`` of a configuration table selects one.
 
-    The kinds are classes that :meth:`add` registers, and those that installed packages register under an entry point
-    group.
+    Kinds are classes registered with :meth:`add` or by installed packages under an entry point group.
     """
 
     def __init__(self, part: str, base: type[_Part], *, group: str = "") -> None:
-        """Begin without any registered class.
+        """Make an empty registry.
 
         Args:
-            part: What a part is called in messages, such as "policy".
-            base: The class from which all kinds derive.
+            part: Name of the part in messages, such as "policy".
+            base: Base class of all kinds.
             group: Entry point group through which other packages add kinds; empty for none.
         """
         self._part, self._base, self._group = part, base, group
@@ -81,11 +80,11 @@ class Kinds(Generic[_Part]):
         """Return the class of a kind.
 
         Args:
-            kind: Its name.
-            source: Where it was read, for the message.
+            kind: Name of the kind.
+            source: Source of the name, for the message.
 
         Raises:
-            ConfigurationError: There is no such kind, or what is registered is not such a part.
+            ConfigurationError: The kind is unknown, or the registered class is not such a part.
         """
         model: Any = self._classes.get(kind)
         if model is None and self._group:
@@ -95,18 +94,18 @@ class Kinds(Generic[_Part]):
             raise ConfigurationError(f"{source}: kind {kind!r} is not known (known: {known})")
         if not (isinstance(model, type) and issubclass(model, self._base)):
             name = getattr(model, "__name__", type(model).__name__)
-            raise ConfigurationError(f"{source}: {name} is registered as a {self._part} but is none")
+            raise ConfigurationError(f"{source}: {name} is registered as a {self._part} but is not one")
         return model
 
     def build(self, document: Mapping[str, Any], source: str) -> _Part:
-        """Return the part that a table describes: its ``kind`` names the class, the rest are its fields.
+        """Build a part from a table: the key ``kind`` selects the class, the other keys are its fields.
 
         Args:
-            document: With a key ``kind``.
-            source: Where it was read, for messages.
+            document: The table, with a key ``kind``.
+            source: Source of the table, for messages.
 
         Raises:
-            ConfigurationError: There is no such kind, or a field is unknown or impossible.
+            ConfigurationError: The kind is unknown, or a field is unknown or invalid.
         """
         kind = document.get("kind")
         if not isinstance(kind, str):
@@ -124,7 +123,7 @@ class Kinds(Generic[_Part]):
 
     @property
     def table(self) -> BeforeValidator:
-        """Validator of a field that holds such a part: it builds the part where a table stands."""
+        """Validator of a field for such a part: builds the part from a table."""
 
         def validator(value: Any) -> Any:
             if not isinstance(value, Mapping):
@@ -132,7 +131,7 @@ class Kinds(Generic[_Part]):
             try:
                 return self.build(value, str(value.get("kind", "table")))
             except ConfigurationError as error:
-                # Pydantic adds the place in the file to a ValueError only.
+                # Pydantic adds the location in the file to a ValueError only.
                 raise ValueError(str(error)) from None
 
         return BeforeValidator(validator)

@@ -1,6 +1,6 @@
-"""The form in which measurements and findings cross module boundaries: xarray datasets with units.
+"""Datasets of measurements and findings: their variables, dimensions and units.
 
-Measured (what a reader returns), one dataset a file:
+Measured (returned by a reader), one dataset per file:
 
 ===================================  ====================  ===================================================
 name                                 dimensions            meaning
@@ -11,22 +11,22 @@ AXIS (coordinate)                    AXIS                  ``two_theta`` ("degre
 ``measurement``                      measurement           a name unique in the dataset (stem or stem#number)
 ``x_mm``, ``y_mm``                   measurement           position on the sample; optional
 ``composition``                      measurement, element  fractions that sum to 1; optional
-``source``                           measurement           its file, where those of several were put together
+``source``                           measurement           its file, if several files were joined
 attribute ``wavelength_angstrom``                          float; absent where the file does not say
 attribute ``source``                                       path of the file as it was given
-attribute ``left_out``                                     what else the file holds, and why it is of no use
-attribute ``notes``                                        what a user should know of how the file was read, a line each
+attribute ``left_out``                                     skipped parts of the file, and why they were skipped
+attribute ``notes``                                        notes on how the file was read, one per line
 ===================================  ====================  ===================================================
 
-Where each measurement has an axis of its own (energies of an absorption spectrum), ``intensity`` and the axis have the
-dimensions (measurement, point), NaN where padded.
+If each measurement has its own axis (energies of an absorption spectrum), ``intensity`` and the axis have the
+dimensions (measurement, point), padded with NaN.
 
-Prepared (what `Technique.prepare` returns): the same, on the prior's grid, with ``intensity`` scaled to 0-1;
-boolean ``covered`` (measurement, AXIS), False where nothing was measured; ``background`` as subtracted, in
-measured units; and ``problem`` (measurement): an empty string, or why that measurement cannot be assessed. The
-attribute ``notes`` holds what was noted in reading and preparing (:func:`with_notes`, :func:`notes_of`).
+Prepared (returned by `Technique.prepare`): the same on the prior's grid, with ``intensity`` scaled to 0-1; boolean
+``covered`` (measurement, AXIS), False for points that were not measured; the subtracted ``background`` in measured
+units; and ``problem`` (measurement), the reason why a measurement cannot be assessed, or an empty string. The attribute
+``notes`` has the notes of reading and preparing (:func:`with_notes`, :func:`notes_of`).
 
-Findings (what `Agent.assess` returns): the prepared dataset with, for every measurement,
+Findings (returned by `Agent.assess`): the prepared dataset and, for every measurement,
 
 ========================  =============================  ==================================================
 name                      dimensions                     meaning
@@ -37,40 +37,40 @@ name                      dimensions                     meaning
 ``label``                 measurement                    most probable candidate; empty if unreadable
 ``reconstruction``        measurement, AXIS              by the agent's autoencoders
 ``reconstruction_error``  measurement                    mean squared difference over the covered range
-``novelty``               measurement                    novelty score, larger is stranger
-``view_novelty``          measurement, view              the same, for each of the agent's views
-``p_value``               measurement                    share of known measurements at least as strange
+``novelty``               measurement                    novelty score; larger is more novel
+``view_novelty``          measurement, view              novelty score of each of the agent's views
+``p_value``               measurement                    share of known measurements at least as novel
 ``verdict``               measurement                    "known", "novel" or "unreadable"
-``reason``                measurement                    one sentence
+``reason``                measurement                    reason of the verdict, one sentence
 ``candidate``             candidate (coordinate)         names of the known classes
 ========================  =============================  ==================================================
 
 Numbers of an unreadable measurement are NaN. Findings on reference signals (`Agent.reference`) also have ``truth``
-(measurement), the class that each was drawn from. Attributes are ``kind``, here "classes", and the level ``alpha``.
+(measurement), the true class. The attributes are ``kind``, here "classes", and the level ``alpha``.
 
-Findings of kind "numbers" (:class:`nescio.techniques.NumberPrior`): prepared signals are in units of their own, and
-``disturbed`` (measurement, disturbance, AXIS) holds each signal as it would be with an error of measurement, each named
-"cause: what". Findings have ``intensity``, ``latent``, ``reconstruction``, ``p_value``, ``verdict`` and ``reason`` as
-above, and
+Findings of kind "numbers" (:class:`nescio.techniques.NumberPrior`): prepared signals keep their units, and
+``disturbed`` (measurement, disturbance, AXIS) has each signal with a possible measurement error; a disturbance is named
+"cause: description". Findings have ``intensity``, ``latent``, ``reconstruction``, ``p_value``, ``verdict`` and
+``reason`` as above, and
 
 ==========================================  ======================  ===================================================
 name                                        dimensions              meaning
 ==========================================  ======================  ===================================================
 ``value``                                   measurement, quantity   the estimate
-``aleatoric``                               measurement, quantity   standard deviation that signals like this leave open
+``aleatoric``                               measurement, quantity   standard deviation not explained by the signal
 ``epistemic``                               measurement, quantity   standard deviation among the networks
-``systematic``                              measurement, quantity   change with the disturbances, the causes in squares
-``low``, ``high``                           measurement, quantity   calibrated interval, of the first two
-``structures``                              measurement             known structures that fit, with all errors
-``truth``                                   measurement, quantity   what is true, where that is known
+``systematic``                              measurement, quantity   change with the disturbances, squared sum of causes
+``low``, ``high``                           measurement, quantity   calibrated interval from the first two errors
+``structures``                              measurement             known structures that fit within all errors
+``truth``                                   measurement, quantity   true value, if known
 ``quantity`` (coordinate)                   quantity                names
-``quantity_units``, ``quantity_long_name``  quantity                their units, and what they are
-attribute ``level``                                                 share of known numbers that the intervals hold
+``quantity_units``, ``quantity_long_name``  quantity                their units and long names
+attribute ``level``                                                 share of true values inside the intervals
 ==========================================  ======================  ===================================================
 
-Explored (what an exploration leaves for figures and reports): one entry along ``measurement`` for each measurement
-that was made, in order, and one along ``decision`` for each time that the next was chosen. Only ``position``,
-``candidate`` and ``value`` must be there; a figure that lacks something else says so.
+Explored (an experiment, for figures and reports): one entry along ``measurement`` for each measurement in order, and
+one along ``decision`` for each choice of the next measurement. Only ``position``, ``candidate`` and ``value`` are
+required; a figure raises an error if it needs another variable that is missing.
 
 ===========================  =====================  ==============================================================
 name                         dimensions             meaning
@@ -142,7 +142,7 @@ __all__ = [
 
 CLASSES = "classes"
 NUMBERS = "numbers"
-"""Kinds of priors, of the agents that learn them, and of their findings."""
+"""Kinds of priors, of the agents trained on them, and of their findings."""
 
 KNOWN = "known"
 NOVEL = "novel"
@@ -150,10 +150,10 @@ UNREADABLE = "unreadable"
 
 
 def notes_of(source: object) -> tuple[str, ...]:
-    """Return the notes of a dataset (its attribute ``notes``, a line each), or of anything with `notes`.
+    """Return the notes of a dataset (lines of its attribute ``notes``) or of an object with `notes`.
 
-    A note is a plain sentence with the file's name and the place in it, about something that was assumed, changed or
-    left out in reading. It stops nothing; the command line prints each once, as ``note: ...``.
+    A note is a sentence with file name and location about an assumption, a change or a skipped part. Notes stop
+    nothing; the command line prints each once, as ``note: ...``.
     """
     attributes = getattr(source, "attrs", None)
     found = attributes.get("notes", "") if attributes is not None else getattr(source, "notes", ())
@@ -162,9 +162,9 @@ def notes_of(source: object) -> tuple[str, ...]:
 
 
 def with_notes(dataset: xr.Dataset, notes: Iterable[str]) -> xr.Dataset:
-    """Return a dataset with further notes, each once; without any it stays as it is."""
+    """Return a dataset with added notes, each once; return it unchanged if there are none."""
     together = dict.fromkeys([*notes_of(dataset), *(" ".join(note.split()) for note in notes)])
-    # One text, since attributes of a file can hold no list of texts everywhere.
+    # One text, since not every file format can store a list of texts as attribute.
     return dataset.assign_attrs(notes="\n".join(together)) if together else dataset
 
 
@@ -176,14 +176,14 @@ def simulated_measurements(
     composition: ArrayLike | None = None,
     elements: Sequence[str] = (),
 ) -> xr.Dataset:
-    """Return simulated signals in the prepared form, covered everywhere.
+    """Return simulated signals as a prepared dataset without missing points.
 
     Args:
         axis: Grid of the signals, shape (points,).
         signals: Shape (n, points), 0 to 1.
         names: Shape (n,), unique.
         composition: Shape (n, elements), or none.
-        elements: What the columns of `composition` are.
+        elements: Element symbols of the columns of `composition`.
     """
     import numpy as np
     import xarray as xr

@@ -1,7 +1,7 @@
-"""What a measuring technique must provide, and how an installed one is found.
+"""Protocols of measuring techniques, and functions to find installed techniques.
 
-The hall (:mod:`nescio.learn`, :mod:`nescio.view`) speaks to techniques only through these protocols. A new technique is
-one package that registers a :class:`Technique` under the entry point group ``nescio.techniques``.
+:mod:`nescio.learn` and :mod:`nescio.view` use techniques only through these protocols. A new technique is a package
+that registers a :class:`Technique` under the entry point group ``nescio.techniques``.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ class Batch(NamedTuple):
     labels: jax.Array
     """Shape (n,), integer index into the prior's ``labels``."""
     conditions: jax.Array
-    """Shape (n, conditions), what is known beside the signal (composition); may have no columns."""
+    """Shape (n, conditions), further known values (composition); may have no columns."""
 
 
 @runtime_checkable
 class Prior(Protocol):
-    """A physical forward model with distributions over its nuisance parameters: what all priors have in common.
+    """A physical forward model with distributions of its nuisance parameters; base protocol of all priors.
 
-    What can be drawn from a prior depends on its kind (:class:`ClassPrior`, :class:`NumberPrior`). The kind also names
-    the agents that learn it: what is registered for it under the entry point group ``nescio.agents``.
+    The kind of a prior determines its draws (:class:`ClassPrior`, :class:`NumberPrior`) and its agents: the class
+    registered for the kind under the entry point group ``nescio.agents``.
     """
 
     @property
     def kind(self) -> str:
-        """What its agents answer with: ``classes``, ``numbers``, or the name of a kind that a package registers."""
+        """Kind of the agents' answers: ``classes``, ``numbers``, or a kind that a package registers."""
 
     @property
     def technique(self) -> str:
@@ -71,7 +71,7 @@ class Prior(Protocol):
         """The grid of a signal, shape (points,), one-dimensional with name, `units` and `long_name`."""
 
     def to_document(self) -> dict[str, Any]:
-        """Return all that is needed to build the same prior again, as JSON-compatible values."""
+        """Return everything needed to rebuild the prior, as JSON-compatible values."""
 
 
 @runtime_checkable
@@ -84,23 +84,23 @@ class ClassPrior(Prior, Protocol):
 
     @property
     def condition_names(self) -> tuple[str, ...]:
-        """What the columns of `Batch.conditions` are (element symbols); may be empty."""
+        """Names of the columns of `Batch.conditions` (element symbols); may be empty."""
 
     def sample_ideal(self, key: jax.Array, n: int) -> Batch:
-        """Draw `n` labelled signals before anything was measured, without noise or background, scaled to 0-1.
+        """Draw `n` labelled ideal signals without noise or background, scaled to 0-1.
 
-        Classes come in equal shares. Pure; compiles under `jax.jit` (`n` static).
+        Classes have equal shares. Pure; compiles under `jax.jit` (`n` static).
         """
 
     def disturb(self, key: jax.Array, signals: jax.Array) -> jax.Array:
         """Add background, noise and the like to ideal signals (n, points), and scale each to 0-1 again; pure.
 
-        This is apart from `sample_ideal` so that a mixture of signals gets the noise of one measurement, not of two.
+        Separate from `sample_ideal`, so that a mixture of signals gets the noise of one measurement, not of two.
         """
 
 
 class Quantity(NamedTuple):
-    """A number to be estimated from each measurement."""
+    """A quantity to estimate from each measurement."""
 
     name: str
     units: str
@@ -117,8 +117,8 @@ class Structure(NamedTuple):
 
 
 NumberSampler: TypeAlias = "Callable[[jax.Array, int, jax.Array], tuple[jax.Array, jax.Array]]"
-"""(key, n, member) -> signals (n, points) as they are measured, and their numbers (n, quantities); pure and hashable.
-Each member of an ensemble may draw from a bootstrap of its own."""
+"""(key, n, member) -> measured signals (n, points) and their quantities (n, quantities); pure and hashable.
+Each member of an ensemble may draw from its own bootstrap."""
 
 
 @runtime_checkable
@@ -127,30 +127,30 @@ class NumberPrior(Prior, Protocol):
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """What the columns of the numbers are."""
+        """Quantities, in the order of the columns."""
 
     def sampler(self, members: int = 0, seed: int = 0) -> NumberSampler:
-        """Return a function that draws signals with their numbers.
+        """Return a function that draws signals with their quantities.
 
         Args:
-            members: Draw for each of so many members from a bootstrap of its own; 0 draws from everything.
+            members: Number of members that each draw from their own bootstrap; 0 draws from all data.
             seed: Random seed of the bootstraps.
         """
 
     def structures(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Structure, ...]:
-        """Return all known structures whose numbers lie within intervals.
+        """Return all known structures whose quantities lie within intervals.
 
         Args:
             low: Lower ends, shape (quantities,).
             high: Upper ends, shape (quantities,).
 
         Returns:
-            The structures; empty where the prior knows none, or none fits.
+            The structures; empty if the prior has none or none fits.
         """
 
 
 class Technique(Protocol):
-    """The one protocol through which the hall reads, prepares and explains measurements."""
+    """Protocol of a technique: reads and prepares measurements, and makes priors."""
 
     @property
     def name(self) -> str:
@@ -160,27 +160,27 @@ class Technique(Protocol):
         """Read a prior from its TOML file."""
 
     def prior_from_document(self, document: Mapping[str, Any]) -> Prior:
-        """Build a prior from what `Prior.to_document` returned."""
+        """Rebuild a prior from the result of `Prior.to_document`."""
 
     def read(self, path: Path, **options: Any) -> xr.Dataset:
-        """Read one file of measurements into the form that `nescio.signals` describes."""
+        """Read one file of measurements (`nescio.signals`: measured)."""
 
     def prepare(self, measured: xr.Dataset, prior: Prior, **options: Any) -> xr.Dataset:
-        """Bring measurements onto the prior's grid and scale (`nescio.signals`: prepared)."""
+        """Interpolate measurements on the prior's grid and scale them (`nescio.signals`: prepared)."""
 
     def file_patterns(self) -> Sequence[str]:
-        """Glob patterns of the files that `read` understands, such as ``*.xy``."""
+        """Glob patterns of readable files, such as ``*.xy``."""
 
 
 @runtime_checkable
 class MakesPriors(Protocol):
-    """A technique that makes a prior, with default distributions, of files such as crystal structures."""
+    """A technique that can make a prior with default distributions from files such as crystal structures."""
 
     def prior_patterns(self) -> Sequence[str]:
         """Glob patterns of those files, such as ``*.cif``."""
 
     def prior_from_files(self, paths: Sequence[Path]) -> Prior:
-        """Make a prior of them.
+        """Make a prior from files.
 
         Raises:
             NescioError: A file is not valid.
@@ -191,10 +191,10 @@ def read_prior(path: Path) -> tuple[Prior, dict[str, Any]]:
     """Read a prior's TOML file.
 
     Returns:
-        The prior, and the table ``[learn]``, empty where there is none.
+        The prior, and the table ``[learn]`` (empty if missing).
 
     Raises:
-        NescioError: The file, a key in it, or a file that it names is not valid.
+        NescioError: The file, a key, or a file named in it is not valid.
     """
     document = read_toml(path)
     technique = document.get("technique")
@@ -208,7 +208,7 @@ def read_prior(path: Path) -> tuple[Prior, dict[str, Any]]:
 
 
 def sample(prior: ClassPrior, key: jax.Array, n: int) -> tuple[Batch, jax.Array]:
-    """Draw `n` labelled signals as they are measured, and the ideal signals behind them, shape (n, points); pure."""
+    """Draw `n` labelled measured signals, and return them with the ideal signals, shape (n, points); pure."""
     import jax
 
     ideal_key, disturb_key = jax.random.split(key)

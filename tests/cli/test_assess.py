@@ -176,7 +176,7 @@ def test_upper_and_lower_case_are_the_same_and_what_is_left_out_is_said(stage: A
     code, _, err = stage.run("assess", "agent", wafer, "-o", "out")
     assert code == 0
     assert err == (
-        f"note: {wafer}: 3 of 8 files are left out, since the technique does not read their kinds "
+        f"note: {wafer}: 3 of 8 files are skipped, since the technique does not read their kinds "
         "(2 .png, 1 .docx)\n"
     )
     assert list(stage.findings[0]["measurement"].values) == ["D", "a", "b", "c", "e"]

@@ -73,4 +73,4 @@ def test_ctrl_c_says_how_to_go_on(
     monkeypatch.setattr(xas, "sweep_feff", interrupt)
     code, _, err = stage.run("feff", inputs, "-o", tmp_path / "results", "--program", program)
     assert code == 130
-    assert "the same command goes on" in err
+    assert "the same command continues" in err

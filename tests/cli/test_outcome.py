@@ -81,7 +81,7 @@ def test_what_jax_says_of_its_cache_is_one_note(capsys: pytest.CaptureFixture[st
         warnings.simplefilter("always")
         guarded(verb, compiles=False)()
     err = capsys.readouterr().err
-    assert err.startswith("note: compiled programs cannot be kept for the next time (Error writing")
+    assert err.startswith("note: compiled programs cannot be saved for later runs (Error writing")
     assert err.count("\n") == 1
 
 

@@ -30,7 +30,7 @@ def test_the_bytes_of_a_file_are_returned(tmp_path):
         (lambda path: None, "no such file"),
         (lambda path: path.symlink_to("nowhere"), "no such file"),
         (lambda path: path.write_bytes(b" \x00\n\x1a"), "is empty"),
-        (lambda path: path.write_bytes(b"1" * 11), "11 bytes are more than the 10"),
+        (lambda path: path.write_bytes(b"1" * 11), "has 11 bytes; the limit is 10 bytes"),
     ],
 )
 def test_what_is_no_regular_file_of_some_size_is_refused_and_never_waited_for(tmp_path, make, reason):
@@ -75,7 +75,7 @@ def test_a_budget_is_spent_by_all_that_is_read_of_an_input():
     budget = Budget("a.h5", 1_000_000)
     budget.spend(300_000_000, "/first")
     with pytest.raises(
-        FileError, match=r"a.h5: /second would take 300 MB of memory, where 111 are left of the 411 MB"
+        FileError, match=r"a.h5: /second would take 300 MB of memory, but only 111 MB are left of the 411 MB"
     ):
         budget.spend(300_000_000, "/second")
     budget.spend(100_000_000, "/third")

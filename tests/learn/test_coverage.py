@@ -107,7 +107,7 @@ def test_the_first_folder_that_can_be_written_to_is_used_and_memory_with_a_warni
     store.keep([MASK], [calibration()])
     assert len(list((tmp_path / "cache").iterdir())) == 1
     nowhere = CalibrationStore("weights", (bad,))
-    with pytest.warns(NescioWarning, match="cannot be kept for the next time"):
+    with pytest.warns(NescioWarning, match="cannot be saved"):
         nowhere.keep([MASK], [calibration()])
     assert same(nowhere.find(MASK), calibration())
 

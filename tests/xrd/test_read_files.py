@@ -50,7 +50,7 @@ def test_an_unknown_kind_is_told_with_the_known_ones(tmp_path):
 def test_a_file_larger_than_the_limit_is_not_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr("nescio.xrd.read.files.MAX_BYTES", 5)
     (tmp_path / "a.xy").write_text(GOOD)
-    with pytest.raises(FileError, match="10 bytes are more than the 5"):
+    with pytest.raises(FileError, match="has 10 bytes; the limit is 5 bytes"):
         read_patterns(tmp_path / "a.xy")
 
 

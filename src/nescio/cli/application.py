@@ -1,4 +1,4 @@
-"""The command `nescio` and its verbs."""
+"""The program `nescio` and its commands."""
 
 from __future__ import annotations
 

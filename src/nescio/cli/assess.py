@@ -1,4 +1,4 @@
-"""The verb `assess`: from measurements to findings."""
+"""The command `assess`: classify measurements."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ __all__ = ["assess"]
 
 def assess(
     context: typer.Context,
-    agent: Annotated[Path, typer.Argument(metavar="AGENT", help="Folder that `nescio learn` made.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Measurements, or folders of them.")],
+    agent: Annotated[
+        Path, typer.Argument(metavar="AGENT", help="Folder of an agent, made by `nescio learn`.")
+    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Files of measurements, or folders.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the findings.")],
-    report: Annotated[bool, typer.Option("--report", help="Write report.html as well.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Also write report.html.")] = False,
     alpha: Annotated[
-        float, typer.Option(help="Share of known measurements that may be called novel by mistake.")
+        float, typer.Option(help="Accepted false-alarm rate: share of known measurements flagged as novel.")
     ] = 0.01,
 ) -> None:
-    """Classify measurements, or estimate their numbers, and find those unlike anything known.
+    """Classify measurements or estimate their quantities, and flag novel ones.
 
-    Writes findings.nc (everything) and findings.csv (a row a measurement).
-    A file that cannot be read is reported in one line and the others are
-    assessed; the exit code is then 1. Options depend on the technique.
+    Writes findings.nc (all results) and findings.csv (one row per
+    measurement). Files that cannot be read are skipped with one line each;
+    the exit code is then 1. Options depend on the technique.
 
     Example: nescio assess agent wafer/ -o findings --report
 

@@ -1,4 +1,4 @@
-"""The verb `doctor`: what is installed, and whether it works."""
+"""The command `doctor`: check the installation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LONGEST_SECONDS = 120
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Say what is installed, on which devices it computes, and whether it works.
+    """Check the installation: versions, devices, cache, extras and a short test.
 
-    A short test runs in a process of its own. The exit code is 1 where
-    something is not right; an extra that is not installed is not an error.
+    The test runs in a separate process. The exit code is 1 if a check fails;
+    a missing extra is not an error.
 
     Example: nescio doctor --json
     """
@@ -71,7 +71,7 @@ def _cache_is_writable() -> bool:
 
 
 def _extras() -> dict[str, dict[str, Any]]:
-    """Return for every extra which of its packages are missing or too old, and how to install it."""
+    """Return the missing or outdated packages of every extra, and the command to install it."""
     from packaging.requirements import Requirement
 
     wanted = [Requirement(line) for line in metadata.requires("nescio") or []]
@@ -99,7 +99,7 @@ def _satisfied(requirement: Any) -> bool:
 
 
 def _tested() -> dict[str, Any]:
-    """Run the test in a process of its own, so that a crash or a hang of the engine is a finding too."""
+    """Run the test in a separate process, so that a crash or hang of the engine is reported too."""
     program = "from nescio.cli.doctor import self_test; self_test()"
     failed: dict[str, Any] = {"passed": False, "seconds": None}
     try:
@@ -121,7 +121,7 @@ def _tested() -> dict[str, Any]:
 
 
 def self_test() -> None:
-    """Print as JSON the devices, whether each technique can be loaded, and whether a small computation is right."""
+    """Print the devices, the state of each technique and the result of a small computation as JSON."""
     from nescio.compute import engine_problem
 
     start = time.perf_counter()
@@ -139,7 +139,7 @@ def self_test() -> None:
 
 
 def _techniques() -> dict[str, str]:
-    """Return for every technique why it cannot be loaded; empty if it can."""
+    """Return, for every technique, the reason why it cannot be loaded; empty if it can."""
     from nescio.errors import NescioError
     from nescio.techniques import available_techniques, find_technique
 
@@ -153,7 +153,7 @@ def _techniques() -> dict[str, str]:
 
 
 def _wrong_numbers() -> list[str]:
-    """Return what is wrong with a compiled derivative."""
+    """Return the problem with a compiled derivative, or an empty string."""
     import jax
     import jax.numpy as jnp
     import numpy as np

@@ -1,4 +1,4 @@
-"""The verb `feff`: many runs of FEFF, side by side or on a cluster."""
+"""The command `feff`: many FEFF runs in parallel or on a cluster."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _LARGEST = 10_000_000
 
 def feff(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Files feff.inp, or folders that hold *.inp.")
+        list[Path], typer.Argument(metavar="INPUT...", help="Files feff.inp, or folders with *.inp.")
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the results are kept.")
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results.")],
     program: Annotated[
         str,
         typer.Option(
-            metavar="NAME|FILE", help="feff8l (phase shifts), feff8l-paths, feff6l, or a program of yours."
+            metavar="NAME|FILE",
+            help="feff8l (phase shifts), feff8l-paths, feff6l, or the path of another program.",
         ),
     ] = "feff8l",
-    workers: Annotated[int, typer.Option(min=1, help="Runs at a time on this machine.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Number of parallel runs on this machine.")] = 2,
     scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A scheduler of Dask that runs them elsewhere.")
+        str | None, typer.Option(metavar="ADDRESS", help="Address of a Dask scheduler, to run on a cluster.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1.0, help="Time limit of each run.")] = 600.0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Time limit of each run in seconds.")] = 600.0,
 ) -> None:
-    """Run FEFF on many inputs; what fails is told, and the rest goes on.
+    """Run FEFF on many inputs; failed runs are reported and the others continue.
 
-    Each result is a folder named by the hash of its input, which is there only
-    when it is complete: after Ctrl-C or a crash the same command goes on.
+    Each result is a folder named by the hash of its input. A folder exists
+    only if its run finished: after Ctrl-C or a crash, the same command
+    continues with the missing runs.
 
     Example: nescio feff inputs/ -o results --workers 4
     """
@@ -54,7 +54,7 @@ def feff(
         try:
             sweep = sweep_feff(texts, chosen, output, workers=workers, executor=executor, seconds=seconds)
         except KeyboardInterrupt:
-            report_error(f"interrupted; what is finished is in {output}, and the same command goes on")
+            report_error(f"interrupted; finished runs are in {output}; the same command continues")
             raise typer.Exit(INTERRUPTED) from None
     for name, result in sweep.results.items():
         typer.echo(f"{name}: {result}")
@@ -86,6 +86,6 @@ def _program(name: str) -> FeffProgram:
         return find_feff6l()
     if "/" not in name and not Path(name).exists():
         raise ConfigurationError(
-            f"--program {name}: needs feff8l, feff8l-paths, feff6l, or the path of a program of yours"
+            f"--program {name}: needs feff8l, feff8l-paths, feff6l, or the path of a program"
         )
     return own_feff(name)

@@ -1,4 +1,4 @@
-"""The verb `learn`: from a prior to an agent."""
+"""The command `learn`: train an agent on a prior."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from nescio.signals import notes_of
 
 __all__ = ["learn"]
 
-# More names than this are counted rather than listed.
+# Up to this many names are listed; more are only counted.
 _FEW = 12
 
 
 def learn(
-    prior: Annotated[Path, typer.Argument(metavar="PRIOR.toml", help="What is known: phases, ranges, axis.")],
+    prior: Annotated[
+        Path, typer.Argument(metavar="PRIOR.toml", help="TOML file of the prior: phases, ranges, axis.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="AGENT", help="Folder for the agent.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an agent that exists.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing agent.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random draws.")] = None,
     setting: SetOption = None,
 ) -> None:
-    """Learn a prior from physics alone, and calibrate what was learned.
+    """Train and calibrate an agent on simulated measurements of a prior.
 
-    Ctrl-C keeps the state of the training; the same command with --resume
-    goes on from there, to the same result.
+    Ctrl-C saves the state of the training; the same command with --resume
+    continues it and gives the same result.
 
     Example: nescio learn phases.toml -o agent --set training.steps=2000
     """
@@ -59,6 +61,6 @@ def learn(
     try:
         lines = agent.performance()
     except KeyboardInterrupt:
-        raise InterruptedTrainingError(f"interrupted; the agent is kept in {output}") from None
+        raise InterruptedTrainingError(f"interrupted; the agent is saved in {output}") from None
     for line in lines:
         say(line)

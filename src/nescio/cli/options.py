@@ -1,4 +1,4 @@
-"""Options that techniques declare, on the verbs that read measurements: no technique is named here, or imported."""
+"""Command-line options declared by techniques; no technique is imported here."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _META = "nescio.options"
 
 
 class Given(NamedTuple):
-    """Options that were given, as a technique takes them."""
+    """Given options, converted for a technique."""
 
     reading: dict[str, Any]
     preparing: dict[str, Any]
 
 
 class TechniqueCommand(TyperCommand):
-    """A verb whose options include those that the installed techniques declare, grouped by technique."""
+    """A command with the options of all installed techniques, grouped by technique."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters of the verb, then those of the techniques."""
+        """Return the parameters of the command, then those of the techniques."""
         own = super().get_params(ctx)
         return [*own, *_parameters({str(param.name) for param in own})]
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb, the techniques' options in the context and not among its arguments."""
+        """Run the command; the techniques' options are in the context, not in its arguments."""
         own = {str(param.name) for param in super().get_params(ctx)}
         values = {name: ctx.params.pop(name) for name in list(ctx.params) if name not in own}
         ctx.meta[_META] = {name: value for name, value in values.items() if value not in (None, False)}
@@ -44,14 +44,14 @@ class TechniqueCommand(TyperCommand):
 
 
 def given_options(context: typer.Context, technique: str) -> Given:
-    """Return the options that were given, converted for a technique.
+    """Return the given options, converted for a technique.
 
     Args:
-        context: Of the verb.
-        technique: Name of the technique that will read the measurements.
+        context: Context of the command.
+        technique: Name of the technique that reads the measurements.
 
     Raises:
-        ConfigurationError: The technique has no such option, or a value is not of its type.
+        ConfigurationError: The technique has no such option, or a value has the wrong type.
     """
     from nescio.options import options_of
 
@@ -93,9 +93,9 @@ def _converted(name: str, text: Any, option: Option) -> Any:
 
 
 def _parameters(taken: set[str]) -> list[Any]:
-    """Return parameters of the command line for the options of all techniques.
+    """Return command-line parameters for the options of all techniques.
 
-    Techniques may share the name of an option: it is listed once, under the first, with the help of all.
+    An option name shared by several techniques is listed once, under the first technique, with the help of all.
     """
     declared: dict[str, list[tuple[TechniqueOptions, Option]]] = {}
     for options in _all_options():
@@ -106,7 +106,7 @@ def _parameters(taken: set[str]) -> list[Any]:
 
 
 def _all_options() -> list[TechniqueOptions]:
-    """Return the options of all techniques; a package that declares them wrongly is noted and left out."""
+    """Return the options of all techniques; packages with invalid declarations are skipped with a note."""
     from nescio.options import options_of
     from nescio.techniques import available_techniques
 
@@ -115,12 +115,12 @@ def _all_options() -> list[TechniqueOptions]:
         try:
             found.append(options_of(name))
         except NescioError as error:
-            typer.echo(f"note: the options of technique {name!r} are left out: {error}", err=True)
+            typer.echo(f"note: the options of technique {name!r} are skipped: {error}", err=True)
     return found
 
 
 def _information(name: str, owners: list[tuple[TechniqueOptions, Option]]) -> tuple[type, Any]:
-    """Return type and description of a parameter, as Typer takes them."""
+    """Return type and description of a parameter for Typer."""
     options, option = owners[0]
     flag = all(one.type == "flag" for _, one in owners)
     text = " ".join(one.help if len(owners) == 1 else f"{owner.title}: {one.help}" for owner, one in owners)
@@ -132,7 +132,7 @@ def _information(name: str, owners: list[tuple[TechniqueOptions, Option]]) -> tu
 
 
 def _built(described: dict[str, tuple[type, Any]]) -> list[Any]:
-    """Return parameters that Typer makes of a signature."""
+    """Return the parameters that Typer makes from a signature."""
 
     def holder(**_: Any) -> None:
         """Have parameters."""

@@ -1,4 +1,4 @@
-"""How a verb begins and ends: what it prints, what goes wrong in one line, exit codes, requests to terminate."""
+"""Output, one-line errors, exit codes and termination of all commands."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _OF_THE_CACHE = "Error writing persistent compilation cache"
 
 
 def say(text: object) -> None:
-    """Print a line on standard output, with escapes for bytes of file names that are no text."""
+    """Print a line on standard output; bytes of file names that are not text are escaped."""
     typer.echo(printable(str(text)))
 
 
 def note(text: object) -> None:
-    """Print something to know as one line on standard error."""
+    """Print a note as one line on standard error."""
     _line("note", text)
 
 
@@ -63,19 +63,19 @@ def report_error(error: object) -> None:
 
 
 def report_errors(errors: Iterable[object]) -> None:
-    """Print errors as lines on standard error; one on many files is one line."""
+    """Print errors on standard error; the same error in many files is one line."""
     for text in _grouped(map(str, errors)):
         report_error(text)
 
 
 def report_notes(notes: Iterable[str]) -> None:
-    """Print notes, each once, as a line on standard error; one on many files is one line."""
+    """Print notes once each on standard error; the same note on many files is one line."""
     for text in _grouped(notes):
         note(text)
 
 
 def _grouped(texts: Iterable[str]) -> Iterator[str]:
-    """Yield texts of the form "FILE: sentence", each once; where many files share a sentence, as one."""
+    """Yield texts of the form "FILE: sentence" once each; files with the same sentence share a line."""
     files: dict[str, list[str]] = {}
     for text in dict.fromkeys(" ".join(text.split()) for text in texts):
         file, colon, sentence = text.partition(": ")
@@ -90,11 +90,11 @@ def _line(kind: str, text: object) -> None:
 
 
 def guarded(verb: Callable[_Arguments, None], *, compiles: bool = True) -> Callable[_Arguments, None]:
-    """Return a verb that turns what goes wrong into a line and an exit code.
+    """Wrap a command: errors become one line and an exit code.
 
     Args:
-        verb: What to run.
-        compiles: Keep its compiled programs on disk; this loads JAX.
+        verb: Function of the command.
+        compiles: Keep compiled programs on disk; this loads JAX.
     """
 
     @functools.wraps(verb)
@@ -129,9 +129,9 @@ def guarded(verb: Callable[_Arguments, None], *, compiles: bool = True) -> Calla
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """Let a request to terminate, or a closed terminal, do what Ctrl-C does: the block gets a KeyboardInterrupt.
+    """Treat a request to terminate or a closed terminal like Ctrl-C: raise KeyboardInterrupt in the block.
 
-    A signal that is ignored (nohup) or handled already stays so.
+    Signals that are ignored (nohup) or already handled are not changed.
     """
 
     def interrupt(*_: object) -> NoReturn:
@@ -155,7 +155,7 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 @contextmanager
 def _warnings_as_notes() -> Iterator[None]:
-    """Print Nescio's own warnings as notes, and what JAX says of its cache as one; others as Python does."""
+    """Print Nescio's warnings as notes and JAX's warnings about its cache as one note; others as Python does."""
     with warnings.catch_warnings():
         usual, told = warnings.showwarning, set[str]()
 
@@ -165,9 +165,9 @@ def _warnings_as_notes() -> Iterator[None]:
             elif not str(message).startswith(_OF_THE_CACHE):
                 usual(message, category, *more, **named)
             elif not told:
-                # For every program one, where the disk is full.
+                # On a full disk, JAX warns once for every program.
                 told.add(_OF_THE_CACHE)
-                note(f"compiled programs cannot be kept for the next time ({message})")
+                note(f"compiled programs cannot be saved for later runs ({message})")
 
         warnings.simplefilter("default", NescioWarning)
         warnings.showwarning = show

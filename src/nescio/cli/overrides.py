@@ -1,4 +1,4 @@
-"""The option `--set KEY=VALUE`: keys of the table ``[learn]``, given on the command line."""
+"""The option `--set KEY=VALUE`, which overrides keys of the table ``[learn]``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Settings = TypeVar("_Settings", bound="Settings")
 
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the learn table; repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the table [learn]; can be repeated."),
 ]
 
 
@@ -30,17 +30,17 @@ def overridden(
     overrides: Iterable[str],
     seed: tuple[str, int | None] = ("", None),
 ) -> _Settings:
-    """Return the settings in a table, with those on the command line over them.
+    """Return the settings of a table after applying overrides from the command line.
 
     Args:
-        model: Of the settings.
-        table: Of a configuration file; changed in place.
-        where: What errors call the table.
-        overrides: Of the form KEY=VALUE, each value read as TOML.
-        seed: A key and a value, short for one more override; none if the value is None.
+        model: Model of the settings.
+        table: Table of a configuration file; changed in place.
+        where: Name of the table, for messages.
+        overrides: Overrides of the form KEY=VALUE; values are TOML.
+        seed: Key and value of one more override; ignored if the value is None.
 
     Raises:
-        ConfigurationError: An override has no such form, or the outcome is not valid.
+        ConfigurationError: An override has another form, or the settings are not valid.
     """
     from nescio.configuration import validated
 
@@ -58,7 +58,7 @@ def _override(table: dict[str, Any], override: str) -> None:
         raise ConfigurationError(f"--set {override}: needs the form KEY=VALUE, such as training.steps=2000")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    # Besides its own errors the parser passes on others: for thousands of digits or brackets, an impossible date.
+    # The parser also raises other errors: for thousands of digits or brackets, or an impossible date.
     except (ValueError, RecursionError):
         value = text.strip()
     for part in path:

@@ -1,6 +1,6 @@
-"""Files: read within limits, executing nothing and following no link out of them; written whole or not at all.
+"""Safe reading and writing of files: limited memory, nothing executed, no other file opened, atomic writes.
 
-A reader gets a :class:`Source`: a path, the bytes of the file, and a budget of memory that it spends from.
+A reader gets a :class:`Source`: the path of the file, its bytes, and a memory budget.
 """
 
 from typing import TYPE_CHECKING

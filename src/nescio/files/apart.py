@@ -1,4 +1,4 @@
-"""Work on a file in a process of its own, which may crash, hang or take too much memory without harm to this one."""
+"""Work on a file in a separate process, so that a crash, a hang or too much memory does no harm to the main process."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ _ANSWER = b"nescio answer "
 
 
 class CrashError(Exception):
-    """The process ended before it had answered."""
+    """The process ended before it answered."""
 
 
 class TimeLimitError(Exception):
-    """The process did not answer in time, and was ended."""
+    """The process did not answer in time and was killed."""
 
 
 _PATIENCE = 4
-"""Seconds to wait for a second of the processor, on a machine that is busy with other work."""
+"""Seconds of clock time allowed for each second of processor time, for machines under load."""
 
 
 def answer_apart(
     module: str, request: Mapping[str, Any], content: bytes, *, seconds: float, memory: int
 ) -> tuple[dict[str, Any], bytes]:
-    """Run a module of ours, which calls :func:`serve_apart`, and return its answer: a JSON object and bytes.
+    """Run a module of Nescio in a separate process and return its answer, a JSON object and bytes.
 
     Args:
-        module: Its full name.
-        request: What it is asked, as JSON.
-        content: Bytes that it gets as well.
-        seconds: Of the processor that it may take, where the system can limit them.
-        memory: Bytes that it may take, where the system can limit them.
+        module: Full name of a module that calls :func:`serve_apart`.
+        request: Request, sent as JSON.
+        content: Bytes sent with the request.
+        seconds: Limit of processor time in seconds, on systems that can limit it.
+        memory: Limit of memory in bytes, on systems that can limit it.
 
     Raises:
-        CrashError: It crashed, or ran out of memory.
-        TimeLimitError: It took longer.
+        CrashError: The process crashed or ran out of memory.
+        TimeLimitError: The process exceeded its time limit.
     """
     paths = [path for path in sys.path if path]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
-        # Each thread would reserve memory, and a file needs none.
+        # Each thread would reserve memory; reading a file needs no threads.
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
@@ -76,12 +76,12 @@ def answer_apart(
 
 
 def serve_apart(work: Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]) -> None:
-    """Answer the request on standard input on standard output, within the memory that it states.
+    """Read a request from standard input and write the answer to standard output, within the limits of the request.
 
     Args:
-        work: Makes a JSON object and bytes of a request and bytes.
+        work: Function from a request and bytes to the answer, a JSON object and bytes.
     """
-    # What a library prints must not get between.
+    # Libraries must not print into the answer.
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     sys.stdout = sys.stderr
     request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
@@ -94,14 +94,14 @@ def serve_apart(work: Callable[[dict[str, Any], bytes], tuple[dict[str, Any], by
 
 
 def _limit(memory: int, seconds: float) -> None:
-    """Limit what this process may take beyond what it has, where the system can."""
+    """Limit the further processor time and memory of this process, on systems that can."""
     try:
         import resource
     except ImportError:  # Windows
         return
     own = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, math.ceil(own.ru_utime + own.ru_stime + seconds))
-    status = Path("/proc/self/statm")  # of Linux; others do not hold to a limit of memory
+    status = Path("/proc/self/statm")  # Linux only; other systems do not enforce a memory limit
     if status.exists():
         taken = int(status.read_text().split()[0]) * resource.getpagesize()
         _lower(resource.RLIMIT_AS, taken + memory)

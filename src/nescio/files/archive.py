@@ -1,4 +1,4 @@
-"""NumPy's own files, without the Python objects that they can hold."""
+"""Readers of NumPy's npy and npz files that never load Python objects."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def npz_arrays(source: Source, *, kinds: str = "iufUSb") -> dict[str, np.ndarray
 
     Args:
         source: The archive.
-        kinds: NumPy's letters for the kinds of numbers and text that are accepted.
+        kinds: Accepted kinds of numbers and text, as NumPy's letters.
 
     Raises:
-        FileError: The archive is damaged or takes more than its budget, or an array is of another kind.
+        FileError: The archive is damaged or exceeds its memory budget, or an array has another kind.
     """
     with opened_zip(source, "NumPy archive") as archive:
         return {
@@ -53,7 +53,7 @@ def npy_array(source: Source, *, kinds: str = "iufUSb") -> np.ndarray:
 
 
 def _array(source: Source, name: str, data: bytes | bytearray, kinds: str) -> np.ndarray:
-    """Return an array, having refused one that claims more than it holds before memory is claimed for it."""
+    """Return an array; check the size that its header claims before memory is allocated."""
     import numpy as np
     import numpy.lib.format as npy
 

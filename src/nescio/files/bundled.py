@@ -1,4 +1,4 @@
-"""Files that come with the package."""
+"""Files shipped with the package."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def bundled_names(package: str) -> list[str]:
 
 @contextmanager
 def bundled_file(package: str, name: str) -> Iterator[Path]:
-    """Give the path of a file in the folder ``data`` of a package; it is there while the block runs.
+    """Provide the path of a file in the folder ``data`` of a package, valid while the block runs.
 
     Args:
-        package: Dotted name.
-        name: Of the file.
+        package: Dotted name of the package.
+        name: Name of the file.
     """
     with as_file(files(package) / "data" / name) as path:
         yield path

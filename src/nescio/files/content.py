@@ -1,4 +1,4 @@
-"""The text of a file, and the folder of measured data."""
+"""The text of a file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["text_content"]
 
 
 def text_content(path: Path, most: int) -> str:
-    """Return all text of a file.
+    """Return the whole text of a file.
 
     Args:
         path: The file.
-        most: Larger files, in bytes, are refused.
+        most: Largest size of the file in bytes.
 
     Raises:
-        FileError: As of :func:`nescio.files.read_source` and :func:`nescio.files.decoded_text`.
+        FileError: See :func:`nescio.files.read_source` and :func:`nescio.files.decoded_text`.
     """
     return decoded_text(read_source(path, most))

@@ -1,4 +1,4 @@
-"""The fields of a dataclass, numbers, texts and arrays, in one NumPy archive."""
+"""Storage of a dataclass of numbers, texts and arrays in one npz file."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _LARGEST = 2**28
 
 
 def packed(value: Any) -> bytes:
-    """Return the fields of a dataclass, numbers, texts and arrays, as the content of a file .npz."""
+    """Return the fields of a dataclass (numbers, texts, arrays) as the content of an npz file."""
     content = io.BytesIO()
     np.savez_compressed(content, **{one.name: getattr(value, one.name) for one in fields(value)})
     return content.getvalue()
 
 
 def unpacked(model: type, content: bytes, file: Path, what: str) -> dict[str, NDArray[Any]]:
-    """Return the fields of a dataclass out of what :func:`packed` returned.
+    """Return the fields of a dataclass from the content that :func:`packed` made.
 
     Args:
         model: The dataclass.
-        content: Of the file.
-        file: Its path, for messages.
-        what: It should hold, for messages.
+        content: Content of the file.
+        file: Path of the file, for messages.
+        what: Expected content, for messages.
 
     Raises:
-        FileError: It cannot be read, or lacks one.
+        FileError: The content cannot be read, or a field is missing.
     """
     arrays = npz_arrays(Source(file, content), kinds="iufcUb")
     missing = [one.name for one in fields(model) if one.name not in arrays]
@@ -47,15 +47,15 @@ def unpacked(model: type, content: bytes, file: Path, what: str) -> dict[str, ND
 
 
 def save_fields(value: Any, path: str | Path) -> None:
-    """Write the fields of a dataclass to a file .npz.
+    """Write the fields of a dataclass to an npz file.
 
     Raises:
-        FileError: It cannot be written.
+        FileError: The file cannot be written.
     """
     write_atomically(path, packed(value))
 
 
 def load_fields(model: type, path: str | Path, what: str) -> dict[str, NDArray[Any]]:
-    """Return the fields of a dataclass as :func:`save_fields` wrote them; see :func:`unpacked`."""
+    """Read the fields of a dataclass from a file that :func:`save_fields` wrote; see :func:`unpacked`."""
     file = Path(path)
     return unpacked(model, file_content(file, _LARGEST), file, what)

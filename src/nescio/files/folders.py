@@ -1,4 +1,4 @@
-"""Folders to write to, tried before the work whose result goes there."""
+"""Check of output folders before long work starts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["usable_folder"]
 
 
 def usable_folder(folder: Path) -> None:
-    """Make a folder, and see that files can be written into it.
+    """Make a folder and check that files can be written to it.
 
     Raises:
-        FileError: It is a file, or cannot be made or written to.
+        FileError: The path is a file, or the folder cannot be made or written to.
     """
     if folder.exists() and not folder.is_dir():
         raise FileError(f"{folder}: is a file, where a folder is needed")

@@ -1,4 +1,4 @@
-"""HDF5 and NeXus files, however damaged or hostile: opened only after a walk through all of the file."""
+"""HDF5 and NeXus files; each file is checked completely in a separate process before it is opened."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _MOST_OBJECTS = 50_000
 _MOST_LINKS = 100_000
 _MOST_DEFAULTS = 12
 _FIRST_FOREIGN = 256
-"""Number of the first filter that is not one of HDF5's own."""
+"""Number of the first filter that is not built into HDF5."""
 _SECONDS = 7.0
 _SECONDS_PER_BYTE = 2e-8
 
 
 class Hdf5:
-    """An open file of which nothing lies elsewhere, and of which only what was read without harm is read again."""
+    """An open file that refers to no other file; parts that failed the check are not read."""
 
     def __init__(self, root: Any, source: Source, unread: dict[str, str]) -> None:
         """See :func:`opened_hdf5`."""
@@ -50,15 +50,15 @@ class Hdf5:
         self._unread = unread
 
     def numbers(self, group: Any, name: str, most: int) -> np.ndarray:
-        """Return a dataset of real numbers as they are stored.
+        """Return a dataset of real numbers with their stored type.
 
         Args:
-            group: Where the dataset is.
-            name: Of the dataset.
-            most: It may hold at most as many numbers.
+            group: Group of the dataset.
+            name: Name of the dataset.
+            most: Largest count of numbers.
 
         Raises:
-            FileError: There is none, or it is too large, damaged, or holds no real numbers.
+            FileError: The dataset is missing, too large or damaged, or has no real numbers.
         """
         import h5py
 
@@ -68,7 +68,7 @@ class Hdf5:
         return self.values(dataset, most)
 
     def values(self, dataset: Any, most: int, kinds: str = "iuf") -> np.ndarray:
-        """Return the values of a dataset of numbers, of NumPy's `kinds`; see :meth:`numbers`."""
+        """Return the values of a dataset of numbers; `kinds` are NumPy's letters; see :meth:`numbers`."""
         import h5py
 
         what = f"{self.source.name}: {dataset.name}"
@@ -82,10 +82,10 @@ class Hdf5:
         return values
 
     def texts(self, dataset: Any, most: int = 10_000) -> list[str]:
-        """Return the texts in a dataset, in the order of C.
+        """Return the texts of a dataset in C order.
 
         Raises:
-            FileError: It holds no text, or more than `most`, or is damaged.
+            FileError: The dataset has no text or more than `most` texts, or is damaged.
         """
         import h5py
 
@@ -103,21 +103,21 @@ class Hdf5:
         if problem := self._unread.get(str(h5py.h5o.get_info(dataset.id).addr)):
             raise FileError(f"{self.source.name}: {dataset.name} cannot be read ({problem})")
         register_filters(dataset)
-        # A chunk is unpacked as a whole, however little of it the dataset uses.
+        # HDF5 unpacks a chunk completely, even if the dataset uses a small part of it.
         values = max(math.prod(dataset.shape), math.prod(dataset.chunks or ()))
         self.source.spend(values * max(dataset.id.get_type().get_size(), 1), str(dataset.name))
 
 
 @contextmanager
 def opened_hdf5(source: Source) -> Iterator[Hdf5]:
-    """Open an HDF5 file held in memory.
+    """Open an HDF5 file in memory.
 
     Yields:
         The file.
 
     Raises:
-        FileError: It is no HDF5 file, is damaged, or refers to other files: by external links, external storage or
-            virtual datasets, anywhere in it. Also where reading from it fails inside the block.
+        FileError: The file is not HDF5, is damaged, or refers to other files anywhere (external links, external
+            storage, virtual datasets). Also raised if reading inside the block fails.
     """
     import h5py
 
@@ -132,10 +132,10 @@ def opened_hdf5(source: Source) -> Iterator[Hdf5]:
 
 
 def checked_hdf5(source: Source) -> None:
-    """Check an HDF5 file before another library reads it from the same bytes, all of it.
+    """Check a whole HDF5 file before another library reads the same bytes.
 
     Raises:
-        FileError: As of :func:`opened_hdf5`, or a part of it is damaged or too large.
+        FileError: See :func:`opened_hdf5`; also if any part is damaged or too large.
     """
     unread, size = _walked(source)
     source.spend(size, "its datasets")
@@ -144,10 +144,10 @@ def checked_hdf5(source: Source) -> None:
 
 
 def _walked(source: Source) -> tuple[dict[str, str], int]:
-    """Walk through a file in a process of its own.
+    """Check a file in a separate process.
 
     Returns:
-        Why datasets cannot be read, by their address; and the bytes that all others take.
+        Reasons why datasets cannot be read, by address, and the size in bytes of all other datasets.
     """
     if file_kind(source.content) is not FileKind.HDF5:
         raise FileError(f"{source.name}: is not an HDF5 file (it does not begin with the HDF5 signature)")
@@ -177,12 +177,12 @@ def _walked(source: Source) -> tuple[dict[str, str], int]:
 
 
 def member(group: Any, name: str) -> Any:
-    """Return a member of a group, None where there is none."""
+    """Return a member of a group, or None."""
     return group.get(name) if name else None
 
 
 def groups_below(group: Any) -> Iterator[Any]:
-    """Yield a group and those below it, each once, however often it is linked."""
+    """Yield a group and all groups below it, each once."""
     import h5py
 
     seen: set[int] = set()
@@ -199,7 +199,7 @@ def groups_below(group: Any) -> Iterator[Any]:
 
 
 def attribute(node: Any, name: str) -> Any:
-    """Return an attribute, as text where it is text, or None."""
+    """Return an attribute (decoded if it is text), or None."""
     value = node.attrs.get(name)
     if getattr(value, "size", 0) == 1 and getattr(value, "ndim", 0):
         value = value.ravel()[0]
@@ -207,7 +207,7 @@ def attribute(node: Any, name: str) -> Any:
 
 
 def register_filters(dataset: Any) -> None:
-    """Make the filters of a dataset known that HDF5 does not bring along (those of Eiger detectors), if installed."""
+    """Load the filters of a dataset that are not part of HDF5 (such as those of Eiger detectors), if installed."""
     properties = dataset.id.get_create_plist()
     if any(properties.get_filter(index)[0] >= _FIRST_FOREIGN for index in range(properties.get_nfilters())):
         with suppress(ImportError):
@@ -215,14 +215,14 @@ def register_filters(dataset: Any) -> None:
 
 
 def text_of(value: object) -> str:
-    """Return what may be bytes as text."""
+    """Return bytes or text as text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def default_data(file: Any) -> Any:
-    """Return the NXdata group that a NeXus file shows first, or None.
+    """Return the default NXdata group of a NeXus file, or None.
 
-    It is found by the ``default`` attributes, or is the first NXdata with a ``signal``.
+    The ``default`` attributes name it; otherwise it is the first NXdata with a ``signal``.
     """
     import h5py
 

@@ -1,4 +1,4 @@
-"""JSON within the budget of its input, and documents that are nested no deeper than anybody would write them."""
+"""JSON with limits on memory and on the depth of nesting."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _DEEPEST = 100
 
 
 def json_value(source: Source) -> Any:
-    """Return what a JSON document holds.
+    """Parse a JSON document.
 
     Raises:
-        FileError: It is not JSON, holds a number that is not finite, is nested more than 100 deep, or takes more than
-            its budget.
+        FileError: The document is not JSON, has a number that is not finite, is nested more than 100 levels deep, or
+            exceeds its memory budget.
     """
     text = decoded_text(source)
     # Each item follows one of these; a few bytes of text become an object in memory.
@@ -35,12 +35,12 @@ def json_value(source: Source) -> Any:
 
 
 def refuse_deep(value: Any, name: str, error: type[NescioError] = FileError) -> None:
-    """Refuse lists and tables that are nested more than 100 deep: who walks through them would run out of stack.
+    """Refuse lists and tables nested more than 100 levels deep; recursive functions would fail on them.
 
     Args:
-        value: What was read.
-        name: Of its file, for the message.
-        error: Raised.
+        value: The parsed document.
+        name: Name of its file, for the message.
+        error: Class of the error to raise.
     """
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(_DEEPEST):

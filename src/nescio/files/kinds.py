@@ -1,4 +1,4 @@
-"""What kind of file some bytes are, whatever the file is called."""
+"""The kind of a file, found from its content and not from its name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nescio.files.text import text_encoding
 __all__ = ["HDF5_SIGNATURE", "FileKind", "file_kind"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-"""How every HDF5 file begins, or continues after a block of the user's."""
+"""First bytes of every HDF5 file; a user block may precede them."""
 
 
 class FileKind(StrEnum):
-    """A kind of file, told by its content."""
+    """Kind of a file by its content."""
 
     HDF5 = "HDF5"
     NPY = "NumPy array"
@@ -64,7 +64,7 @@ def file_kind(content: bytes) -> FileKind:
     """Return the kind of a file.
 
     Args:
-        content: All its bytes.
+        content: All bytes of the file.
     """
     for signature, kind in _SIGNATURES:
         if content.startswith(signature):
@@ -85,8 +85,8 @@ def file_kind(content: bytes) -> FileKind:
 
 
 def _archive_kind(content: bytes) -> FileKind:
-    """Return the kind of a ZIP archive by the names in it."""
-    # A directory of a million entries takes long to read, and is none of these.
+    """Return the kind of a ZIP archive by the names of its members."""
+    # A directory of a million entries takes long to read and belongs to none of these kinds.
     if content.count(b"PK\x01\x02") > _MOST_MEMBERS:
         return FileKind.ZIP
     try:

@@ -1,4 +1,4 @@
-"""What other libraries say of an error, in one line."""
+"""One-line messages from errors of other libraries."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ __all__ = ["one_line"]
 
 
 def one_line(error: BaseException) -> str:
-    """Return the first line of what another library says of an error, or the error's name where it says nothing."""
+    """Return the first line of an error's message, or the name of the error if it has no message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

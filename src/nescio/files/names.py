@@ -1,4 +1,4 @@
-"""Names of files as text that can be shown and kept."""
+"""Names of files as printable text."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _LONGEST = 200
 
 
 def display_name(path: str | Path) -> str:
-    r"""Return a path as text that can be shown and kept: ``caf\xe9`` for a name whose bytes are not UTF-8."""
+    r"""Return a path as printable text; bytes that are not UTF-8 are escaped, as in ``caf\xe9``."""
     return printable(str(path))
 
 
 def short_name(text: str) -> str:
-    """Return a name that a file gives to something as text that can be shown and kept, of 200 characters at most.
+    """Return a name found in a file as printable text of at most 200 characters.
 
-    NumPy keeps names in arrays in which each takes the memory of the longest.
+    In a NumPy array of names, each name takes the memory of the longest one.
     """
     return printable(text[:_LONGEST])
 
 
 def suffix_of(path: str | Path) -> str:
-    """Return the suffix in lower case, that below a compression's where there is one: ``.xy`` of ``A.XY.GZ``."""
+    """Return the suffix in lower case, without that of a compression: ``.xy`` for ``A.XY.GZ``."""
     name = Path(path).name.lower()
     for compression in (".gz", ".bz2", ".xz"):
         name = name.removesuffix(compression)

@@ -1,7 +1,7 @@
-"""A program of its own that walks through an HDF5 file once, and reads all of it that a reader might.
+"""A separate program that walks through an HDF5 file once and reads everything that a reader might use.
 
-The HDF5 library crashes or never returns on some damaged files, which no exception handling can catch; here it takes
-only this process with it. The answer says what in the file lies outside of it, and what cannot be read.
+The HDF5 library crashes or never returns on some damaged files. No exception handling can catch this; in a separate
+process it does no harm. The answer lists references to other files and datasets that cannot be read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Node: TypeAlias = h5py.Group | h5py.Dataset | h5py.Datatype
 
 
 class _Walk:
-    """What was found so far."""
+    """State of the walk."""
 
     def __init__(self, file: h5py.File, request: dict[str, Any]) -> None:
         self.file = file
@@ -48,7 +48,7 @@ class _Walk:
         self.unread: dict[str, str] = {}
 
     def all(self) -> None:
-        """Visit every object once, whatever the links, and then read the datasets, small ones first."""
+        """Visit every object once, then read the datasets, small ones first."""
         self.add(self.file["/"])
         while self.waiting and not self.refused:
             node = self.waiting.pop()
@@ -63,7 +63,7 @@ class _Walk:
             self.read(dataset)
 
     def add(self, node: _Node) -> None:
-        """Note an object to visit, once for each place in the file."""
+        """Add an object to the list of objects to visit, once for each address in the file."""
         place = h5py.h5o.get_info(node.id)
         if (key := (place.fileno, place.addr)) not in self.seen:
             self.seen.add(key)
@@ -89,7 +89,7 @@ class _Walk:
                 return
             kind = group.id.links.get_info(name).type
             if kind == h5py.h5l.TYPE_HARD:
-                # What is damaged so that it cannot be opened, a reader cannot open either.
+                # If damage prevents opening here, a reader cannot open it either.
                 with suppress(*_DAMAGE):
                     self.add(_node(h5py.h5o.open(group.id, name)))
             elif kind == h5py.h5l.TYPE_SOFT:
@@ -110,7 +110,7 @@ class _Walk:
             self.references(dataset)
 
     def scales(self, dataset: h5py.Dataset) -> None:
-        """Ask for the scales of a dataset, as readers of NetCDF do."""
+        """Read the scales of a dataset, as NetCDF readers do."""
         with suppress(*_DAMAGE):
             bool(dataset.is_scale)
             for dimension in dataset.dims:
@@ -119,8 +119,8 @@ class _Walk:
                     self.add(scale)
 
     def references(self, dataset: h5py.Dataset) -> None:
-        """Visit what the references in a dataset point at."""
-        # What is damaged so that it cannot be read, a reader cannot read either.
+        """Visit the targets of the references in a dataset."""
+        # If damage prevents reading here, a reader cannot read it either.
         with suppress(*_DAMAGE):
             holds = dataset.dtype.hasobject and not h5py.check_string_dtype(dataset.dtype)
             if holds and _size(dataset) <= self.left:
@@ -129,7 +129,7 @@ class _Walk:
 
     def attributes(self, node: _Node) -> None:
         for name in node.attrs:
-            # What is damaged so that it cannot be read, a reader cannot read either.
+            # If damage prevents reading here, a reader cannot read it either.
             with suppress(*_DAMAGE):
                 found = node.attrs.get_id(name)
                 size = math.prod(found.shape) * found.get_type().get_size()
@@ -139,7 +139,7 @@ class _Walk:
                 self.follow(node.attrs[name])
 
     def follow(self, value: Any) -> None:
-        """Visit what references point at: it need not have a name."""
+        """Visit the targets of references; they may have no name."""
         for reference in _references(np.asarray(value)):
             with suppress(*_DAMAGE):
                 self.add(_node(h5py.h5r.dereference(reference, self.file.id)))
@@ -194,7 +194,7 @@ def _chunk_size(dataset: h5py.Dataset) -> int:
 
 
 def _pieces(dataset: h5py.Dataset) -> Iterator[Any]:
-    """Yield what is stored in a dataset in pieces: its chunks, or rows of it."""
+    """Yield the stored parts of a dataset: its chunks, or blocks of rows."""
     if not dataset.shape:
         yield ()
     elif dataset.chunks:
@@ -219,7 +219,7 @@ def _length(value: Any) -> int:
 
 
 def _references(array: np.ndarray) -> Iterator[Any]:
-    """Yield the references in an array of objects, of lists, or of records with fields of these."""
+    """Yield the references in an array of objects, lists or records."""
     if array.dtype.names:
         for name in array.dtype.names:
             yield from _references(np.asarray(array[name]))

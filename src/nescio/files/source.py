@@ -1,4 +1,4 @@
-"""One input: where it is, its bytes, and the memory that reading it may still take."""
+"""An input of a reader: path, bytes and memory budget."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _BLANK = b"\x00 \t\r\n\x1a"
 
 
 class Budget:
-    """How much memory the content of one input may take in all: 384 MiB, and 8 bytes for each of its own.
+    """Memory budget of one input: 384 MiB plus 8 bytes for each byte of the input, 4 GiB at most.
 
-    Every reader spends from it before it takes memory: for what is unpacked, and for each number and text made of it.
+    Readers spend from the budget before they allocate memory for unpacked content, numbers and texts.
     """
 
     def __init__(self, name: str, size: int, *, error: type[NescioError] = FileError) -> None:
-        """Set a budget.
+        """Set the budget.
 
         Args:
-            name: Of the input, for messages.
-            size: Its bytes.
-            error: Raised when the budget is spent.
+            name: Name of the input, for messages.
+            size: Size of the input in bytes.
+            error: Class of the error raised when the budget is exceeded.
         """
         self.name = name
         self.size = size
@@ -41,36 +41,36 @@ class Budget:
         self._error = error
 
     def spend(self, size: int, what: str) -> None:
-        """Account for memory.
+        """Spend memory from the budget.
 
         Args:
-            size: In bytes.
-            what: It is for, as the subject of the message.
+            size: Memory in bytes.
+            what: Purpose of the memory, as the subject of the message.
 
         Raises:
-            NescioError: There is not so much left; of the class that the budget was made with.
+            NescioError: The budget is exceeded; the class is the one given to the constructor.
         """
         if size > self.left:
             raise self._error(
-                f"{self.name}: {what} would take {size / 1e6:,.0f} MB of memory, where {self.left / 1e6:,.0f} are left "
-                f"of the {self.limit / 1e6:,.0f} MB that an input of {self.size / 1e6:,.3g} MB may take"
+                f"{self.name}: {what} would take {size / 1e6:,.0f} MB of memory, but only {self.left / 1e6:,.0f} MB "
+                f"are left of the {self.limit / 1e6:,.0f} MB allowed for an input of {self.size / 1e6:,.3g} MB"
             )
         self.left -= size
 
 
 class Source:
-    """An input that a reader gets."""
+    """The input of a reader."""
 
     def __init__(self, path: Path, content: bytes, budget: Budget | None = None) -> None:
-        """Bundle an input.
+        """Make an input.
 
         Args:
-            path: Where it is.
-            content: Its bytes.
-            budget: By default, that of an input of this size.
+            path: Path of the file.
+            content: All bytes of the file.
+            budget: Memory budget; by default the budget for an input of this size.
         """
         self.path = Path(display_name(path))
-        """As it can be shown and kept, for messages and names; it is not opened again."""
+        """Printable path, for messages and names; the file is not opened again."""
         self.content = content
         self.budget = budget or Budget(str(self.path), len(content))
 
@@ -89,10 +89,10 @@ def read_source(path: str | Path, most: int = 2**30) -> Source:
 
     Args:
         path: The file.
-        most: Larger files, in bytes, are refused.
+        most: Largest size of the file in bytes.
 
     Raises:
-        FileError: As of :func:`file_content`.
+        FileError: See :func:`file_content`.
     """
     path = Path(path)
     return Source(path, file_content(path, most))
@@ -103,16 +103,16 @@ def file_content(path: Path, most: int) -> bytes:
 
     Args:
         path: The file.
-        most: Larger files, in bytes, are refused.
+        most: Largest size of the file in bytes.
 
     Raises:
-        FileError: It is missing, empty, too large, a folder, device, pipe or socket, or cannot be read.
+        FileError: The file is missing, empty or too large, is a folder, device, pipe or socket, or cannot be read.
     """
     with opened_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
-            raise FileError(f"{display_name(path)}: {size:,} bytes are more than the {most:,} that are read")
-        # Some of the system's files have no size and no end.
+            raise FileError(f"{display_name(path)}: the file has {size:,} bytes; the limit is {most:,} bytes")
+        # Some system files report no size and never end.
         content = file.read(size)
     if not content[:4096].strip(_BLANK) and not content.strip(_BLANK):
         raise FileError(f"{display_name(path)}: is empty")
@@ -121,14 +121,14 @@ def file_content(path: Path, most: int) -> bytes:
 
 @contextmanager
 def opened_regular(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading, and nothing else: a pipe that nobody writes to would keep the reader waiting.
+    """Open a regular file for reading; refuse everything else, since a pipe without a writer would block.
 
     Raises:
-        FileError: It is missing, a folder, device, pipe or socket, or cannot be read.
+        FileError: The file is missing, is a folder, device, pipe or socket, or cannot be read.
     """
     name = display_name(path)
     try:
-        # Before it is opened, since that alone may do something to a device; and again what was opened.
+        # Check before opening, since opening a device may have effects; check the opened file again.
         refuse_special(name, path.stat())
         flags = os.O_RDONLY | sum(
             getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
@@ -150,15 +150,15 @@ def opened_regular(path: Path) -> Iterator[BinaryIO]:
 
 
 def refuse_special(name: str, status: os.stat_result, error: type[NescioError] = FileError) -> None:
-    """Refuse what is no regular file.
+    """Refuse anything but a regular file.
 
     Args:
-        name: Of the file, for the message.
-        status: Of the file.
-        error: Raised.
+        name: Name of the file, for the message.
+        status: Status of the file.
+        error: Class of the error to raise.
 
     Raises:
-        NescioError: It is a folder, device, pipe or socket.
+        NescioError: The file is a folder, device, pipe or socket.
     """
     kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
     if not stat.S_ISREG(status.st_mode):

@@ -1,7 +1,7 @@
-"""A program of its own that reads the main file of a SQLite database without its write-ahead log.
+"""A separate program that reads the main file of a SQLite database without its write-ahead log.
 
-SQLite's locks belong to a process, which loses them when it closes the file by another way; so this is never done in a
-process in which the database may be open.
+SQLite's locks belong to a process. The process loses them when it closes the file in another way, so this must not
+happen in a process that may have the database open.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _read(request: dict[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
             rows = connection.execute(request["query"]).fetchmany(_MOST_ROWS)
     except sqlite3.Error:
-        # Without such a table; or damaged, which is met when the file is read with its log.
+        # The table is missing or damaged; reading the file with its log reports this.
         rows = []
     version = int.from_bytes(header[_VERSION], "big")
     return {"ahead": header[_MODE] == _AHEAD, "version": version, "rows": rows}, b""

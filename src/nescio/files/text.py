@@ -1,4 +1,4 @@
-"""Text of files in the encodings that instruments write, line by line."""
+"""Text of files in the encodings that instruments write."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ _MARKS = (
 )
 _SAMPLE = 65_536
 _END = b"\x00\x1a"
-# Control characters that stand in no text; Ctrl-Z ended a file under DOS.
+# Control characters that no text contains; Ctrl-Z marked the end of a file in DOS.
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b"))
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
 def text_encoding(content: bytes) -> str | None:
-    """Return the encoding of a text by the name that Python gives it; None where it is no text.
+    """Return the Python name of the encoding of a text, or None if the content is not text.
 
-    Text is UTF-8, UTF-16 or UTF-32 with a byte order mark, UTF-16 without one where every second byte is zero, or else
-    what has no control characters, as Latin-1.
+    Text is UTF-8; UTF-16 or UTF-32 with a byte order mark; UTF-16 without one if every second byte is zero; otherwise
+    Latin-1 if there are no control characters.
     """
     decoded = _decoded(content)
     return decoded[0] if decoded else None
 
 
 def decoded_text(source: Source) -> str:
-    """Return the text of a file without byte order mark, and without the Ctrl-Z or zero bytes that may end it.
+    """Return the text of a file without byte order mark and without Ctrl-Z or zero bytes at the end.
 
     Raises:
-        FileError: It is no text, or of more than 134 MB.
+        FileError: The file is not text or is larger than 134 MB.
     """
     if len(source.content) > _MOST_TEXT:
-        raise FileError(f"{source.name}: text of more than {_MOST_TEXT // 10**6} MB is not read")
+        raise FileError(f"{source.name}: text files larger than {_MOST_TEXT // 10**6} MB are not read")
     decoded = _decoded(source.content)
     if decoded is None:
         raise FileError(
@@ -79,18 +79,18 @@ def _decoded(content: bytes) -> tuple[str, str] | None:
 def text_lines(
     source: Source, text: str, *, most: int = 2_000_000, longest: int = 2_000_000
 ) -> Iterator[str]:
-    """Yield the lines of a text without their ends (LF, CR LF or CR), one at a time.
+    """Yield the lines of a text without their line ends (LF, CR LF or CR).
 
     Args:
-        source: Of the text, for messages.
-        text: What to divide.
-        most: Lines; more are refused.
-        longest: Characters of a line, which hold 100,000 columns of numbers; a longer one is refused.
+        source: Source of the text, for messages.
+        text: The text.
+        most: Largest count of lines.
+        longest: Largest count of characters in a line; the default fits 100,000 columns of numbers.
 
     Raises:
-        FileError: There are more, or one is longer.
+        FileError: There are more lines, or a line is longer.
     """
-    if text.count("\n") > most:  # without dividing millions of lines first
+    if text.count("\n") > most:  # fails fast, before millions of lines are split
         raise _too_many(source, most)
     start = number = 0
     for end in _LINE_END.finditer(text):

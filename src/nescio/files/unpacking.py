@@ -1,4 +1,4 @@
-"""Packed content, unpacked within the budget of its input."""
+"""Unpacking of compressed content within the memory budget of its input."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["opened_zip", "unpacked_source", "zip_member"]
 _PIECE = 2**20
 _MOST_MEMBERS = 1000
 _ENTRY = b"PK\x01\x02"
-"""How the entry of a member in an archive's directory begins."""
+"""First bytes of a member's entry in the directory of an archive."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def unpacked_source(source: Source) -> Source:
-    """Return what a file packed by gzip holds, on the same budget; the source itself if it is not packed.
+    """Unpack a gzip file within the same budget; return other files unchanged.
 
     Raises:
-        FileError: It is damaged or cut short, or unpacks to more than its budget.
+        FileError: The file is damaged or cut short, or its content exceeds the budget.
     """
     if not source.content.startswith(b"\x1f\x8b"):
         return source
@@ -35,7 +35,7 @@ def unpacked_source(source: Source) -> Source:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(source.content)) as packed:
             while piece := packed.read(_PIECE):
-                # Twice, since the pieces are joined at the end.
+                # Counted twice, since the pieces are joined at the end.
                 source.spend(2 * len(piece), "its unpacked content")
                 pieces.append(piece)
     except (OSError, EOFError, zlib.error) as error:
@@ -45,14 +45,15 @@ def unpacked_source(source: Source) -> Source:
 
 @contextmanager
 def opened_zip(source: Source, what: str = "ZIP archive") -> Iterator[zipfile.ZipFile]:
-    """Open a ZIP archive; members are read by :func:`zip_member`.
+    """Open a ZIP archive; :func:`zip_member` reads its members.
 
     Args:
         source: The archive.
-        what: It should be, for messages.
+        what: Expected kind of archive, for messages.
 
     Raises:
-        FileError: It is damaged, or has more than 1,000 members; also where reading inside the block fails.
+        FileError: The archive is damaged or has more than 1,000 members. Also raised if reading inside the block
+            fails.
     """
     if source.content.count(_ENTRY) > _MOST_MEMBERS:
         raise FileError(f"{source.name}: holds more than {_MOST_MEMBERS:,} members")
@@ -68,11 +69,10 @@ def opened_zip(source: Source, what: str = "ZIP archive") -> Iterator[zipfile.Zi
 
 
 def zip_member(source: Source, archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> bytearray:
-    """Return the content of a member.
+    """Return the content of a member of a ZIP archive.
 
     Raises:
-        FileError: There is none of that name, it is packed by another method than deflate, or unpacks to more than the
-            budget.
+        FileError: The member is missing, is compressed by another method than deflate, or exceeds the budget.
     """
     try:
         member = archive.getinfo(name) if isinstance(name, str) else name
@@ -85,7 +85,7 @@ def zip_member(source: Source, archive: zipfile.ZipFile, name: str | zipfile.Zip
     content = bytearray(member.file_size)
     filled = 0
     with archive.open(member) as stream:
-        # In pieces, since zipfile would hold the content twice; no more of it than its header states.
+        # Read in pieces, since zipfile would keep the content twice; stop at the size that the header states.
         while piece := stream.read(min(_PIECE, member.file_size - filled)):
             content[filled : filled + len(piece)] = piece
             filled += len(piece)

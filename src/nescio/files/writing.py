@@ -1,4 +1,4 @@
-"""Writing files so that a crash or a full disk leaves the old content or the whole new one, never half."""
+"""Atomic writing: after a crash or on a full disk, a file has its old content or the complete new one."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _LONGEST_STEM = (
 
 
 def write_atomically(path: str | Path, data: bytes | memoryview | str | Callable[[Path], object]) -> Path:
-    """Write a file beside its place, flush it to the disk, then rename it into place.
+    """Write a temporary file beside the target, flush it to the disk and rename it to the target.
 
     Args:
-        path: Its place; the folders above are made. A file there is replaced.
-        data: The content; text is written in UTF-8, with an escape for what UTF-8 cannot hold. Or a function that
-            writes a file, or a folder, at the path that it is given: hidden, beside `path`, its suffix ``.partial``.
-            HDF5 must not be written by such a function: its library crashes where the disk is full. Make it in
-            memory and pass the bytes.
+        path: The target. Missing parent folders are made; an existing file is replaced.
+        data: The content. Text is written in UTF-8; characters that UTF-8 cannot encode are escaped. Alternatively, a
+            function that writes a file or folder at the path it gets (hidden, beside `path`, with suffix
+            ``.partial``). Such a function must not write HDF5, since the HDF5 library crashes on a full disk; make the
+            content in memory and pass the bytes.
 
     Returns:
         The path.
 
     Raises:
-        FileError: The place is a folder, a device or a pipe, or cannot be written; the message says how much space is
-            left where that is the cause.
+        FileError: The target is a folder, a device or a pipe, or cannot be written. The message states the free space
+            if the disk is full.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name[:_LONGEST_STEM]}.{secrets.token_hex(6)}.partial")
@@ -56,7 +56,7 @@ def write_atomically(path: str | Path, data: bytes | memoryview | str | Callable
 
 
 def write_problem(path: Path, error: OSError) -> str:
-    """Return the message of a failed write: the file, the cause, and the space left where there is too little."""
+    """Return the message for a failed write: file, cause and, on a full disk, free space."""
     message = f"{path}: cannot be written ({error.strerror or error})"
     if error.errno in _NO_SPACE:
         folder = next((one for one in path.absolute().parents if one.is_dir()), None)
@@ -67,14 +67,14 @@ def write_problem(path: Path, error: OSError) -> str:
 
 
 def _refuse_special(path: Path) -> None:
-    # A rename would replace a device such as /dev/null by a file.
+    # Renaming would replace a device such as /dev/null with a file.
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
-        raise FileError(f"{path}: is {what}, where a file is to be written")
+        raise FileError(f"{path}: is {what}; cannot write a file there")
 
 
 def _write(partial: Path, data: bytes | memoryview | str | Callable[[Path], object]) -> None:
@@ -95,8 +95,8 @@ def _write(partial: Path, data: bytes | memoryview | str | Callable[[Path], obje
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, where the system can."""
-    with suppress(OSError):  # Windows opens no folders; some network file systems flush none
+    """Flush the entries of a folder to the disk, on systems that can."""
+    with suppress(OSError):  # Windows cannot open folders; some network file systems cannot flush them
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

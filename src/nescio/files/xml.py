@@ -1,4 +1,4 @@
-"""XML without what makes it dangerous: document types, entities, endless elements and depths."""
+"""XML without its dangerous features: document types, entities, unlimited size and depth."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ _BYTES_PER_ELEMENT = 150  # measured, with an attribute
 
 
 def xml_root(source: Source) -> ET.Element:
-    """Return the root of an XML document, its tags without namespaces.
+    """Return the root of an XML document; namespaces are removed from the tags.
 
     Raises:
-        FileError: It is not well-formed, declares a document type or entities, has more than a million elements, or is
-            nested more than 100 deep.
+        FileError: The document is not well-formed, declares a document type or entities, has more than a million
+            elements, or is nested more than 100 levels deep.
     """
     text = decoded_text(source)
-    # What the text was decoded from, its declaration may call by another name.
+    # The declaration may name another encoding than the one that was found.
+    if (
+        text.count("</") + text.count("/>") > 2 * _MOST_ELEMENTS
+    ):  # fails fast, before millions of elements are parsed
+        raise _too_many(source)
     parser = ET.XMLParser(target=_Builder(source), encoding="utf-8")  # noqa: S314 - see _Builder
     try:
         parser.feed(text.encode("utf-8", "replace"))
@@ -32,6 +36,10 @@ def xml_root(source: Source) -> ET.Element:
     except (ET.ParseError, ValueError) as error:
         raise FileError(f"{source.name}: is not well-formed XML ({one_line(error)})") from error
     return root
+
+
+def _too_many(source: Source) -> FileError:
+    return FileError(f"{source.name}: holds more than {_MOST_ELEMENTS:,} elements")
 
 
 class _Builder(ET.TreeBuilder):
@@ -46,7 +54,7 @@ class _Builder(ET.TreeBuilder):
         if self._depth > _DEEPEST:
             raise FileError(f"{self._source.name}: is nested more than {_DEEPEST} deep")
         if self._count > _MOST_ELEMENTS:
-            raise FileError(f"{self._source.name}: holds more than {_MOST_ELEMENTS:,} elements")
+            raise _too_many(self._source)
         self._source.spend(_BYTES_PER_ELEMENT, "its elements")
         return super().start(tag.rpartition("}")[2], attrs)
 
