@@ -205,7 +205,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(train, "track", stopping)
         with pytest.raises(
-            InterruptedTrainingError, match=r"interrupted at step [12]00 of 400; the state is kept in"
+            InterruptedTrainingError, match=r"interrupted at step [12]00 of 400; the state is saved in"
         ):
             NumberAgent.train(Humps(), QUICK, checkpoint=checkpoint, progress=False)
     other = QUICK.model_copy(update={"intervals": QUICK.intervals.model_copy(update={"level": 0.8})})

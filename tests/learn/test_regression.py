@@ -117,5 +117,5 @@ def test_ctrl_c_says_how_far_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
                 raise KeyboardInterrupt
 
     monkeypatch.setattr("nescio.learn.train.track", lambda *_, **__: Stop())
-    with pytest.raises(InterruptedTrainingError, match="interrupted at step 100 of 600; nothing was kept"):
+    with pytest.raises(InterruptedTrainingError, match="interrupted at step 100 of 600; nothing was saved"):
         fit_regression(bumps, QUICK)

@@ -99,7 +99,7 @@ def test_after_ctrl_c_training_goes_on_to_the_same_weights(
 
 def test_without_a_folder_an_interruption_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt_after(monkeypatch, 1)
-    with pytest.raises(InterruptedTrainingError, match="nothing was kept"):
+    with pytest.raises(InterruptedTrainingError, match="nothing was saved"):
         fit_learner(start(), SAMPLER, validation=SAMPLER, progress=False)
 
 

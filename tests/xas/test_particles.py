@@ -313,7 +313,7 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     code, out, _ = run("learn", prior, "-o", tmp_path / "cu", *settings)
     assert code == 0
     assert "learned C1, C2, C3, C4, R in" in out
-    assert "mean absolute errors on 1000 fresh known signals: C1" in out
+    assert "mean absolute errors on 1000 new known signals: C1" in out
     for name, element in (("foil", "Cu"), ("sample", "Cu"), ("iron", "Fe")):
         mu = particle("cuboctahedron shells 3")[0] if name == "sample" else LIBRARY.foil
         spectrum = measured(mu).spectrum

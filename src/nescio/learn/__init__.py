@@ -1,4 +1,4 @@
-"""Learning a prior and assessing measurements with what was learned; knows nothing of any technique."""
+"""Training of agents on priors and assessment of measurements, independent of the technique."""
 
 from nescio.learn.agent import Agent, find_agent, learn
 from nescio.learn.autoencoders import fit_convolutional_vae, fit_vae

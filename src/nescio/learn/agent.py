@@ -1,4 +1,4 @@
-"""Agents: what all kinds have in common, and how the kind of a prior leads to the agent that learns it."""
+"""The protocol of all agents, and the choice of the agent class for a prior."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _GROUP = "nescio.agents"
 
 
 class Agent(Protocol):
-    """A learned prior that assesses measurements; one class for each kind of answer.
+    """A trained agent that assesses measurements; one class for each kind of answer.
 
-    A class is registered under the entry point group ``nescio.agents`` by its kind. What learns, keeps, loads and asks
-    agents uses these names only, so that a new kind (mixtures, pair distributions) is one more class. Its findings are
-    shown by what is registered for the kind under ``nescio.findings`` (:class:`nescio.view.FindingsView`).
+    Classes are registered by kind under the entry point group ``nescio.agents``. Nescio uses only the names of this
+    protocol, so that a new kind (mixtures, pair distributions) needs only a new class. A view registered for the kind
+    under ``nescio.findings`` shows its findings (:class:`nescio.view.FindingsView`).
     """
 
     kind: ClassVar[str]
-    """What it answers with: ``classes``, ``numbers``, ..."""
+    """Kind of the answers: ``classes``, ``numbers``, ..."""
     settings_model: ClassVar[type[Settings]]
-    """Of the table ``[learn]``."""
+    """Model of the table ``[learn]``."""
     seed_setting: ClassVar[str]
     """Key of the random seed in the settings, such as ``training.seed``."""
 
     @property
     def prior(self) -> Any:
-        """What was learned (:class:`nescio.techniques.Prior`)."""
+        """The prior of the agent (:class:`nescio.techniques.Prior`)."""
 
     @property
     def settings(self) -> Any:
-        """How it learned, of type `settings_model`."""
+        """Settings of the training, of type `settings_model`."""
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Names of what it can answer with: classes, or quantities."""
+        """Names of the known classes or of the quantities."""
 
     @property
     def identity(self) -> str:
@@ -61,40 +61,40 @@ class Agent(Protocol):
         resume: bool = False,
         progress: bool | None = None,
     ) -> Self:
-        """Learn a prior of this kind, and calibrate what was learned on held-out draws.
+        """Train an agent on a prior of this kind and calibrate it with held-out draws.
 
         Args:
-            prior: What is known.
-            settings: How to learn; by default those of `settings_model`.
-            checkpoint: Folder to keep the state of the training in.
-            resume: Go on from the checkpoint, if there is one; ends in the same agent as an uninterrupted training.
-            progress: Show progress bars; by default where standard error is a terminal.
+            prior: The prior.
+            settings: Settings of the training; by default those of `settings_model`.
+            checkpoint: Folder for the state of the training.
+            resume: Continue from the checkpoint if it exists; gives the same agent as an uninterrupted training.
+            progress: Show progress bars; by default if standard error is a terminal.
 
         Raises:
-            InterruptedTrainingError: Ctrl-C was pressed; the message says whether the state was kept.
-            AgentError: The checkpoint does not fit, or the training diverged.
+            InterruptedTrainingError: Ctrl-C was pressed; the message says whether the state was saved.
+            AgentError: The checkpoint does not match, or the training diverged.
         """
 
     def assess(
         self, prepared: xr.Dataset, *, alpha: float = 0.01, progress: bool | None = None
     ) -> xr.Dataset:
-        """Return findings (:mod:`nescio.signals`) on prepared measurements; attribute ``kind`` says of which kind.
+        """Return findings (:mod:`nescio.signals`) on prepared measurements; their attribute ``kind`` is the kind.
 
         Raises:
-            AgentError: The measurements do not fit the agent, or alpha is no level that it can keep.
+            AgentError: The measurements do not match the agent, or alpha is outside its range.
         """
 
     def reference(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
-        """Return findings on `n` fresh known signals, with what is true of them in ``truth``."""
+        """Return findings on `n` new known signals, with the true values in ``truth``."""
 
     def performance(self) -> tuple[str, ...]:
-        """Return lines that say how well it does on fresh known signals."""
+        """Return lines on the performance for new known signals."""
 
     def report_parts(self, findings: xr.Dataset) -> dict[str, Any]:
-        """Return what the report of this kind shows beside the findings, by the names of its arguments."""
+        """Return further arguments for the report of this kind, by name."""
 
     def document(self) -> dict[str, Any]:
-        """Return all but prior and arrays as JSON-compatible values."""
+        """Return everything except prior and arrays as JSON-compatible values."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all arrays by name."""
@@ -107,16 +107,16 @@ class Agent(Protocol):
         arrays: Mapping[str, NDArray[Any]],
         folder: Path,
     ) -> Self:
-        """Return the agent whose `document` and `arrays` were stored; the same numbers to the last bit.
+        """Rebuild a stored agent from `document` and `arrays`; its numbers are identical to the last bit.
 
         Args:
-            prior: Built from its own document.
-            document: With at least the keys that :meth:`document` gave, and ``sha256`` of the arrays.
-            arrays: As :meth:`arrays` gave them.
-            folder: Where they were read, for messages and caches.
+            prior: The prior, rebuilt from its own document.
+            document: All keys of :meth:`document`, and ``sha256`` of the arrays.
+            arrays: The arrays of :meth:`arrays`.
+            folder: Folder of the agent, for messages and caches.
 
         Raises:
-            AgentError: Something is missing or damaged, or does not fit the prior.
+            AgentError: Something is missing or damaged, or does not match the prior.
         """
 
 
@@ -134,19 +134,19 @@ def agent_figures(agent: Agent) -> str:
 
 
 def find_agent(kind: str, source: str = "") -> type[Agent]:
-    """Return the class of agents that answer in a kind, as priors name it.
+    """Return the agent class for a kind of prior.
 
     Args:
-        kind: Such as ``classes``.
-        source: Where it was named, for the message.
+        kind: The kind, such as ``classes``.
+        source: Source of the name, for the message.
 
     Raises:
-        ConfigurationError: No installed package registers that kind, or it cannot be imported.
+        ConfigurationError: No installed package registers the kind, or the class cannot be imported.
     """
     agent: type[Agent] | None = installed_part(_GROUP, kind)
     if agent is None:
         where, known = f"{source}: " if source else "", ", ".join(installed_names(_GROUP))
-        raise ConfigurationError(f"{where}no agents answer with {kind!r} (known: {known})")
+        raise ConfigurationError(f"{where}no agents of kind {kind!r} are installed (installed: {known})")
     return agent
 
 
@@ -158,9 +158,10 @@ def learn(
     resume: bool = False,
     progress: bool | None = None,
 ) -> Agent:
-    """Train the agent that a prior's kind asks for; arguments and errors as of :meth:`Agent.train`.
+    """Train the agent for a prior's kind; arguments and errors as for :meth:`Agent.train`.
 
-    The classes of agents take more: see :class:`nescio.learn.ClassAgent` and :class:`nescio.learn.NumberAgent`.
+    The agent classes have further arguments; see :class:`nescio.learn.ClassAgent` and
+    :class:`nescio.learn.NumberAgent`.
     """
     return find_agent(prior.kind, f"prior of technique {prior.technique!r}").train(
         prior, settings, checkpoint=checkpoint, resume=resume, progress=progress

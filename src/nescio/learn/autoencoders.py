@@ -1,4 +1,4 @@
-"""Variational autoencoders of a fixed set of signals or images, trained apart from any agent."""
+"""Variational autoencoders for a fixed set of signals or images, independent of agents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Module = TypeVar("_Module", VAE, ConvolutionalVAE)
 
 
 class _Reconstruction(eqx.Module):
-    """The loss of a batch of stored signals or images, drawn with replacement."""
+    """Loss of a batch of stored signals or images, drawn with replacement."""
 
     table: Array
     key: Array
@@ -53,25 +53,23 @@ def fit_vae(
 
     Args:
         signals: Shape (n, points), 0 to 1.
-        settings: Widths and weight of the divergence; guidance and members have no meaning here.
-        key: Of initial weights, batches and latent draws.
-        steps: Of Adam, its rate rising over the first hundred and falling along a half cosine.
+        settings: Widths and weight of the divergence; guidance and members are ignored.
+        key: Random key for initial weights, batches and latent draws.
+        steps: Steps of Adam; the rate rises over the first hundred steps, then falls along a half cosine.
         batch: Signals in each step, drawn with replacement.
-        learning_rate: The highest.
-        checkpoint: Where to keep the state of the training.
-        resume: Go on from the checkpoint, if there is one.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        learning_rate: Highest learning rate.
+        checkpoint: Folder for the state of the training.
+        resume: Continue from the checkpoint if it exists.
+        progress: Show a progress bar; by default if standard error is a terminal.
 
     Raises:
-        MeasurementError: The signals have another shape, are not finite, or not within 0 to 1.
-        AgentError: The training diverged, or the checkpoint does not fit.
+        MeasurementError: The signals have another shape, are not finite, or are not within 0 to 1.
+        AgentError: The training diverged, or the checkpoint does not match.
         InterruptedTrainingError: Ctrl-C was pressed.
     """
     table = jnp.asarray(signals, jnp.float32)
     if table.ndim != 2 or table.size == 0:
-        raise MeasurementError(
-            f"a data set needs signals (n, points), none empty, not of shape {table.shape}"
-        )
+        raise MeasurementError(f"signals of shape {table.shape}: needs shape (n, points), not empty")
     check_scaled(table)
     vae = VAE(table.shape[1], 0, 1, settings, _generator(key))
     return _trained(vae, table, key, steps, batch, learning_rate, checkpoint, resume, progress)
@@ -96,25 +94,25 @@ def fit_convolutional_vae(
 
     Args:
         images: Shape (n, channels, height, width), 0 to 1.
-        key: Of initial weights, batches and latent draws.
-        channels: Of the image after each convolution; at least one.
-        hidden: Widths of dense layers behind them.
-        latent: Latent dimensions.
+        key: Random key for initial weights, batches and latent draws.
+        channels: Channels of the image after each convolution; at least one.
+        hidden: Widths of the dense layers after the convolutions.
+        latent: Number of latent dimensions.
         beta: Weight of the divergence.
-        steps: Of Adam, its rate rising over the first hundred and falling along a half cosine.
+        steps: Steps of Adam; the rate rises over the first hundred steps, then falls along a half cosine.
         batch: Images in each step, drawn with replacement.
-        learning_rate: The highest.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        learning_rate: Highest learning rate.
+        progress: Show a progress bar; by default if standard error is a terminal.
 
     Raises:
-        MeasurementError: The images have another shape, are not finite, or not within 0 to 1.
+        MeasurementError: The images have another shape, are not finite, or are not within 0 to 1.
         AgentError: The training diverged.
         InterruptedTrainingError: Ctrl-C was pressed.
     """
     table = jnp.asarray(images, jnp.float32)
     if table.ndim != 4 or table.size == 0:
         raise MeasurementError(
-            f"images of shape {table.shape}: needs (n, channels, height, width), none empty"
+            f"images of shape {table.shape}: needs shape (n, channels, height, width), not empty"
         )
     check_scaled(table)
     _, deep, height, width = table.shape
@@ -123,13 +121,13 @@ def fit_convolutional_vae(
 
 
 def check_scaled(values: Array) -> None:
-    """Raise unless values of any shape, not empty, are finite and within 0 to 1.
+    """Check that values of any shape, not empty, are finite and within 0 to 1.
 
     Raises:
-        MeasurementError: They are not.
+        MeasurementError: A value is not finite or outside 0 to 1.
     """
     if not bool(jnp.isfinite(values).all()) or float(values.min()) < 0.0 or float(values.max()) > 1.0:
-        raise MeasurementError("signals of a data set must be finite and scaled to 0-1")
+        raise MeasurementError("the signals must be finite and scaled to 0-1")
 
 
 def _generator(key: Array) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""From scores to probabilities: conformal p-values and tempered class probabilities."""
+"""Conformal p-values and tempered class probabilities."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = [
 
 
 def conformal_p_values(scores: ArrayLike, calibration: ArrayLike) -> NDArray[np.float64]:
-    """Return, for each score, the share of known measurements at least as strange.
+    """Return the conformal p-value of each score: the share of known measurements with at least this score.
 
     Args:
-        scores: Shape (n,), larger is stranger.
+        scores: Shape (n,), larger is more novel.
         calibration: Shape (m,), scores of held-out known measurements.
 
     Returns:
-        Shape (n,): ``(1 + #{calibration >= score}) / (m + 1)``. For a further known measurement the chance that this is
-        at most alpha is at most alpha, and at least alpha - 1 / (m + 1) if no scores tie; ties count as stranger.
-        A score that is not a number gives 1 / (m + 1).
+        Shape (n,): ``(1 + #{calibration >= score}) / (m + 1)``. For a new known measurement, the probability of a
+        p-value of at most alpha is at most alpha, and at least alpha - 1 / (m + 1) without ties; ties count as larger
+        scores. A score that is NaN gives 1 / (m + 1).
 
     Source: Vovk, Gammerman and Shafer (2005), Algorithmic Learning in a Random World, section 2.2; Bates et al.
     (2023), Ann. Statist. 51, 149-178, equation 1.
@@ -45,10 +45,10 @@ def tempered_probabilities(logits: ArrayLike, temperature: float) -> NDArray[np.
 
     Args:
         logits: Shape (members, n, classes).
-        temperature: Above 1 makes them less sure.
+        temperature: Temperature; values above 1 make the probabilities more equal.
 
     Returns:
-        Shape (n, classes): the mean of the members' softmax of ``logits / temperature``.
+        Shape (n, classes), mean over the members of the softmax of ``logits / temperature``.
     """
     z = np.asarray(logits, np.float64) / temperature
     z = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -56,14 +56,14 @@ def tempered_probabilities(logits: ArrayLike, temperature: float) -> NDArray[np.
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Return the temperature at which the labels are likeliest.
+    """Return the temperature with the largest likelihood of the labels.
 
     Args:
         logits: Shape (members, n, classes).
         labels: Shape (n,).
 
     Returns:
-        A number within 0.05 to 20.
+        The temperature, within 0.05 to 20.
 
     Source: Guo et al. (2017), arXiv:1706.04599, with the mean over the ensemble inside the logarithm.
     """
@@ -80,12 +80,12 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
 
 def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
-    """Return the mean distance between how sure and how right the most probable class is.
+    """Return the expected calibration error: mean difference between probability and accuracy of the top class.
 
     Args:
         probabilities: Shape (n, classes).
         labels: Shape (n,).
-        bins: Equal-width bins of the largest probability.
+        bins: Number of equal-width bins of the largest probability.
 
     Source: Guo et al. (2017), arXiv:1706.04599, equation 3.
     """

@@ -1,4 +1,4 @@
-"""Learning into a folder: one learner at a time, the state of an interrupted training kept beside the agent."""
+"""Training into a folder: one process at a time; the state of an interrupted training is saved beside the agent."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ _LOCK = "lock"
 
 
 def checkpoint_of(folder: Path) -> Path:
-    """Return the folder that keeps the state of a training whose agent goes into `folder`."""
+    """Return the checkpoint folder of a training whose agent is saved in `folder`."""
     return folder.with_name(f"{folder.name}.checkpoint")
 
 
 def train_into(folder: Path, train: Callable[[Path, bool], _Agent], *, resume: bool | None = None) -> _Agent:
-    """Train an agent and keep it in a folder; an agent that is there already is replaced at the very end.
+    """Train an agent and save it in a folder; an existing agent is replaced only at the end.
 
     Args:
-        folder: For the agent; the state of the training is kept beside it until the agent is there.
-        train: Called with the folder of the checkpoint and whether to resume, as :meth:`nescio.learn.Agent.train`.
-        resume: Go on from a checkpoint, which must fit. None goes on from one that fits, and else begins anew.
+        folder: Folder of the agent; the state of the training is saved beside it until the agent is complete.
+        train: Function called with the checkpoint folder and `resume`, as :meth:`nescio.learn.Agent.train`.
+        resume: True continues from a checkpoint, which must match. None continues from a matching checkpoint and
+            otherwise starts again.
 
     Raises:
-        InterruptedTrainingError: Ctrl-C was pressed; the message says how to go on.
-        AgentError: Another process is learning into this folder; the checkpoint does not fit; the training diverged.
+        InterruptedTrainingError: Ctrl-C was pressed; the message says how to continue.
+        AgentError: Another process is training into this folder, the checkpoint does not match, or the training
+            diverged.
         FileError: The folders cannot be written to.
     """
     checkpoint = checkpoint_of(folder)
@@ -50,7 +52,7 @@ def train_into(folder: Path, train: Callable[[Path, bool], _Agent], *, resume: b
             if resume is not None:
                 raise
             raise InterruptedTrainingError(
-                f"interrupted; the state is kept in {checkpoint}, run the same command again to go on"
+                f"interrupted; the state is saved in {checkpoint}; run the same command again to continue"
             ) from None
         with interrupted_after("the training", checkpoint):
             save_agent(agent, folder)
@@ -60,7 +62,7 @@ def train_into(folder: Path, train: Callable[[Path, bool], _Agent], *, resume: b
 
 @contextmanager
 def _reserved(folder: Path, checkpoint: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the operating system takes back when the process ends, however it ends."""
+    """Lock the folder; the operating system releases the lock when the process ends."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(checkpoint / _LOCK, timeout=0)
@@ -69,7 +71,7 @@ def _reserved(folder: Path, checkpoint: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise AgentError(
-            f"{folder}: another process is learning into this folder; wait for it, or choose another folder"
+            f"{folder}: another process is training into this folder; wait for it, or choose another folder"
         ) from None
     except (OSError, NotImplementedError) as error:
         raise FileError(f"{checkpoint}: cannot be locked ({error})") from None
@@ -78,11 +80,11 @@ def _reserved(folder: Path, checkpoint: Path) -> Iterator[None]:
     finally:
         if not any(file.name != _LOCK for file in checkpoint.iterdir()):
             with suppress(OSError):
-                # While it is held: later it may be another learner's.
+                # Remove the file while it is locked; later it may belong to another process.
                 (checkpoint / _LOCK).unlink()
         lock.release()
         if os.name == "nt":
-            # Windows removes no file that is open, be it ours or another learner's.
+            # Windows cannot remove an open file.
             with suppress(OSError):
                 (checkpoint / _LOCK).unlink()
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Arrays and JSON on disk: nothing pickled, and a document and its arrays switched together by one rename."""
+"""Arrays and JSON on disk without pickle; a document and its arrays change together by one rename."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ _LONGEST_HEADER = 2**23
 
 
 def named_arrays(tree: Any, prefix: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a tree by name; a name says where in the tree the array stands."""
+    """Return the arrays of a tree by name; the name is the path in the tree."""
     leaves = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))[0]
     return {prefix + jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def restore_arrays(like: _Tree, arrays: Mapping[str, NDArray[Any]], prefix: str, source: Path) -> _Tree:
-    """Return a tree like `like` with stored arrays in the places of its own.
+    """Return a tree with the structure of `like` and stored arrays.
 
     Args:
-        like: With arrays, or shapes in their places (:func:`nescio.learn.networks.shapes_of`).
-        arrays: By the names that :func:`named_arrays` gives.
-        prefix: Of the names.
-        source: The file, for messages.
+        like: Tree of arrays or of their shapes (:func:`nescio.learn.networks.shapes_of`).
+        arrays: Arrays by the names of :func:`named_arrays`.
+        prefix: Prefix of the names.
+        source: File of the arrays, for messages.
 
     Raises:
-        AgentError: An array is missing, or has another shape or type.
+        AgentError: An array is missing or has another shape or type.
     """
     dynamic, static = eqx.partition(like, _has_shape)
     leaves, structure = jax.tree_util.tree_flatten_with_path(dynamic)
@@ -70,7 +70,7 @@ def restore_arrays(like: _Tree, arrays: Mapping[str, NDArray[Any]], prefix: str,
         if array.shape != leaf.shape or array.dtype != leaf.dtype:
             raise AgentError(
                 f"{source}: array {name!r} is {array.dtype}{list(array.shape)}, "
-                f"where {leaf.dtype}{list(leaf.shape)} is needed"
+                f"but must be {leaf.dtype}{list(leaf.shape)}"
             )
     restored = [jnp.asarray(array) for _, _, array in found]
     tree: _Tree = eqx.combine(jax.tree_util.tree_unflatten(structure, restored), static)
@@ -92,17 +92,17 @@ def arrays_of(content: bytes, source: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of a safetensors file by name.
 
     Args:
-        content: All of the file.
-        source: The file, for messages.
+        content: Content of the file.
+        source: Path of the file, for messages.
 
     Raises:
-        AgentError: The content is damaged, or holds numbers that are not finite.
+        AgentError: The content is damaged or has numbers that are not finite.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     if int.from_bytes(content[:8], "little") > _LONGEST_HEADER:
-        raise AgentError(f"{source}: its header is too long for what it should be")
+        raise AgentError(f"{source}: the header is too long")
     try:
         arrays = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -114,7 +114,7 @@ def arrays_of(content: bytes, source: Path) -> dict[str, NDArray[Any]]:
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a JSON file: a crash or a full disk leaves the old file or the whole new one.
+    """Write a JSON file atomically.
 
     Raises:
         FileError: The file cannot be written.
@@ -126,7 +126,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        AgentError: The file is missing, no JSON object, too large, or holds a number that JSON does not know (NaN).
+        AgentError: The file is missing, too large, not a JSON object, or contains NaN or infinity.
     """
     try:
         document = json_value(read_source(path, _LARGEST_JSON))
@@ -146,15 +146,15 @@ def _content(path: Path, most: int) -> bytes:
 
 @dataclass(frozen=True)
 class Pair:
-    """A JSON document, and the arrays that it names: two files of a folder that change together.
+    """A JSON document and its file of arrays, which change together.
 
-    New arrays are written beside those in use. They count once the document that names them is renamed into place, so
-    that a process may die at any moment: the folder holds the old pair or the new one.
+    New arrays are written beside the ones in use. They become valid when the document that names them is renamed into
+    place. A process may die at any moment: the folder has the old pair or the new pair.
 
     Attributes:
-        folder: Of both files.
+        folder: Folder of both files.
         document: Name of the document, such as ``agent.json``.
-        stem: Of the arrays' file, such as ``weights``.
+        stem: Stem of the file of arrays, such as ``weights``.
     """
 
     folder: Path
@@ -163,13 +163,13 @@ class Pair:
 
     @property
     def path(self) -> Path:
-        """Of the document."""
+        """Path of the document."""
         return self.folder / self.document
 
     def write_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
-        """Write arrays beside those in use, and return the keys by which the document names them.
+        """Write arrays beside the ones in use, and return the keys of the document that name them.
 
-        The caller writes the document with these keys, then calls :meth:`remove_unused`.
+        The caller then writes the document with these keys and calls :meth:`remove_unused`.
 
         Raises:
             FileError: The folder cannot be written to.
@@ -183,7 +183,7 @@ class Pair:
         return {"weights": name, "sha256": digest}
 
     def remove_unused(self) -> None:
-        """Remove the arrays that the document does not name, and what writers that were killed left behind."""
+        """Remove arrays that the document does not name, and temporary files of killed processes."""
         in_use = self._in_use()
         left = re.compile(
             rf"({re.escape(self.stem)}(-[0-9a-f]{{16}})?\.safetensors"
@@ -191,20 +191,20 @@ class Pair:
         )
         for file in self.folder.iterdir():
             if file.name != in_use and left.fullmatch(file.name):
-                with suppress(OSError):  # in use on Windows, or gone by now
+                with suppress(OSError):  # in use on Windows, or already removed
                     file.unlink()
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the document and its arrays.
 
         Raises:
-            AgentError: A file is missing or damaged, or the arrays are not those that the document names.
+            AgentError: A file is missing or damaged, or the arrays do not belong to the document.
         """
         document = read_json(self.path)
         try:
             return document, self._arrays(document)
         except AgentError:
-            # Another process may have switched the pair in between.
+            # Another process may have replaced the pair in the meantime.
             again = read_json(self.path)
             if again == document:
                 raise
@@ -215,9 +215,7 @@ class Pair:
         content = _content(file, _LARGEST_ARRAYS)
         arrays = arrays_of(content, file)
         if hashlib.sha256(content).hexdigest() != document.get("sha256"):
-            raise AgentError(
-                f"{self.folder}: {file.name} is not the one that {self.document} was written with"
-            )
+            raise AgentError(f"{self.folder}: {file.name} does not belong to {self.document}")
         return arrays
 
     @property
@@ -229,11 +227,11 @@ class Pair:
         if not isinstance(name, str) or not re.fullmatch(
             rf"{re.escape(self.stem)}(-[0-9a-f]{{16}})?\.safetensors", name
         ):
-            raise AgentError(f"{self.path}: names no file of arrays, such as {self._usual}")
+            raise AgentError(f"{self.path}: must name a file of arrays, such as {self._usual}")
         return name
 
     def _in_use(self) -> str:
-        """Return the name of the arrays in use; empty without a document, the usual if it cannot be read."""
+        """Return the file of arrays in use: empty without a document, the default name if it cannot be read."""
         if not self.path.exists():
             return ""
         try:
@@ -243,7 +241,7 @@ class Pair:
 
 
 def document_digest(document: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a document, the same however its keys are ordered and its file is indented.
+    """Return the SHA-256 of a document, independent of the order of keys and of indentation.
 
     Raises:
         ValueError: A number is not finite.
@@ -253,7 +251,7 @@ def document_digest(document: Mapping[str, Any]) -> str:
 
 
 def learned_identity(prior: Prior, settings: BaseModel) -> str:
-    """Return the SHA-256 of all that an agent is learned from: technique, prior and settings."""
+    """Return the SHA-256 of technique, prior and settings of an agent."""
     document = {
         "technique": prior.technique,
         "prior": prior.to_document(),

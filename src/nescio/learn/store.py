@@ -1,4 +1,4 @@
-"""Agents on disk: a folder with a document and the weights that it names, of which nothing is run when it is loaded."""
+"""Agents on disk: a folder with a document and weights; loading executes nothing."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _PACKAGES = ("nescio", "jax", "equinox", "optax", "numpy")
 
 
 def save_agent(agent: Agent, folder: str | Path) -> None:
-    """Write an agent: weights and calibration as safetensors, prior, axis, settings and versions as JSON.
+    """Save an agent: weights and calibration as safetensors; prior, axis, settings and versions as JSON.
 
-    An agent that is there already stays usable until the new one is whole, whatever happens to the process.
+    An existing agent stays usable until the new one is complete, even if the process is killed.
 
     Args:
-        agent: What to keep.
-        folder: Made if it does not exist; an agent that is there already is replaced.
+        agent: The agent.
+        folder: Folder, made if missing; an existing agent in it is replaced.
 
     Raises:
         FileError: The folder cannot be written to.
@@ -59,7 +59,7 @@ def save_agent(agent: Agent, folder: str | Path) -> None:
     document["digest"] = document_digest(document)
     write_json(pair.path, document)
     pair.remove_unused()
-    # Calibrations of the agent that was there.
+    # Calibrations of the previous agent.
     shutil.rmtree(folder / "calibrations", ignore_errors=True)
 
 
@@ -70,15 +70,15 @@ def load_agent(folder: str | Path, of: type[_Agent], *, technique: Technique | N
 def load_agent(
     folder: str | Path, of: type[Agent] | None = None, *, technique: Technique | None = None
 ) -> Agent:
-    """Read an agent that :func:`save_agent` wrote; on the same machine it gives the same numbers to the last bit.
+    """Load an agent saved by :func:`save_agent`; on the same machine its numbers are identical to the last bit.
 
     Args:
-        folder: Where it is.
-        of: The class of agents that is needed, such as :class:`nescio.learn.ClassAgent`; by default any.
-        technique: What builds the prior; by default the installed technique that the agent names.
+        folder: Folder of the agent.
+        of: Required class of the agent, such as :class:`nescio.learn.ClassAgent`; by default any class.
+        technique: Technique that rebuilds the prior; by default the installed technique named in the agent.
 
     Raises:
-        AgentError: Something is missing, damaged, altered, of another format, or the agent is of another kind.
+        AgentError: A part is missing, damaged, changed or of another format, or the agent has another class.
     """
     folder = Path(folder)
     pair = Pair(folder, _DOCUMENT, _STEM)
@@ -87,7 +87,7 @@ def load_agent(
     document = read_json(pair.path)
     if (found := document.get("format")) not in _READ:
         raise AgentError(
-            f"{pair.path}: format {found!r} of an agent, where this version of Nescio reads {_FORMAT}; learn it again"
+            f"{pair.path}: the agent has format {found!r}; this version of Nescio reads {_FORMAT}; train it again"
         )
     document, arrays = pair.read()
     _check_digest(pair.path, document)
@@ -101,23 +101,23 @@ def load_agent(
         raise AgentError(f"{pair.path}: damaged ({type(error).__name__}: {error})") from None
     if of is not None and agent.kind != of.kind:
         raise AgentError(
-            f"{folder}: this agent answers with {agent.kind} ({', '.join(agent.known)}), not with {of.kind}"
+            f"{folder}: this agent is of kind {agent.kind} ({', '.join(agent.known)}), not {of.kind}"
         )
     return agent
 
 
 def agent_digest(folder: str | Path) -> str:
-    """Return the digest that a saved agent bears, without loading it; agents with equal digests are equal.
+    """Return the digest of a saved agent without loading it; agents with equal digests are equal.
 
     Raises:
-        AgentError: There is no agent, or its document is damaged or bears no digest.
+        AgentError: There is no agent, or its document is damaged or has no digest.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise AgentError(f"{folder}: no such agent; an agent is a folder that `nescio learn` made")
+        raise AgentError(f"{folder}: no such agent; an agent is a folder made by `nescio learn`")
     digest = read_json(folder / _DOCUMENT).get("digest")
     if not isinstance(digest, str) or not digest:
-        raise AgentError(f"{folder}: {_DOCUMENT} bears no digest; learn the agent again")
+        raise AgentError(f"{folder}: {_DOCUMENT} has no digest; train the agent again")
     return digest
 
 
@@ -127,7 +127,7 @@ def _check_digest(path: Path, document: dict[str, Any]) -> None:
     except (ValueError, RecursionError):
         raise AgentError(f"{path}: holds a number that is not finite, or is nested too deep") from None
     if document.get("digest") != digest:
-        raise AgentError(f"{path}: was altered after it was written (it does not fit its digest)")
+        raise AgentError(f"{path}: was changed after it was written (it does not match its digest)")
 
 
 def _assembled(
@@ -143,10 +143,11 @@ def _assembled(
         float(prior.axis.values[-1]),
     )
     if (axis["name"], axis["points"], axis["start"], axis["stop"]) != expected:
-        raise AgentError(f"{folder}: the axis that was learned is not the one that the prior describes")
+        raise AgentError(f"{folder}: the axis of the agent does not match its prior")
     kind = str(document.get("kind", document.get("tells", CLASSES)))
     if kind != prior.kind:
         raise AgentError(
-            f"{folder}: answers with {kind}, where its prior, of technique {technique.name!r}, is of {prior.kind}"
+            f"{folder}: the agent is of kind {kind}, but its prior (technique {technique.name!r}) has kind "
+            f"{prior.kind}"
         )
     return find_agent(kind, str(folder)).restored(prior, document, arrays, folder)

@@ -1,4 +1,4 @@
-"""The training loop of all networks here: compiled pieces, progress, held-out looks, checkpoints."""
+"""The training loop of all networks: compiled chunks, progress, validation, checkpoints."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ _AGAIN = "remove the folder, or run without --resume"
 
 
 class Objective(Protocol):
-    """The loss of one step; an `equinox.Module`, so that equal ones share a compiled program."""
+    """Loss of one step; an `equinox.Module`, so that equal objectives share a compiled program."""
 
     def __call__(self, module: Any, step: Array) -> Array:
-        """Return the mean loss, a scalar; random keys are derived from the number of the step."""
+        """Return the mean loss, a scalar; random keys depend on the step number."""
 
 
 class Optimiser(Protocol):
-    """Makes an optimiser; hashable, so that equal ones share a compiled program."""
+    """Factory of an optimiser; hashable, so that equal factories share a compiled program."""
 
     def __call__(self, module: Any) -> optax.GradientTransformation:
-        """Return the optimiser of a module's arrays."""
+        """Return the optimiser for the arrays of a module."""
 
 
 def warm_cosine(rate: float, steps: int, warmup: int, last: float = 0.01) -> optax.Schedule:
     """Return a learning rate that rises linearly and then falls along a half cosine.
 
     Args:
-        rate: The highest.
-        steps: Of the whole training.
-        warmup: Steps over which it rises; at most a quarter of all.
-        last: What is left of it in the end, as a share.
+        rate: Highest learning rate.
+        steps: Total number of steps.
+        warmup: Steps over which the rate rises; at most a quarter of all steps.
+        last: Final rate as a share of the highest.
     """
     return optax.warmup_cosine_decay_schedule(
         init_value=0.0,
@@ -72,13 +72,13 @@ def warm_cosine(rate: float, steps: int, warmup: int, last: float = 0.01) -> opt
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with a warm-up and a half cosine, and with weight decay where one is given (Loshchilov and Hutter, 2019)."""
+    """Adam with warm-up, half cosine and optional weight decay (Loshchilov and Hutter, 2019)."""
 
     rate: float
     steps: int
     warmup: int = 100
     last: float = 0.01
-    """Share of the rate that is left in the end."""
+    """Final learning rate as a share of the highest."""
     weight_decay: float = 0.0
 
     def __call__(self, module: Any) -> optax.GradientTransformation:  # noqa: ARG002 - the same for all arrays
@@ -91,28 +91,28 @@ class Adam:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to train, and when to look how far it came."""
+    """Length of a training and intervals of its validation."""
 
     steps: int
     chunk: int
-    """Steps in one compiled piece: between two pieces, progress is shown and Ctrl-C is answered."""
+    """Steps in one compiled chunk; progress and Ctrl-C are handled between chunks."""
     every: int
-    """Steps between two looks; rounded up to whole chunks. The last step is always looked at."""
+    """Steps between two validations, rounded up to whole chunks. The last step is always validated."""
     patience: int | None = None
-    """Looks without improvement before training stops early; none for never."""
+    """Validations without improvement before training stops early; None never stops early."""
     remedies: Mapping[str, str] = field(default_factory=dict)
-    """What a user can do where the loss of a part diverges, by the part's name."""
+    """Advice for the user if the loss of a part diverges, by name of the part."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the state of a training is kept between looks, and what it belongs to."""
+    """Folder of the saved state of a training, and its identity."""
 
     folder: Path
     identity: str
-    """Hash of all that is learned from; a state of another identity is refused."""
+    """Hash of prior, settings and data; a state with another identity is refused."""
     name: str = "checkpoint"
-    """Of its files; several trainings of one agent share a folder."""
+    """Stem of the files; several trainings of one agent share a folder."""
 
     @property
     def pair(self) -> Pair:
@@ -122,19 +122,19 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Trained(Generic[_Module]):
-    """The outcome of a training."""
+    """Result of a training."""
 
     module: _Module
-    """With held-out looks, as of the step whose loss was lowest; else as of the last step."""
+    """Module of the validated step with the lowest loss; without validation, of the last step."""
     history: tuple[dict[str, float], ...]
-    """For every look: the step and the loss of each part."""
+    """Step and loss of each part, for every validation."""
     steps: int
     """Steps taken."""
 
 
 @dataclass(frozen=True)
 class _State:
-    """All that changes while training; a checkpoint holds just this."""
+    """State that changes during training; a checkpoint stores exactly this."""
 
     module: Any
     optimiser: Any
@@ -142,7 +142,7 @@ class _State:
     best_loss: float
     step: int
     pending: float
-    """Sum of the training losses since the last look."""
+    """Sum of the training losses since the last validation."""
     history: tuple[dict[str, float], ...]
 
 
@@ -161,21 +161,21 @@ def fit(
     """Train a module. The same arguments give the same weights on the same machine.
 
     Args:
-        module: With initial weights.
-        objective: The loss of one step.
-        optimiser: Makes the optimiser.
-        plan: How long to train.
-        look: Returns held-out losses by part. Without it a look records the mean training loss, and the last
-            weights are kept.
-        part: What that loss is called in the history and in messages.
-        checkpoint: Where to keep the state: at every look, at the end and on Ctrl-C.
-        resume: Go on from the checkpoint, if there is one; ends in the same weights as an uninterrupted training.
-        progress: Show a progress bar; by default where standard error is a terminal, else a line now and then.
+        module: Module with initial weights.
+        objective: Loss of one step.
+        optimiser: Factory of the optimiser.
+        plan: Length of the training.
+        look: Function that returns validation losses by part. Without it, the mean training loss is recorded and the
+            last weights are returned.
+        part: Name of that loss in the history and in messages.
+        checkpoint: Folder for the state, saved at every validation, at the end and on Ctrl-C.
+        resume: Continue from the checkpoint if it exists; gives the same weights as an uninterrupted training.
+        progress: Show a progress bar; by default a bar on a terminal and otherwise a line every ten seconds.
 
     Raises:
-        InterruptedTrainingError: Ctrl-C was pressed; the message says whether the state was kept.
-        CheckpointError: The checkpoint is damaged, or of another prior or other settings.
-        AgentError: The loss is no longer a number.
+        InterruptedTrainingError: Ctrl-C was pressed; the message says whether the state was saved.
+        CheckpointError: The checkpoint is damaged or belongs to another prior or other settings.
+        AgentError: The loss became NaN.
     """
     state = _State(
         module,
@@ -196,7 +196,7 @@ def fit(
                 before = state.step
                 following = _advanced(state, objective, optimiser, plan)
                 if before == first:
-                    # The compiler is done by now.
+                    # Compilation is finished here.
                     return_freed_memory()
                 due = following.step == plan.steps or following.step // plan.every > before // plan.every
                 # An interruption in here leaves the state before both, so that no look is missed when it goes on.
@@ -213,7 +213,7 @@ def fit(
 
 
 def _advanced(state: _State, objective: Objective, optimiser: Optimiser, plan: Plan) -> _State:
-    """Return the state some steps further."""
+    """Advance the state by some steps."""
     stop = min(state.step + plan.chunk, plan.steps)
     module, moments, total = _run(
         state.module, state.optimiser, objective, optimiser, jnp.asarray(state.step), jnp.asarray(stop)
@@ -227,7 +227,7 @@ def _advanced(state: _State, objective: Objective, optimiser: Optimiser, plan: P
 def _run(
     module: _Module, moments: Any, objective: Objective, optimiser: Optimiser, start: Array, stop: Array
 ) -> tuple[_Module, Any, Array]:
-    """Take the steps from `start` to `stop`, and return the sum of their losses as well."""
+    """Run the steps from `start` to `stop`; also return the sum of their losses."""
     arrays, static = eqx.partition(module, eqx.is_array)
     transformation = optimiser(module)
 
@@ -246,7 +246,7 @@ def _run(
 def _looked(
     state: _State, look: Callable[[Any], Mapping[str, Array]] | None, part: str, plan: Plan
 ) -> _State:
-    """Return the state with a further entry of its history, and with its weights as the best if they are."""
+    """Add an entry to the history, and keep the weights if they are the best so far."""
     if look is None:
         since = state.history[-1]["step"] if state.history else 0.0
         losses = {part: state.pending / (state.step - since)}
@@ -274,12 +274,12 @@ def _looked(
 
 
 def total_loss(entry: Mapping[str, float]) -> float:
-    """Return the loss of all parts of an entry of a history."""
+    """Return the total loss of an entry of a history."""
     return sum(value for name, value in entry.items() if name != "step")
 
 
 def _stalled(history: tuple[dict[str, float], ...], patience: int | None) -> bool:
-    """Return whether the last `patience` looks have brought nothing better than those before."""
+    """Return True if the last `patience` validations brought no improvement."""
     if patience is None or len(history) <= patience:
         return False
     losses = [total_loss(entry) for entry in history]
@@ -293,25 +293,25 @@ def _told(state: _State, held_out: bool) -> str:
 
 
 def _keep_if_possible(checkpoint: Checkpoint | None, state: _State) -> None:
-    """Keep the state; a full disk is no reason to stop a training."""
+    """Save the state; a full disk does not stop the training."""
     if checkpoint is None:
         return
     try:
         _save(checkpoint, state)
     except FileError as error:
         warnings.warn(
-            f"the training goes on, but its state cannot be kept: {error}", NescioWarning, stacklevel=2
+            f"the training continues, but its state cannot be saved: {error}", NescioWarning, stacklevel=2
         )
 
 
 def _keep_or_say_why(checkpoint: Checkpoint | None, state: _State) -> str:
     if checkpoint is None:
-        return "nothing was kept"
+        return "nothing was saved"
     try:
         _save(checkpoint, state)
     except FileError as error:
-        return f"the state could not be kept: {error}"
-    return f"the state is kept in {checkpoint.folder}, run the same command with --resume to go on"
+        return f"the state could not be saved: {error}"
+    return f"the state is saved in {checkpoint.folder}; run the same command with --resume to continue"
 
 
 def _save(checkpoint: Checkpoint, state: _State) -> None:
@@ -337,19 +337,21 @@ def _save(checkpoint: Checkpoint, state: _State) -> None:
 
 
 def _load(checkpoint: Checkpoint, like: _State, *, held_out: bool) -> _State:
-    """Return the state that was kept.
+    """Load the saved state.
 
     Raises:
-        CheckpointError: The checkpoint is damaged, or of something else.
+        CheckpointError: The checkpoint is damaged or belongs to another training.
     """
     folder, pair = checkpoint.folder, checkpoint.pair
     try:
         document = read_json(pair.path)
         if document.get("format") != _FORMAT:
-            raise CheckpointError(f"{folder}: this checkpoint is of another version of Nescio; {_AGAIN}")
+            raise CheckpointError(
+                f"{folder}: this checkpoint was made by another version of Nescio; {_AGAIN}"
+            )
         if document.get("identity") != checkpoint.identity:
             raise CheckpointError(
-                f"{folder}: this checkpoint is of another prior or other settings; {_AGAIN}"
+                f"{folder}: this checkpoint belongs to another prior or other settings; {_AGAIN}"
             )
         document, arrays = pair.read()
         source = folder / str(document["weights"])
@@ -373,11 +375,11 @@ def _load(checkpoint: Checkpoint, like: _State, *, held_out: bool) -> _State:
 
 @contextmanager
 def interrupted_after(done: str, checkpoint: Path | None) -> Iterator[None]:
-    """Say in the block of work after a training that Ctrl-C costs this work only.
+    """Report an interruption of the work after a training; only this work is lost.
 
     Args:
-        done: What is done by then, for the message.
-        checkpoint: Folder that keeps the state of the training.
+        done: Finished work, for the message.
+        checkpoint: Folder with the state of the training.
 
     Raises:
         InterruptedTrainingError: Ctrl-C was pressed.
@@ -386,8 +388,8 @@ def interrupted_after(done: str, checkpoint: Path | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         kept = (
-            "nothing was kept"
+            "nothing was saved"
             if checkpoint is None
-            else f"the state is kept in {checkpoint}, run the same command with --resume to go on"
+            else f"the state is saved in {checkpoint}; run the same command with --resume to continue"
         )
         raise InterruptedTrainingError(f"interrupted after {done}; {kept}") from None

@@ -1,4 +1,4 @@
-"""Agents of classes: a map, detectors and classifiers, trained together and calibrated on held-out draws."""
+"""Agents for classes: map, detectors and classifiers, trained together and calibrated with held-out draws."""
 
 from nescio.learn.classes.agent import ClassAgent
 from nescio.learn.classes.calibrate import Calibration

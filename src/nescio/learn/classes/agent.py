@@ -1,4 +1,4 @@
-"""The agent of classes: which class a measurement belongs to, and whether it belongs to none."""
+"""The agent for classes: classifies measurements and flags novel ones."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ from nescio.techniques import ClassPrior
 
 __all__ = ["ClassAgent"]
 
-# Random keys: one stream for each purpose; those below 10 belong to training, 11 and 12 to calibration.
+# Random keys: one stream for each purpose; training uses those below 10, calibration 11 and 12.
 _MAP, _REFERENCE = 10, 13
-# Fewer measurements than this take no time that a progress bar could fill.
+# Fewer measurements than this need no progress bar.
 _SHORT = 3000
 _AT_ONCE = 4096
-# Partial ranges that are calibrated on one simulation; each takes some megabytes.
+# Number of partial ranges calibrated with one simulation; each takes some megabytes.
 _RANGES_AT_ONCE = 8
 _FRESH = 1000
 
 
 @dataclass(frozen=True, eq=False)
 class ClassAgent:
-    """A learned prior of classes (:class:`nescio.learn.Agent`); made by :meth:`train`."""
+    """An agent trained on a prior with classes (:class:`nescio.learn.Agent`); made by :meth:`train`."""
 
     prior: ClassPrior
     learner: Learner
     calibration: Calibration
     neighbours: Neighbours
     history: tuple[dict[str, float], ...] = ()
-    """Of training: the step and the held-out loss of each part, at every look."""
+    """Step and validation loss of each part, for every validation of the training."""
     partial: CalibrationStore = field(default_factory=CalibrationStore, repr=False)
-    """Calibrations for measurements that cover a part of the axis only."""
+    """Calibrations for measurements that cover only a part of the axis."""
 
     kind: ClassVar[str] = CLASSES
     settings_model: ClassVar[type[Settings]] = LearnSettings
@@ -69,7 +69,7 @@ class ClassAgent:
 
     @property
     def settings(self) -> LearnSettings:
-        """How it learned."""
+        """Settings of the training."""
         return self.learner.settings
 
     @property
@@ -101,21 +101,21 @@ class ClassAgent:
         resume: bool = False,
         progress: bool | None = None,
     ) -> Self:
-        """Train all networks on draws from a prior, and calibrate them on held-out draws.
+        """Train all networks on draws from a prior and calibrate them with held-out draws.
 
         Args:
-            prior: What is known.
-            settings: How to learn; the defaults suit a handful of phases.
-            data: A stored data set to train on instead of draws from the prior; calibration and validation still draw
-                from the prior.
-            checkpoint: Folder to keep the state of the training in.
-            resume: Go on from the checkpoint, if there is one.
-            progress: Show progress bars; by default where standard error is a terminal.
+            prior: The prior.
+            settings: Settings of the training; the defaults suit a few phases.
+            data: Stored data set to train on instead of draws from the prior; calibration and validation still use
+                draws from the prior.
+            checkpoint: Folder for the state of the training.
+            resume: Continue from the checkpoint if it exists.
+            progress: Show progress bars; by default if standard error is a terminal.
 
         Raises:
             InterruptedTrainingError: Ctrl-C was pressed.
-            AgentError: The checkpoint is of another prior, other settings or other data; or the training diverged.
-            MeasurementError: The data do not fit the prior.
+            AgentError: The checkpoint belongs to another prior, other settings or other data, or the training diverged.
+            MeasurementError: The data do not match the prior.
         """
         settings = settings or LearnSettings()
         if data is not None:
@@ -139,20 +139,20 @@ class ClassAgent:
     def assess(
         self, prepared: xr.Dataset, *, alpha: float = 0.01, progress: bool | None = None
     ) -> xr.Dataset:
-        """Return the class of every measurement, how sure that is, and whether it belongs to none.
+        """Classify measurements, with probabilities, and flag novel ones.
 
         Args:
-            prepared: Measurements on the prior's axis and scale, as the technique's `prepare` returns them.
-            alpha: Share of known measurements that may be called novel.
-            progress: Show a progress bar; by default where standard error is a terminal.
+            prepared: Measurements on the prior's axis and scale, from the technique's `prepare`.
+            alpha: Accepted false-alarm rate: share of known measurements flagged as novel.
+            progress: Show a progress bar; by default if standard error is a terminal.
 
         Returns:
-            The findings that :mod:`nescio.signals` describes. Where a part of the axis was not measured, the p-values
-            are calibrated with known signals that lack the same part.
+            Findings (:mod:`nescio.signals`). If a part of the axis was not measured, the p-values are calibrated with
+            known signals without the same part.
 
         Raises:
-            AgentError: The data are not on the agent's axis or lack a composition it needs; or alpha is no probability,
-                or smaller than any p-value of this calibration.
+            AgentError: The data have another axis or lack a required composition; or alpha is not a probability, or is
+                smaller than the smallest p-value of the calibration.
         """
         check_alpha(alpha, self.calibration.novelty.size, "calibration.draws")
         signals, conditions, covered, problems = self._checked(prepared)
@@ -186,9 +186,9 @@ class ClassAgent:
         )
 
     def reference(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
-        """Return findings on `n` fresh known signals, their classes in ``truth``.
+        """Return findings on `n` new known signals, with their true classes in ``truth``.
 
-        They come from a stream of keys of their own: none was seen in training or calibration.
+        Their random keys are independent of training and calibration.
         """
         key = jax.random.fold_in(
             jax.random.fold_in(jax.random.key(seed), _REFERENCE), self.settings.training.seed
@@ -205,20 +205,20 @@ class ClassAgent:
         return findings.assign(truth=("measurement", np.array(self.labels)[labels]))
 
     def performance(self) -> tuple[str, ...]:
-        """Return how often fresh known signals are classified correctly, and how often flagged."""
+        """Return accuracy and false-alarm rate for new known signals, as text."""
         fresh = self.reference(_FRESH)
         right = float((fresh["label"] == fresh["truth"]).mean())
         labels = [self.labels.index(name) for name in fresh["truth"].values]
         off = expected_calibration_error(fresh["probability"].values, labels)
         flagged = flagged_fraction(fresh["p_value"], 0.01)
         line = (
-            f"of {_FRESH} fresh known signals {right:.1%} are classified correctly (probabilities are off by "
-            f"{off:.1%} on average), {flagged:.1%} flagged at alpha 0.01"
+            f"{_FRESH} new known signals: {right:.1%} are classified correctly (mean error of the probabilities "
+            f"{off:.1%}), {flagged:.1%} are flagged as novel at alpha 0.01"
         )
         return (line,)
 
     def report_parts(self, findings: xr.Dataset) -> dict[str, Any]:  # noqa: ARG002 - the same for all findings
-        """Return what :func:`nescio.view.assessment_report` shows beside the findings."""
+        """Return further arguments for :func:`nescio.view.assessment_report`."""
         return {
             "reference": self.reference(),
             "predict": lambda latent: self.latent_grid_labels(np.asarray(latent, np.float32)),
@@ -226,11 +226,11 @@ class ClassAgent:
         }
 
     def latent_grid_labels(self, latent: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the class index that the neighbours vote for at positions (n, latent) on the map."""
+        """Return the class index with the most votes of the neighbours at map positions (n, latent)."""
         return self.neighbours.predict(latent)
 
     def document(self) -> dict[str, Any]:
-        """Return labels, settings, the numbers of the calibration, and the history."""
+        """Return labels, settings, calibration values and history."""
         return {
             "labels": list(self.labels),
             "settings": self.settings.model_dump(mode="json"),
@@ -240,7 +240,7 @@ class ClassAgent:
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return weights, scores of the calibration, and the known signals on the map."""
+        """Return weights, calibration scores and the known signals on the map."""
         return {
             **named_arrays(self.learner, "learner"),
             "calibration.novelty": self.calibration.novelty,
@@ -258,12 +258,12 @@ class ClassAgent:
         arrays: Mapping[str, NDArray[Any]],
         folder: Path,
     ) -> Self:
-        """Return the agent that was stored; see :meth:`nescio.learn.Agent.restored`."""
+        """Rebuild a stored agent; see :meth:`nescio.learn.Agent.restored`."""
         settings = validated(LearnSettings, document["settings"], "settings")
         if settings.model_dump(mode="json") != document["settings"]:
             raise AgentError(f"{folder}: the settings are not complete")
         if tuple(document["labels"]) != prior.labels:
-            raise AgentError(f"{folder}: the labels that were learned are not those that the prior describes")
+            raise AgentError(f"{folder}: the labels of the agent do not match its prior")
         points, classes = int(prior.axis.size), len(prior.labels)
         shapes = shapes_of(lambda rng: Learner(points, len(prior.condition_names), classes, settings, rng))
         learner = restore_arrays(shapes, arrays, "learner", folder)
@@ -302,7 +302,7 @@ class ClassAgent:
         """Return signals, conditions, coverage and problems.
 
         Raises:
-            AgentError: The axis does not fit, or compositions are missing.
+            AgentError: The axis does not match, or compositions are missing.
         """
         check_axis(prepared, self.prior.axis)
         signals = np.asarray(prepared["intensity"].values, np.float32)
@@ -321,13 +321,13 @@ class ClassAgent:
                 continue
             inside = signals[i][covered[i]]
             if inside.size == 0:
-                problems[i] = "nothing was measured on the agent's axis"
+                problems[i] = "no measured point lies on the agent's axis"
             elif not np.isfinite(inside).all():
-                problems[i] = "holds intensities that are not finite"
+                problems[i] = "has intensities that are not finite"
             elif inside.min() < -1e-6 or inside.max() > 1.0 + 1e-6:
                 problems[i] = "intensities are not scaled to 0-1"
             elif not np.isfinite(conditions[i]).all():
-                problems[i] = "its composition is not known, and this agent needs it"
+                problems[i] = "its composition is unknown, but this agent needs it"
         return np.where(covered, signals, 0.0).astype(np.float32), conditions, covered, problems
 
     def _conditions(self, prepared: xr.Dataset) -> NDArray[np.float32]:
@@ -350,7 +350,7 @@ class ClassAgent:
     ) -> dict[bytes, Calibration]:
         """Return the calibration for each mask among rows of coverage (n, points), by the mask's bytes."""
         most = self.settings.calibration.draws
-        # So many that a hundred known signals lie beyond the level; all draws for each range would take too long.
+        # Enough draws that a hundred known signals exceed the level; all draws for each range would take too long.
         draws = min(most, max(most // 4, math.ceil(100 / alpha)))
         masks = {mask.tobytes(): mask for mask in covered}
         known = {key: self._known_calibration(mask, draws) for key, mask in masks.items()}
@@ -376,7 +376,7 @@ class ClassAgent:
 def _positive(document: Mapping[str, Any], key: str) -> float:
     value = float(document[key])
     if not 0.0 < value < np.inf:
-        raise AgentError(f"agent.json: {key} is {value:g}, where a positive number is needed")
+        raise AgentError(f"agent.json: {key} is {value:g}; it must be positive")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Calibration with held-out draws, for signals measured everywhere or over a part of the axis only."""
+"""Calibration with held-out draws, for the whole axis or a part of it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _SCALE, _RANKS = 11, 12
 
 
 class Calibration(NamedTuple):
-    """Scores of held-out known signals, and what follows from them."""
+    """Scores of held-out known signals, and the values derived from them."""
 
     temperature: float
-    """Of the class probabilities."""
+    """Temperature of the class probabilities."""
     scale: NoveltyScale
     novelty: NDArray[np.float64]
-    """Shape (draws,), sorted novelty of held-out known signals."""
+    """Sorted novelty of held-out known signals, shape (draws,)."""
     error: float
     """Median reconstruction error of known signals."""
 
 
 class _Seen(NamedTuple):
-    """Outputs for held-out draws under one mask."""
+    """Outputs for held-out draws with one mask."""
 
     logits: NDArray[Any]
     labels: NDArray[Any]
@@ -55,15 +55,15 @@ def calibrate(
 ) -> list[Calibration]:
     """Calibrate with held-out draws: one set for scale and temperature, another for the ranks.
 
-    The draws are the same for all masks, and simulated once.
+    All masks use the same draws, which are simulated once.
 
     Args:
-        prior: What to draw from.
+        prior: Prior to draw from.
         learner: Trained networks.
-        masks: For each calibration the points that were measured, shape (points,); None for all.
-        draws: For the ranks; by default as the settings say.
-        temperature: Of the class probabilities; fitted if not given.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        masks: Measured points for each calibration, shape (points,); None for all points.
+        draws: Number of draws for the ranks; by default from the settings.
+        temperature: Temperature of the class probabilities; fitted by default.
+        progress: Show a progress bar; by default if standard error is a terminal.
     """
     sizes = learner.settings.calibration
     ranked = sizes.draws if draws is None else draws

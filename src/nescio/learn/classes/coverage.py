@@ -1,4 +1,4 @@
-"""Measurements that cover only a part of the axis: which of them share a calibration, and where that is kept."""
+"""Calibrations for measurements that cover only a part of the axis, shared by similar ranges and saved on disk."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Mask = NDArray[np.bool_]
 
 _BLOCKS = 128
 _LARGEST_FILE = 100_000_000
-# What takes up more than this on disk is thinned, oldest first.
+# Above this size on disk, the oldest files are removed.
 _MOST_KEPT = 200
-# Changes when the same mask and weights give another calibration.
+# Increased when the same mask and weights give another calibration.
 _VERSION = b"1"
 
 
 def shared_coverage(covered: Mask) -> Mask:
-    """Return what of the measured points is used, so that measurements of nearly the same range share a calibration.
+    """Return the measured points to use, so that measurements with similar ranges share a calibration.
 
-    Only measured points are given up, never missing ones used. The axis is cut into blocks, of which those measured in
-    part are not used. What is then missing at either end is rounded up, which gives up less than half of what is
-    missing there and less than an eighth of what was measured.
+    Some measured points are ignored; missing points are never used. The axis is divided into blocks, and partly
+    measured blocks are ignored. Then the number of missing blocks at each end is rounded up. This ignores less than
+    half of the number missing there and less than an eighth of the measured points.
 
     Args:
-        covered: Shape (n, points), which points were measured.
+        covered: True for measured points, shape (n, points).
     """
     n, points = covered.shape
     size = -(-points // _BLOCKS)
@@ -63,20 +63,20 @@ def _rounded(missing: int, measured: int) -> int:
 
 @dataclass(eq=False)
 class CalibrationStore:
-    """Calibrations for parts of the axis: in memory, and on disk where there is a folder for them.
+    """Calibrations for parts of the axis, in memory and, if a folder is writable, on disk.
 
-    A file is named by a digest of the agent's weights and the mask, so that it can never be taken for another's; one
-    that is damaged counts as missing.
+    The name of a file is a digest of the agent's weights and the mask, so files of different agents cannot be confused.
+    A damaged file counts as missing.
     """
 
     weights: str = ""
     """Digest of the agent's weights."""
     folders: tuple[Path, ...] = ()
-    """Where to keep them: the first that can be written to is used. Read from all."""
+    """Folders: files are written to the first writable one and read from all."""
     _known: dict[bytes, Calibration] = field(default_factory=dict, repr=False)
 
     def find(self, mask: Mask, draws: int = 0) -> Calibration | None:
-        """Return the calibration for a mask of shape (points,), if one with at least so many draws is kept."""
+        """Return the calibration for a mask of shape (points,) with at least `draws` draws, or None."""
         key = _key(mask)
         if (found := self._known.get(key)) is None or found.novelty.size < draws:
             for folder in self.folders:
@@ -88,7 +88,7 @@ class CalibrationStore:
         return found
 
     def keep(self, masks: Sequence[Mask], calibrations: Sequence[Calibration]) -> None:
-        """Keep calibrations; where no folder can be written to, in memory alone, with a warning."""
+        """Save calibrations; if no folder is writable, warn and keep them only in memory."""
         problem = ""
         for mask, calibration in zip(masks, calibrations, strict=True):
             key = _key(mask)
@@ -96,7 +96,7 @@ class CalibrationStore:
             problem = self._write(self._name(key), calibration) or problem
         if problem:
             warnings.warn(
-                f"calibrations for parts of the axis cannot be kept for the next time: {problem}",
+                f"calibrations for parts of the axis cannot be saved: {problem}",
                 NescioWarning,
                 stacklevel=2,
             )
@@ -105,7 +105,7 @@ class CalibrationStore:
         return hashlib.sha256(_VERSION + self.weights.encode() + key).hexdigest()[:32] + ".safetensors"
 
     def _write(self, name: str, calibration: Calibration) -> str:
-        """Write a calibration into the first folder that takes it; return why none did."""
+        """Write a calibration to the first writable folder; return the reason if there is none."""
         problem = ""
         for folder in self.folders:
             try:
@@ -154,10 +154,10 @@ def _read(file: Path) -> Calibration | None:
 
 
 def _thin(folder: Path) -> None:
-    """Remove the oldest files of a folder that holds too many."""
+    """Remove the oldest files of a folder that exceeds the size limit."""
     files = list(folder.glob("*.safetensors"))
     if len(files) <= _MOST_KEPT:
         return
-    with suppress(OSError):  # another process may be thinning as well
+    with suppress(OSError):  # another process may remove files as well
         for file in sorted(files, key=lambda one: one.stat().st_mtime)[: len(files) - _MOST_KEPT]:
             file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Any number of draws from a prior of classes, with one compiled program of a fixed shape."""
+"""Draws from a prior with classes, using one compiled program of fixed shape."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["BATCH", "disturb", "draw", "draw_ideal", "drawn"]
 _Array = NDArray[Any]
 
 BATCH = 512
-"""Signals that are drawn and evaluated at once."""
+"""Number of signals drawn and evaluated together."""
 
 
 def draw(prior: ClassPrior, key: jax.Array, n: int) -> Batch:
-    """Draw `n` labelled signals as they are measured.
+    """Draw `n` labelled measured signals.
 
     Args:
-        prior: What to draw from.
+        prior: Prior to draw from.
         key: Random key.
-        n: How many.
+        n: Number of signals.
 
     Returns:
         NumPy arrays: signals (n, points), labels (n,) and conditions (n, conditions).
@@ -35,17 +35,17 @@ def draw(prior: ClassPrior, key: jax.Array, n: int) -> Batch:
 
 
 def draw_ideal(prior: ClassPrior, key: jax.Array, n: int) -> Batch:
-    """Draw the same signals as :func:`draw`, but without noise and background; for mixing before :func:`disturb`."""
+    """Draw the same signals as :func:`draw` without noise and background, to mix them before :func:`disturb`."""
     return _joined(_pieces(prior, key, n, ideal=True))
 
 
 def drawn(prior: ClassPrior, key: jax.Array, n: int) -> Iterator[tuple[_Array, _Array, _Array]]:
-    """Draw as :func:`draw` does, in pieces of `BATCH`, the last one cut."""
+    """Draw in pieces of `BATCH` signals; the last piece is cut."""
     return _pieces(prior, key, n, ideal=False)
 
 
 def disturb(prior: ClassPrior, key: jax.Array, signals: _Array) -> NDArray[np.float32]:
-    """Add background, noise and the like to ideal signals (n, points); returns shape (n, points), 0 to 1."""
+    """Add background, noise and other disturbances to ideal signals; returns shape (n, points), 0 to 1."""
     pieces = []
     for number, start in enumerate(range(0, len(signals), BATCH)):
         some = np.asarray(signals[start : start + BATCH], np.float32)
@@ -54,7 +54,7 @@ def disturb(prior: ClassPrior, key: jax.Array, signals: _Array) -> NDArray[np.fl
     return np.concatenate(pieces)
 
 
-# Compiled once for a prior that lives on, since equal static arguments share a program.
+# Compiled once for each prior, since equal static arguments share a program.
 _sample = partial(jax.jit, static_argnums=(0, 2))(sample)
 
 

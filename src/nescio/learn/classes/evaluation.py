@@ -1,4 +1,4 @@
-"""The outputs of all networks of an agent for signals, in batches of one fixed shape."""
+"""Outputs of all networks of an agent, in batches of fixed shape."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nescio.learn.classes.outliers import rescale
 
 __all__ = ["Evaluation", "evaluate"]
 
-# Rounds in which the points that were not measured are replaced by the detectors' reconstruction.
+# Rounds in which missing points are replaced by the detectors' reconstruction.
 _FILLINGS = 5
 
 
 class Evaluation(NamedTuple):
-    """The networks' outputs for n signals, before any calibration."""
+    """Outputs of the networks for n signals, before calibration."""
 
     latent: NDArray[np.float32]
     """Shape (n, latent), position on the map."""
@@ -34,7 +34,7 @@ class Evaluation(NamedTuple):
     error: NDArray[np.float32]
     """Shape (n,), mean squared difference over the covered points."""
     scores: NDArray[np.float32]
-    """Shape (n, 2), one column for each of `VIEWS`; larger is stranger."""
+    """Shape (n, 2), one column for each of `VIEWS`; larger is more novel."""
 
 
 def evaluate(
@@ -43,18 +43,18 @@ def evaluate(
     conditions: NDArray[np.float32],
     covered: NDArray[np.bool_] | None = None,
 ) -> Evaluation:
-    """Pass signals through all networks.
+    """Evaluate all networks for signals.
 
-    Every batch has the same shape, so that nothing compiles anew as data grow, and a signal gives the same numbers
-    whatever comes with it.
+    All batches have the same shape: nothing is compiled again for more data, and the numbers of a signal do not depend
+    on the other signals.
 
     Args:
         learner: Trained networks.
         signals: Shape (n, points), 0 to 1.
         conditions: Shape (n, conditions).
-        covered: Shape (points,) for all signals or (n, points) for each; False where a signal was not measured. Missing
-            points are filled with the detectors' own reconstruction, repeatedly (Rezende, Mohamed and Wierstra, 2014,
-            arXiv:1401.4082, appendix F). None: measured everywhere.
+        covered: False for missing points; shape (points,) for all signals or (n, points) for each. Missing points are
+            filled repeatedly with the detectors' reconstruction (Rezende, Mohamed and Wierstra, 2014,
+            arXiv:1401.4082, appendix F). None: no missing points.
     """
     n = len(signals)
     masks = None if covered is None else np.broadcast_to(covered, signals.shape)

@@ -1,4 +1,4 @@
-"""Findings of an agent of classes, put together from what networks and calibrations gave."""
+"""Findings of an agent for classes, from the outputs of networks and calibrations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Results", "findings_of"]
 
 @dataclass(frozen=True)
 class Results:
-    """Arrays with a row for each measurement, NaN where it was not assessed."""
+    """Arrays with one row per measurement; NaN if it was not assessed."""
 
     latent: NDArray[np.float64]
     knn: NDArray[np.float64]
@@ -36,7 +36,7 @@ class Results:
 
     @classmethod
     def empty(cls, n: int, points: int, classes: int, latent: int) -> Results:
-        """Return results of which nothing is known yet."""
+        """Return results without values."""
         return cls(
             latent=np.full((n, latent), np.nan),
             knn=np.full((n, classes), np.nan),
@@ -56,7 +56,7 @@ class Results:
         calibrations: Sequence[Calibration],
         neighbours: Neighbours,
     ) -> None:
-        """Fill in some rows, each with a calibration of its own."""
+        """Fill in some rows, each with its own calibration."""
         self.latent[rows] = found.latent
         self.knn[rows] = neighbours.probabilities(found.latent)
         self.reconstruction[rows] = found.reconstruction
@@ -73,7 +73,7 @@ class Results:
 
 
 def _by_calibration(calibrations: Sequence[Calibration]) -> list[tuple[Calibration, NDArray[np.intp]]]:
-    """Return each of the calibrations once, with the positions where it stands."""
+    """Return each calibration once, with its positions."""
     positions: dict[int, list[int]] = {}
     for position, one in enumerate(calibrations):
         positions.setdefault(id(one), []).append(position)
@@ -95,13 +95,13 @@ def findings_of(
 
     Args:
         prepared: The measurements.
-        results: Of the networks and the calibrations.
-        coverage: Share of the axis that was used of each measurement, shape (n,).
-        problems: Why a measurement could not be assessed, else empty.
+        results: Results of networks and calibrations.
+        coverage: Used share of the axis for each measurement, shape (n,).
+        problems: Reasons why measurements could not be assessed, or empty.
         labels: Names of the classes.
         alpha: Level of the verdict.
         axis: Name of the axis.
-        attributes: Of the dataset, beside kind and level.
+        attributes: Further attributes of the dataset.
     """
     assessed = np.array([not problem for problem in problems], bool)
     best = np.where(assessed, np.nan_to_num(results.probability, nan=-1.0).argmax(axis=1), -1)
@@ -131,9 +131,11 @@ def findings_of(
         candidate=list(labels), view=list(VIEWS), latent_dimension=np.arange(results.latent.shape[1])
     )
     findings["reconstruction_error"].attrs = {"long_name": "mean squared reconstruction error"}
-    findings["p_value"].attrs = {"long_name": "p-value (share of known measurements at least as strange)"}
+    findings["p_value"].attrs = {
+        "long_name": "p-value (share of known measurements with at least this novelty)"
+    }
     findings["novelty"].attrs = {
-        "long_name": "novelty (1: as strange to one view as one known measurement in a hundred)"
+        "long_name": "novelty (1: reached by one known measurement in a hundred in one view)"
     }
     findings.attrs |= {"kind": CLASSES, "alpha": alpha, **attributes}
     return findings
@@ -143,15 +145,13 @@ def _reason(i: int, results: Results, label: str, novel: bool, alpha: float) -> 
     share = f"p = {results.p_value[i]:.2g}"
     if not novel:
         sure = results.probability[i].max()
-        return (
-            f"looks like {label} (probability {sure:.3g}), and no stranger than known measurements ({share})"
-        )
+        return f"classified as {label} (probability {sure:.3g}); as novel as known measurements or less ({share})"
     times = results.error[i] / max(results.known_error[i], 1e-12)
     strangest = VIEWS[int(np.argmax(results.views[i]))]
     why = (
         f"the reconstruction error is {times:.2g} times that of known measurements"
         if strangest == "reconstruction"
-        else "the classifiers assign it to none of the known classes"
+        else "the classifiers assign the measurement to none of the known classes"
     )
     return f"{why} ({share}, at most {alpha:g}); the most similar class is {label}"
 

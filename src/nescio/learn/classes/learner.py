@@ -1,4 +1,4 @@
-"""All networks of an agent, trained side by side on the same draws."""
+"""All networks of an agent, trained together on the same draws."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["Learner"]
 class Learner(eqx.Module):
     """Map, detector ensemble and classifier ensemble.
 
-    One draw from the prior feeds all of them in one compiled step, since simulating costs as much as a network. The
-    members of an ensemble are stacked along a leading axis and trained together.
+    All networks use the same draw from the prior in one compiled step, since a simulation costs as much as a network.
+    The members of an ensemble are stacked along a leading axis and trained together.
     """
 
     map: VAE
@@ -65,8 +65,8 @@ class Learner(eqx.Module):
 
         Args:
             batch: Known signals.
-            outliers: Signals that the classifiers learn to call none of the known classes.
-            key: Random key of latent draws; without one (validation) latent means are taken.
+            outliers: Signals of none of the known classes, for the classifiers.
+            key: Random key of the latent draws; None (validation) uses the latent means.
         """
         map_key, detector_key = jax.random.split(jax.random.key(0) if key is None else key)
         members = self.settings.detector.members
@@ -94,7 +94,7 @@ class Learner(eqx.Module):
         }
 
     def logits(self, signals: Array, conditions: Array) -> Array:
-        """Return the logits of every classifier, shape (members, n, classes + 1); the last says none of these."""
+        """Return the logits of every classifier, shape (members, n, classes + 1); the last is "none of these"."""
         result: Array = eqx.filter_vmap(
             lambda member: member(signals, conditions), in_axes=(eqx.if_array(0),)
         )(self.classifiers)

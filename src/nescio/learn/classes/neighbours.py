@@ -17,10 +17,10 @@ class Neighbours:
         """Build the search tree.
 
         Args:
-            latent: Shape (n, latent), their positions.
-            labels: Shape (n,), their classes.
+            latent: Positions of the known signals, shape (n, latent).
+            labels: Their classes, shape (n,).
             classes: Number of classes.
-            count: How many neighbours vote.
+            count: Number of neighbours that vote.
         """
         from sklearn.neighbors import KDTree
 
@@ -39,5 +39,5 @@ class Neighbours:
         return np.asarray(votes.mean(axis=1))
 
     def predict(self, latent: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the class with most votes, shape (n,)."""
+        """Return the class with the most votes, shape (n,)."""
         return np.asarray(self.probabilities(latent).argmax(axis=1))

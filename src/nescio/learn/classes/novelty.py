@@ -1,4 +1,4 @@
-"""Novelty scores: two views of a signal on one scale."""
+"""Novelty scores from two views of a signal, on a common scale."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["VIEWS", "NoveltyScale", "reconstruction_scores", "refusal_score"]
 
 VIEWS = ("reconstruction", "refusal")
-"""The detectors' reconstruction error, and the classifiers' odds of "none of these"."""
+"""The reconstruction error of the detectors, and the odds of "none of these" of the classifiers."""
 
 
 def reconstruction_scores(signals: Array, reconstruction: Array, covered: Array) -> tuple[Array, Array]:
-    """Return the mean squared difference and the logarithm of the mean absolute one, over the covered points.
+    """Return the mean squared difference and the logarithm of the mean absolute difference over the covered points.
 
     Args:
         signals: Shape (n, points).
@@ -25,8 +25,8 @@ def reconstruction_scores(signals: Array, reconstruction: Array, covered: Array)
         covered: Shape (n, points), 1 where measured, else 0.
 
     Returns:
-        Two arrays of shape (n,). The absolute difference detects novelty better: a known peak that is reconstructed a
-        little too narrow costs little, a peak where none should be costs its whole area.
+        Two arrays of shape (n,). The absolute difference detects novelty better: a known peak with a small error in
+        width adds little, an unexpected peak adds its whole area.
     """
     count = jnp.maximum(jnp.sum(covered, axis=1), 1.0)
     difference = (signals - reconstruction) * covered
@@ -39,7 +39,7 @@ def refusal_score(logits: Array) -> Array:
     """Return the classifiers' mean log odds of "none of these".
 
     Args:
-        logits: Shape (members, n, classes + 1), the last of none of them.
+        logits: Shape (members, n, classes + 1); the last is "none of these".
 
     Returns:
         Shape (n,).
@@ -50,11 +50,11 @@ def refusal_score(logits: Array) -> Array:
 
 @dataclass(frozen=True)
 class NoveltyScale:
-    """Median and spread of the scores of known signals, which put both views on one scale.
+    """Median and spread of the scores of known signals, for a common scale of both views.
 
     Attributes:
-        median: Shape (views,), of known signals' scores.
-        spread: Shape (views,), 99th percentile minus median.
+        median: Median of the scores, shape (views,).
+        spread: 99th percentile minus median, shape (views,).
     """
 
     median: NDArray[np.float64]
@@ -62,7 +62,7 @@ class NoveltyScale:
 
     @classmethod
     def fit(cls, scores: ArrayLike) -> NoveltyScale:
-        """Take median and spread from scores (n, views) of known signals."""
+        """Compute median and spread from scores (n, views) of known signals."""
         values = np.asarray(scores, np.float64)
         median = np.median(values, axis=0)
         spread = np.quantile(values, 0.99, axis=0) - median
@@ -71,7 +71,7 @@ class NoveltyScale:
     def scaled(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Return scores (n, views) on the common scale.
 
-        0 is an ordinary known signal; 1 is as strange, to that view, as one known signal in a hundred.
+        0 is the median of known signals; 1 is exceeded by one known signal in a hundred.
         """
         return np.asarray((np.asarray(scores, np.float64) - self.median) / self.spread)
 

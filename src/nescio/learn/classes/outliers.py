@@ -1,4 +1,4 @@
-"""Simulated outliers: mixtures of known classes, and known signals whose features are shifted or blurred."""
+"""Simulated outliers: mixtures of known classes, and known signals with shifted or blurred features."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ class Outliers(NamedTuple):
     conditions: Array
     """Shape (m, conditions)."""
     weight: Array
-    """Shape (m,), 0 where a mixture happened to be drawn from one class only, else 1."""
+    """Shape (m,), 0 if both signals of a mixture belong to the same class, otherwise 1."""
 
 
 def rescale(signals: Array) -> Array:
-    """Scale signals (..., points) so that each one's highest point is 1; all-zero ones are left."""
+    """Scale signals (..., points) to a maximum of 1; signals of zeros are unchanged."""
     highest = jnp.max(signals, axis=-1, keepdims=True)
     return signals / jnp.where(highest > 0.0, highest, 1.0)
 
 
 def make_outliers(batch: Batch, settings: OutlierSettings, key: Array) -> Outliers:
-    """Make signals of no known class out of a batch of known ones.
+    """Make signals of no known class from a batch of known signals.
 
     Args:
-        batch: n known signals, ideal ones: if each had its own noise, a mixture would be recognised by its lower noise.
-        settings: Ranges.
+        batch: n known ideal signals; with noise in each, a mixture would be recognised by its lower noise.
+        settings: Ranges of the outliers.
         key: Random key.
 
     Returns:
-        n mixtures of two signals of the batch, n // 2 signals whose axis is stretched or compressed, and n // 4
-        signals whose features are spread out.
+        n mixtures of two signals of the batch, n // 2 signals with a stretched or compressed axis, and n // 4 signals
+        with broadened features.
 
     Source: outlier exposure, Hendrycks, Mazeika and Dietterich (2019), arXiv:1812.04606.
     """
@@ -61,7 +61,7 @@ def make_outliers(batch: Batch, settings: OutlierSettings, key: Array) -> Outlie
         stretch_key, (half, 1), minval=settings.stretch_range[0], maxval=settings.stretch_range[1]
     )
     factor = jnp.exp(jnp.where(jax.random.bernoulli(sign_key, 0.5, (half, 1)), amount, -amount))
-    # Stretched about a point before the start of the axis, so that its first features move too.
+    # The fixed point lies before the start of the axis, so that the first features move too.
     before = 0.2 * points
     at = (jnp.arange(points)[None] + before) * factor - before
     stretched = rescale(jax.vmap(_resample)(batch.signals[:half], at))
@@ -81,14 +81,14 @@ def make_outliers(batch: Batch, settings: OutlierSettings, key: Array) -> Outlie
 def _spread(signals: Array, fwhm: Array) -> Array:
     """Convolve signals (n, points) with Gaussians of full widths at half maximum (n, 1) in points."""
     points = signals.shape[-1]
-    # Twice as long, so that what leaves one end does not come in at the other.
+    # Padded to twice the length, so that nothing wraps around.
     frequency = jnp.fft.rfftfreq(2 * points)
     transfer = jnp.exp(-((math.pi * fwhm * frequency) ** 2) / (4.0 * math.log(2.0)))
     return jnp.fft.irfft(jnp.fft.rfft(signals, 2 * points) * transfer, 2 * points)[:, :points]
 
 
 def _resample(signal: Array, at: Array) -> Array:
-    """Interpolate a signal (points,) linearly at fractional indices; zero outside of it."""
+    """Interpolate a signal (points,) linearly at fractional indices; zero outside."""
     last = signal.shape[0] - 1
     below = jnp.clip(jnp.floor(at).astype(jnp.int32), 0, last - 1)
     f = jnp.clip(at - below, 0.0, 1.0)

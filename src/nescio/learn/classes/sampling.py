@@ -1,4 +1,4 @@
-"""Where training signals come from: fresh draws from a prior, or a stored data set."""
+"""Sources of training signals: new draws from a prior, or a stored data set."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ __all__ = ["PriorSampler", "Sampler", "StoredSampler", "TrainingDraw"]
 
 
 class TrainingDraw(NamedTuple):
-    """The signals of one step of training."""
+    """Signals of one training step."""
 
     known: Batch
     outliers: Outliers
 
 
 class Sampler(Protocol):
-    """Draws training signals; pure, so that it compiles into the training step."""
+    """Source of training signals; pure, so that it compiles into the training step."""
 
     def __call__(self, key: Array, n: int, outliers: OutlierSettings) -> TrainingDraw:
-        """Draw `n` labelled signals, and outliers of them."""
+        """Draw `n` labelled signals, and outliers made from them."""
 
 
 class PriorSampler(eqx.Module):
-    """Draws fresh signals from a prior: no two steps see the same one."""
+    """Source of new signals from a prior; no signal is used twice."""
 
     prior: ClassPrior = eqx.field(static=True)
 
     def __call__(self, key: Array, n: int, outliers: OutlierSettings) -> TrainingDraw:
-        """Draw `n` labelled signals, and outliers made of them, with the same noise and background."""
+        """Draw `n` labelled signals, and outliers made from them with the same noise and background."""
         sample_key, outlier_key, disturb_key = jax.random.split(key, 3)
         known, ideal = sample(self.prior, sample_key, n)
         made = make_outliers(known._replace(signals=ideal), outliers, outlier_key)
@@ -49,10 +49,10 @@ class PriorSampler(eqx.Module):
 
 
 class StoredSampler(eqx.Module):
-    """Picks random signals, with replacement, from a stored data set.
+    """Source of random signals, with replacement, from a stored data set.
 
-    Stored signals already hold noise, so that a mixture of two is quieter than either. Fresh draws of a prior therefore
-    make better outliers.
+    Stored signals contain noise, so a mixture of two has less noise than each. New draws from a prior therefore make
+    better outliers.
     """
 
     batch: Batch
@@ -62,11 +62,11 @@ class StoredSampler(eqx.Module):
 
         Args:
             signals: Shape (n, points), 0 to 1.
-            labels: Shape (n,), whole numbers from 0.
-            conditions: Shape (n, conditions), or none.
+            labels: Shape (n,), integers from 0.
+            conditions: Shape (n, conditions), or None.
 
         Raises:
-            MeasurementError: Shapes do not fit, or values are not finite or not within 0 to 1.
+            MeasurementError: Shapes do not match, or values are not finite or not within 0 to 1.
         """
         x, y = jnp.asarray(signals, jnp.float32), jnp.asarray(labels, jnp.int32)
         c = jnp.zeros((x.shape[0], 0)) if conditions is None else jnp.asarray(conditions, jnp.float32)
@@ -79,14 +79,14 @@ class StoredSampler(eqx.Module):
         self.batch = Batch(x, y, c)
 
     def __call__(self, key: Array, n: int, outliers: OutlierSettings) -> TrainingDraw:
-        """Draw `n` labelled signals, and outliers of them."""
+        """Draw `n` labelled signals, and outliers made from them."""
         choice_key, outlier_key = jax.random.split(key)
         chosen = jax.random.randint(choice_key, (n,), 0, self.batch.labels.shape[0])
         known = Batch(*(part[chosen] for part in self.batch))
         return TrainingDraw(known, make_outliers(known, outliers, outlier_key))
 
     def check(self, prior: ClassPrior) -> None:
-        """Raise MeasurementError unless a prior's networks can learn from these data."""
+        """Raise MeasurementError if the data do not match a prior."""
         points, classes, known = prior.axis.size, len(prior.labels), len(prior.condition_names)
         signals, labels, conditions = self.batch
         if signals.shape[1] != points or conditions.shape[1] != known:
@@ -97,7 +97,7 @@ class StoredSampler(eqx.Module):
         lowest, highest = int(labels.min()), int(labels.max())
         if lowest < 0 or highest >= classes:
             raise MeasurementError(
-                f"labels of the data set go from {lowest} to {highest}; the prior's classes from 0 to {classes - 1}"
+                f"labels of the data set range from {lowest} to {highest}; the prior's classes from 0 to {classes - 1}"
             )
 
     @property

@@ -1,4 +1,4 @@
-"""Training of a learner: its loss on fresh draws, its optimisers, its held-out looks."""
+"""Training of all networks of an agent: loss on new draws, optimisers, validation."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from nescio.learn.train import Checkpoint, Plan, Trained, fit, warm_cosine
 
 __all__ = ["fit_learner"]
 
-# Random keys: one stream for each purpose, so that none depends on how far another has come.
+# Random keys: one independent stream for each purpose.
 _STEPS, _VALIDATION = 1, 2
 
 
 class _Losses(eqx.Module):
-    """The loss of all parts of a learner on a fresh draw."""
+    """Loss of all parts of a learner on a new draw."""
 
     sampler: Sampler
     root: Array
@@ -42,7 +42,7 @@ class _Losses(eqx.Module):
 
 @dataclass(frozen=True)
 class _Adams:
-    """Adam for the autoencoders; for the classifiers at a rate of their own and with weight decay."""
+    """Adam; the classifiers have their own rate and weight decay."""
 
     settings: TrainingSettings
 
@@ -77,17 +77,17 @@ def fit_learner(
     """Train all parts of a learner; see :func:`nescio.learn.train.fit`.
 
     Args:
-        learner: Initial weights; its settings say how long and how fast.
-        sampler: Draws training batches inside the compiled step.
-        validation: Draws the held-out signals, with keys of its own.
-        identity: Hash of all that is learned from; a checkpoint of another identity is refused.
-        checkpoint: Folder to keep the state in.
-        resume: Go on from the checkpoint, if there is one.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        learner: Networks with initial weights, and their settings.
+        sampler: Source of training batches, inside the compiled step.
+        validation: Source of held-out signals, with its own keys.
+        identity: Hash of prior, settings and data; a checkpoint with another identity is refused.
+        checkpoint: Folder for the state.
+        resume: Continue from the checkpoint if it exists.
+        progress: Show a progress bar; by default if standard error is a terminal.
 
     Raises:
-        InterruptedTrainingError: Ctrl-C was pressed; with a checkpoint folder the state is kept there.
-        AgentError: The checkpoint does not fit, or the training diverged.
+        InterruptedTrainingError: Ctrl-C was pressed; the state is saved if a checkpoint folder is given.
+        AgentError: The checkpoint does not match, or the training diverged.
     """
     settings = learner.settings.training
     root = jax.random.key(settings.seed)

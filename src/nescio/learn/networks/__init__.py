@@ -1,4 +1,4 @@
-"""Networks: autoencoders of signals and images, a classifier, and the layers that they share."""
+"""Networks: autoencoders of signals and images, a classifier, and shared layers."""
 
 from nescio.learn.networks.classifier import Classifier
 from nescio.learn.networks.convolutional import ConvolutionalVAE

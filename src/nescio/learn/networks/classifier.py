@@ -1,4 +1,4 @@
-"""A convolutional classifier that may also answer "none of these"."""
+"""A convolutional classifier with the additional class "none of these"."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _SECOND_STRIDE = 4
 class Classifier(eqx.Module):
     """Two strided convolutions and two dense layers.
 
-    Windows are twice as wide as their stride, so that a convolution is a reshape, a concatenation of neighbours and
-    one matrix product: on a CPU several times faster than a general convolution.
+    Windows are twice as wide as the stride. A convolution is then a reshape, a concatenation of neighbours and one
+    matrix product, which is several times faster on a CPU than a general convolution.
     """
 
     first: Array
@@ -45,9 +45,9 @@ class Classifier(eqx.Module):
         Args:
             points: Length of a signal.
             conditions: Number of conditions, may be 0.
-            classes: Number of known classes; one more output says "none of these".
-            settings: Sizes.
-            rng: Draws the weights.
+            classes: Number of known classes; one more output is "none of these".
+            settings: Sizes of the layers.
+            rng: Source of the weights.
         """
         one, two = settings.channels
         length = _windows(_windows(points, settings.patch), _SECOND_STRIDE)
@@ -62,7 +62,7 @@ class Classifier(eqx.Module):
         self.settings = settings
 
     def __call__(self, signals: Array, conditions: Array) -> Array:
-        """Return logits of every class and, last, of none of them.
+        """Return the logits of every class and, last, of "none of these".
 
         Args:
             signals: Shape (n, points), 0 to 1.
@@ -71,7 +71,7 @@ class Classifier(eqx.Module):
         Returns:
             Shape (n, classes + 1).
         """
-        # The square root lifts weak peaks above the noise, as counting statistics would weigh them.
+        # The square root raises weak peaks above the noise, as counting statistics suggest.
         x = jnp.sqrt(jnp.maximum(signals, 0.0))[..., None]
         x = jax.nn.relu(_neighbours(x, self.settings.patch) @ self.first + self.first_bias)
         x = jax.nn.relu(_neighbours(x, _SECOND_STRIDE) @ self.second + self.second_bias)

@@ -1,4 +1,4 @@
-"""A variational autoencoder of images, whose layers look at neighbouring pixels."""
+"""A convolutional variational autoencoder of images."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _WINDOW = 16
 
 
 class ConvolutionalVAE(eqx.Module):
-    """Convolutions, each of which halves the image, and dense layers to a Gaussian latent space; and all of it back.
+    """Convolutions that halve the image, dense layers to a Gaussian latent space, and a mirrored decoder.
 
-    Windows are 4 x 4 and twice as wide as the stride, so that the transposed convolutions draw no chequered pattern
+    Windows are 4 x 4, twice as wide as the stride, so that transposed convolutions make no chequerboard patterns
     (Odena, Dumoulin and Olah, 2016, doi:10.23915/distill.00003).
 
     Source: Kingma and Welling (2014), arXiv:1312.6114.
     """
 
     inward: tuple[Dense, ...]
-    """Convolutions, as dense layers of a window."""
+    """Convolutions, stored as dense layers on a window."""
     encoder: tuple[Dense, ...]
     decoder: tuple[Dense, ...]
     outward: tuple[Dense, ...]
-    """Transposed convolutions, as dense layers to a window."""
+    """Transposed convolutions, stored as dense layers to a window."""
     shapes: tuple[tuple[int, int, int], ...] = eqx.field(static=True)
-    """Height, width and channels of the image before each convolution, and after the last."""
+    """Height, width and channels of the image before each convolution and after the last."""
     beta: float = eqx.field(static=True)
 
     def __init__(
@@ -53,11 +53,11 @@ class ConvolutionalVAE(eqx.Module):
 
         Args:
             shape: Channels, height and width of an image.
-            channels: Of the image after each convolution; at least one.
-            hidden: Widths of dense layers behind them; the decoder mirrors all.
-            latent: Latent dimensions.
+            channels: Channels of the image after each convolution; at least one.
+            hidden: Widths of the dense layers after the convolutions; the decoder mirrors all layers.
+            latent: Number of latent dimensions.
             beta: Weight of the divergence.
-            rng: Draws the weights.
+            rng: Source of the weights.
         """
         shapes = [(shape[1], shape[2], shape[0])]
         for wide in channels:
@@ -109,17 +109,17 @@ class ConvolutionalVAE(eqx.Module):
         """Return the loss of each image (n, channels, height, width), shape (n,); see :func:`negative_elbo`.
 
         Args:
-            images: With pixels from 0 to 1.
-            key: Random key of the latent draw; without one the mean is taken.
+            images: Images with pixels from 0 to 1.
+            key: Random key of the latent draw; None uses the mean.
         """
         return negative_elbo(images, *self.encode(images), self.decode, self.beta, key)
 
 
 def _halved(images: Array, layer: Dense) -> Array:
-    """Return images (n, height, width, channels) convolved by windows of 4 x 4, at every second row and column.
+    """Convolve images (n, height, width, channels) with windows of 4 x 4 at every second row and column.
 
-    A window is four blocks of 2 x 2: a reshape, a concatenation of neighbours and one matrix product, which a CPU
-    computes many times faster than a general convolution inside a loop.
+    A window is four blocks of 2 x 2. The convolution is then a reshape, a concatenation of neighbours and one matrix
+    product, which is many times faster on a CPU than a general convolution inside a loop.
 
     Returns:
         Shape (n, ceil(height / 2), ceil(width / 2), outputs).
@@ -137,13 +137,13 @@ def _halved(images: Array, layer: Dense) -> Array:
 
 
 def _doubled(images: Array, layer: Dense, height: int, width: int) -> Array:
-    """Return the transpose of :func:`_halved`: each pixel draws 4 x 4 pixels, and overlapping ones are added.
+    """Transpose of :func:`_halved`: each pixel gives 4 x 4 pixels, and overlapping pixels are added.
 
     Args:
         images: Shape (n, rows, columns, channels).
-        layer: From the channels to 16 times the outputs.
-        height: Of what is returned, 2 rows or one less.
-        width: Of what is returned, 2 columns or one less.
+        layer: Layer from the channels to 16 times the outputs.
+        height: Height of the result, twice the rows or one less.
+        width: Width of the result, twice the columns or one less.
 
     Returns:
         Shape (n, height, width, outputs).

@@ -1,4 +1,4 @@
-"""Layers that networks share, ensembles of networks, and the shapes of a network without its arrays."""
+"""Shared layers, ensembles of networks, and shapes of a network without its arrays."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _Module = TypeVar("_Module", bound=eqx.Module)
 
 
 class Draws(Protocol):
-    """What draws initial weights: a `numpy.random.Generator`, or for shapes alone a stand-in.
+    """Source of initial weights: a `numpy.random.Generator`, or a stand-in that gives only shapes.
 
-    NumPy draws weights because a random stream inside JAX would take seconds to compile for one use.
+    NumPy draws the weights, since compiling a random stream in JAX for one use takes seconds.
     """
 
     def uniform(self, low: float, high: float, size: tuple[int, ...]) -> Any:
-        """Draw uniformly, an array of shape `size`."""
+        """Draw an array of shape `size` from a uniform distribution."""
 
     def normal(self, loc: float, scale: float, size: tuple[int, ...]) -> Any:
-        """Draw from a normal distribution, an array of shape `size`."""
+        """Draw an array of shape `size` from a normal distribution."""
 
 
 class Dense(eqx.Module):
@@ -36,7 +36,7 @@ class Dense(eqx.Module):
 
     def __init__(self, inputs: int, outputs: int, rng: Draws) -> None:
         """Draw initial weights; biases are zero."""
-        # Glorot and Bengio (2010): uniform, with the variance that keeps signals' scale in both directions.
+        # Glorot and Bengio (2010): uniform; the variance preserves the scale of signals in both directions.
         limit = (6.0 / (inputs + outputs)) ** 0.5
         self.weight = jnp.asarray(rng.uniform(-limit, limit, (inputs, outputs)), jnp.float32)
         self.bias = jnp.zeros(outputs, jnp.float32)
@@ -52,7 +52,7 @@ def he_normal(rng: Draws, inputs: int, outputs: int) -> Array:
 
 
 def stacked(members: Sequence[_Module]) -> _Module:
-    """Return one module that holds the arrays of all members along a new leading axis."""
+    """Return one module with the arrays of all members stacked along a new leading axis."""
     arrays = [eqx.filter(member, eqx.is_array) for member in members]
     together: _Module = eqx.combine(
         jax.tree.map(lambda *leaves: jnp.stack(leaves), *arrays),
@@ -62,7 +62,7 @@ def stacked(members: Sequence[_Module]) -> _Module:
 
 
 class _ShapesAlone:
-    """Stands in for a random generator while only shapes are asked for."""
+    """Stand-in for a random generator when only shapes are needed."""
 
     def uniform(self, low: float, high: float, size: tuple[int, ...]) -> Array:  # noqa: ARG002 - as NumPy's
         return jnp.zeros(size, jnp.float32)
@@ -72,12 +72,12 @@ class _ShapesAlone:
 
 
 def shapes_of(make: Callable[[Draws], _Module]) -> _Module:
-    """Return the module that `make` would build, with shapes and types where its arrays would be.
+    """Return the module that `make` would build, with shapes and types instead of arrays.
 
-    No array is made, so that stored arrays can be compared with settings of any size before memory is claimed.
+    No array is allocated, so stored arrays can be checked against settings of any size first.
 
     Args:
-        make: Builds a module from what draws its initial weights.
+        make: Function that builds a module from a source of initial weights.
     """
     shapes: _Module = eqx.filter_eval_shape(lambda: make(_ShapesAlone()))
     return shapes

@@ -1,4 +1,4 @@
-"""Sizes of networks, validated and frozen."""
+"""Settings of networks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class VAESettings(Settings):
     beta: Annotated[Real, Field(ge=0.0, le=1e3)] = 1.0
     """Weight of the KL divergence; the reconstruction loss is weighted by the number of points."""
     guidance: Annotated[Real, Field(ge=0.0, le=1e5)] = 0.0
-    """Weight of the cross entropy of a linear classifier on the latent position; 0 leaves it out, as in the paper."""
+    """Weight of the cross entropy of a linear classifier on the latent position; 0, as in the paper, disables it."""
     members: Annotated[Whole, Field(ge=1, le=32)] = 1
-    """How many are trained side by side from different initial weights."""
+    """Number of networks trained together from different initial weights."""
 
 
 class ClassifierSettings(Settings):

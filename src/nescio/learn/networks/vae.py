@@ -1,4 +1,4 @@
-"""The variational autoencoder of signals, with or without conditions such as a composition."""
+"""A variational autoencoder of signals, with or without conditions such as a composition."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def negative_elbo(
 
     Args:
         signals: Shape (n, ...), 0 to 1.
-        mean: Of the latent position, shape (n, latent).
+        mean: Mean of the latent position, shape (n, latent).
         log_variance: Logarithm of its variance, shape (n, latent).
-        decode: Returns logits (n, ...) for latent positions.
+        decode: Function that returns logits (n, ...) for latent positions.
         beta: Weight of the divergence.
-        key: Random key of the latent draw; without one the mean is taken.
+        key: Random key of the latent draw; None uses the mean.
     """
     latent = _drawn(mean, log_variance, key)
     logits = decode(latent)
@@ -52,8 +52,8 @@ def _drawn(mean: Array, log_variance: Array, key: Array | None) -> Array:
 class VAE(eqx.Module):
     """Encoder and decoder of dense layers with a Gaussian latent space.
 
-    With conditions it is a conditional VAE: they are appended to the signal before the encoder and to the latent vector
-    before the decoder.
+    With conditions it is a conditional VAE: conditions are appended to the signal before the encoder and to the latent
+    vector before the decoder.
 
     Source: Kingma and Welling (2014), arXiv:1312.6114; Sohn, Lee and Yan (2015), NeurIPS 28; architecture and loss
     as in Banko et al. (2021), npj Comput. Mater. 7, 104, Methods.
@@ -62,7 +62,7 @@ class VAE(eqx.Module):
     encoder: tuple[Dense, ...]
     decoder: tuple[Dense, ...]
     guide: Dense
-    """Linear classifier on the latent position; trained only with guidance."""
+    """Linear classifier on the latent position; trained only if guidance is above 0."""
     settings: VAESettings = eqx.field(static=True)
 
     def __init__(self, points: int, conditions: int, classes: int, settings: VAESettings, rng: Draws) -> None:
@@ -73,7 +73,7 @@ class VAE(eqx.Module):
             conditions: Number of conditions, may be 0.
             classes: Number of classes.
             settings: Widths and weights.
-            rng: Draws the weights.
+            rng: Source of the weights.
         """
         inward = [points + conditions, *settings.hidden, 2 * settings.latent]
         outward = [settings.latent + conditions, *reversed(settings.hidden), points]
@@ -112,13 +112,13 @@ class VAE(eqx.Module):
     def loss(self, signals: Array, labels: Array, conditions: Array, key: Array | None) -> Array:
         """Return the loss of each signal, shape (n,).
 
-        That of :func:`negative_elbo`, plus `guidance` times the cross entropy of the class.
+        The loss is :func:`negative_elbo` plus `guidance` times the cross entropy of the class.
 
         Args:
             signals: Shape (n, points), 0 to 1.
             labels: Shape (n,).
             conditions: Shape (n, conditions).
-            key: Random key of the latent draw; without one the mean is taken.
+            key: Random key of the latent draw; None uses the mean.
         """
         mean, log_variance = self.encode(signals, conditions)
         total = negative_elbo(

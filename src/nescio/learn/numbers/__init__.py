@@ -1,4 +1,4 @@
-"""Agents of numbers: an ensemble with calibrated intervals, and an autoencoder that measures novelty."""
+"""Agents for numbers: an ensemble with calibrated intervals, and an autoencoder for novelty."""
 
 from nescio.learn.numbers.agent import NumberAgent
 from nescio.learn.numbers.familiarity import Familiarity, fit_familiarity

@@ -1,4 +1,4 @@
-"""The agent of numbers: estimates with calibrated uncertainty, and whether the prior describes the measurement."""
+"""The agent for numbers: estimates quantities with calibrated uncertainty and flags novel measurements."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ __all__ = ["NumberAgent"]
 
 Floats = NDArray[np.float64]
 
-# Random keys: one stream for each purpose, beyond those of the steps of training.
+# Random keys: one stream for each purpose, separate from those of the training steps.
 _KNOWN_KEY, _HELD_OUT_KEY, _CALIBRATION_KEY, _REFERENCE_KEY = range(2**31 - 4, 2**31)
-# Fewer measurements than this take no time that a progress bar could fill.
+# Fewer measurements than this need no progress bar.
 _SHORT = 20_000
 _AT_ONCE = 8192
 _DRAWN_AT_ONCE = 1000
 _FRESH = 1000
-# Measurements whose structures a report draws.
+# Number of measurements with structures in a report.
 _STRUCTURES_OF = 3
 _FAMILIAR = ("low", "span", "scale")
 
 
 @dataclass(frozen=True, eq=False)
 class NumberAgent:
-    """A learned prior of numbers (:class:`nescio.learn.Agent`); made by :meth:`train`."""
+    """An agent trained on a prior with numbers (:class:`nescio.learn.Agent`); made by :meth:`train`."""
 
     prior: NumberPrior
     settings: NumberSettings
@@ -66,7 +66,7 @@ class NumberAgent:
 
     @property
     def history(self) -> tuple[dict[str, float], ...]:
-        """Of training: the step, and the mean loss since the step before."""
+        """Step and mean loss since the previous entry, for the training."""
         return self.regression.history
 
     @cached_property
@@ -88,20 +88,20 @@ class NumberAgent:
         resume: bool = False,
         progress: bool | None = None,
     ) -> Self:
-        """Train on draws from a prior, and calibrate on held-out draws.
+        """Train on draws from a prior and calibrate with held-out draws.
 
         Args:
-            prior: What is known.
-            settings: How to learn.
-            calibration: Signals (n, points) and their numbers (n, quantities) for the intervals. By default fresh draws
-                from the prior, which cannot represent samples unlike all of its own.
-            checkpoint: Folder to keep the state of the training in.
-            resume: Go on from the checkpoint, if there is one.
-            progress: Show progress bars; by default where standard error is a terminal.
+            prior: The prior.
+            settings: Settings of the training.
+            calibration: Signals (n, points) and their quantities (n, quantities), to calibrate the intervals. The
+                default is new draws from the prior, which do not represent samples unlike those of the prior.
+            checkpoint: Folder for the state of the training.
+            resume: Continue from the checkpoint if it exists.
+            progress: Show progress bars; by default if standard error is a terminal.
 
         Raises:
             InterruptedTrainingError: Ctrl-C was pressed.
-            AgentError: The checkpoint is of another prior or other settings; or the training diverged.
+            AgentError: The checkpoint belongs to another prior or other settings, or the training diverged.
         """
         chosen = settings or NumberSettings()
         seed, identity = chosen.networks.seed, learned_identity(prior, chosen)
@@ -141,23 +141,23 @@ class NumberAgent:
     def assess(
         self, prepared: xr.Dataset, *, alpha: float = 0.01, progress: bool | None = None
     ) -> xr.Dataset:
-        """Return the numbers of every measurement, how sure they are, and whether the prior describes it.
+        """Estimate the quantities of measurements with uncertainties, and flag novel measurements.
 
-        The error has three parts: what signals like this leave open (aleatoric), what more training would reduce
-        (epistemic), and the change with what is not known exactly of the measurement (systematic), where `prepared`
-        holds disturbed signals. The interval is calibrated on the first two.
+        The uncertainty has three parts: aleatoric (the signal does not determine the quantity), epistemic (more
+        training would reduce it) and systematic (possible measurement errors, if `prepared` has disturbed signals).
+        The interval is calibrated on the first two.
 
         Args:
-            prepared: Measurements on the prior's axis, as the technique's `prepare` returns them.
-            alpha: Share of known measurements that may be called novel.
-            progress: Show a progress bar; by default where standard error is a terminal.
+            prepared: Measurements on the prior's axis, from the technique's `prepare`.
+            alpha: Accepted false-alarm rate: share of known measurements flagged as novel.
+            progress: Show a progress bar; by default if standard error is a terminal.
 
         Returns:
-            The findings that :mod:`nescio.signals` describes for numbers.
+            Findings of kind "numbers" (:mod:`nescio.signals`).
 
         Raises:
-            AgentError: The data are not on the agent's axis; or alpha is no probability, or smaller than any p-value of
-                this calibration.
+            AgentError: The data have another axis; or alpha is not a probability, or is smaller than the smallest
+                p-value of the calibration.
         """
         check_alpha(
             alpha, None if self.familiarity is None else self.familiarity.scores.size, "familiarity.held_out"
@@ -199,9 +199,9 @@ class NumberAgent:
         )
 
     def reference(self, n: int = 1000, *, seed: int = 0) -> xr.Dataset:
-        """Return findings on `n` fresh known signals, their numbers in ``truth`` (measurement, quantity).
+        """Return findings on `n` new known signals, with the true quantities in ``truth`` (measurement, quantity).
 
-        They come from a stream of keys of their own: none was seen in training or calibration.
+        Their random keys are independent of training and calibration.
         """
         signals, numbers = _drawn(self.prior, self.settings, jax.random.key(seed), _REFERENCE_KEY, n)
         findings = self.assess(
@@ -210,7 +210,7 @@ class NumberAgent:
         return findings.assign(truth=(("measurement", "quantity"), numbers))
 
     def performance(self) -> tuple[str, ...]:
-        """Return mean errors on fresh known signals, how many the intervals cover, and how many are flagged."""
+        """Return mean errors, coverage of the intervals and false-alarm rate for new known signals, as text."""
         fresh = self.reference(_FRESH)
         off = np.abs(fresh["value"].values - fresh["truth"].values).mean(axis=0)
         covered = float(((fresh["truth"] >= fresh["low"]) & (fresh["truth"] <= fresh["high"])).mean())
@@ -221,13 +221,13 @@ class NumberAgent:
             else f"; {flagged_fraction(fresh['p_value'], 0.01):.1%} are flagged at alpha 0.01"
         )
         line = (
-            f"mean absolute errors on {_FRESH} fresh known signals: {errors}; "
-            f"{self.regression.level:.0%} intervals cover {covered:.1%} of the true numbers{flagged}"
+            f"mean absolute errors on {_FRESH} new known signals: {errors}; "
+            f"{self.regression.level:.0%} intervals contain {covered:.1%} of the true values{flagged}"
         )
         return (line,)
 
     def report_parts(self, findings: xr.Dataset) -> dict[str, Any]:
-        """Return what :func:`nescio.view.numbers_report` shows beside the findings."""
+        """Return further arguments for :func:`nescio.view.numbers_report`."""
         return {
             "reference": self.reference(),
             "saliency": self.saliency(),
@@ -235,10 +235,10 @@ class NumberAgent:
         }
 
     def saliency(self, n: int = 500, *, seed: int = 0) -> xr.DataArray:
-        """Return how much each number changes with each point of a signal, shape (quantity, points).
+        """Return the sensitivity of each quantity to each point of a signal, shape (quantity, points).
 
-        The mean over `n` known signals of the magnitude of the gradient, times the spread of known signals at that
-        point.
+        The sensitivity is the mean magnitude of the gradient over `n` known signals, times the spread of known signals
+        at the point.
         """
         signals, _ = _drawn(self.prior, self.settings, jax.random.key(seed), _REFERENCE_KEY, n)
         axis = self.prior.axis
@@ -247,22 +247,22 @@ class NumberAgent:
             dims=("quantity", str(axis.name)),
             coords={"quantity": list(self.known), str(axis.name): axis},
             name="saliency",
-            attrs={"long_name": "change of the number with a usual change of the signal"},
+            attrs={"long_name": "change of the quantity for a typical change of the signal"},
         )
 
     def structures(
         self, findings: xr.Dataset, most: int = _STRUCTURES_OF
     ) -> list[tuple[str, list[tuple[str, Floats]]]]:
-        """Return the structures that fit a few of the measurements, spread from the first to the last.
+        """Return the structures that fit some measurements, evenly chosen from first to last.
 
-        Measurements with the verdict known are preferred, if structures fit any of them.
+        Measurements with the verdict "known" are preferred, if structures fit any of them.
 
         Args:
-            findings: Of this agent.
-            most: Measurements at most.
+            findings: Findings of this agent.
+            most: Largest number of measurements.
 
         Returns:
-            Names of measurements, each with the names and positions of structures; empty where the prior knows none.
+            Names and positions of structures by measurement; empty if the prior has no structures.
         """
         everything = np.full(len(self.known), np.inf)
         if not self.prior.structures(-everything, everything):
@@ -286,7 +286,7 @@ class NumberAgent:
         ]
 
     def document(self) -> dict[str, Any]:
-        """Return quantities, settings, the level of the intervals, and the history."""
+        """Return quantities, settings, level of the intervals and history."""
         return {
             "quantities": [list(quantity) for quantity in self.prior.quantities],
             "settings": self.settings.model_dump(mode="json"),
@@ -295,7 +295,7 @@ class NumberAgent:
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return weights, scales, and the calibration of intervals and novelty."""
+        """Return weights, scales and the calibration of intervals and novelty."""
         regression = self.regression
         arrays = {
             **named_arrays(regression.networks, "networks"),
@@ -318,10 +318,10 @@ class NumberAgent:
         arrays: Mapping[str, NDArray[Any]],
         folder: Path,
     ) -> Self:
-        """Return the agent that was stored; see :meth:`nescio.learn.Agent.restored`."""
+        """Rebuild a stored agent; see :meth:`nescio.learn.Agent.restored`."""
         settings = validated(NumberSettings, document["settings"], "settings")
         if [tuple(one) for one in document["quantities"]] != [tuple(one) for one in prior.quantities]:
-            raise AgentError(f"{folder}: the quantities that were learned are not those of the prior")
+            raise AgentError(f"{folder}: the quantities of the agent do not match its prior")
         points, outputs = int(prior.axis.size), len(prior.quantities)
         blank = blank_regression(points, outputs, settings.networks)
         factor, level = arrays["intervals.factor"], float(document["level"])
@@ -346,7 +346,7 @@ class NumberAgent:
         """Return signals and problems.
 
         Raises:
-            AgentError: The axis does not fit.
+            AgentError: The axis does not match.
         """
         check_axis(prepared, self.prior.axis)
         signals = np.asarray(prepared["intensity"].values, np.float64)
@@ -355,13 +355,11 @@ class NumberAgent:
         )
         for i in range(len(signals)):
             if not problems[i] and not np.isfinite(signals[i]).all():
-                problems[i] = (
-                    "holds values that are not finite, or was not measured on all of the agent's axis"
-                )
+                problems[i] = "has values that are not finite, or does not cover the agent's axis"
         return signals, problems
 
     def _systematic(self, prepared: xr.Dataset, rows: NDArray[np.intp], mean: Floats) -> Floats:
-        """Return the change with the disturbances: the largest of each cause, added in squares."""
+        """Return the change with the disturbances: root of the squared sum of the largest change of each cause."""
         if "disturbed" not in prepared:
             return np.zeros_like(mean)
         axis = str(self.prior.axis.name)
@@ -390,7 +388,7 @@ def _familiarity(
 
 
 def _history_entry(entry: Any) -> dict[str, float]:
-    """Return an entry of a stored history; in format 2 it was a pair of step and loss."""
+    """Return an entry of a stored history; in format 2 an entry is a pair of step and loss."""
     if isinstance(entry, list):
         step, loss = entry
         return {"step": float(step), "networks": float(loss)}
@@ -402,7 +400,7 @@ def _drawn(
 ) -> tuple[Floats, Floats]:
     sampler = prior.sampler(seed=settings.networks.seed)
     key = jax.random.fold_in(jax.random.fold_in(root, stream), settings.networks.seed)
-    # Always as many at once, so that one program is compiled whatever is asked for.
+    # Fixed batch size, so that only one program is compiled.
     draw = jax.jit(sampler, static_argnums=1)
     pieces = [
         draw(jax.random.fold_in(key, number), _DRAWN_AT_ONCE, jnp.asarray(0))

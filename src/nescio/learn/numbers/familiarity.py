@@ -1,4 +1,4 @@
-"""Novelty of a signal: how badly an autoencoder that was trained on known signals reconstructs it."""
+"""Novelty of a signal: its reconstruction error by an autoencoder trained on known signals."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Familiarity:
 
     network: VAE
     low: Array
-    """Values that are 0 to the network, shape (points,)."""
+    """Signal values that correspond to 0 for the network, shape (points,)."""
     span: Array
-    """Values that are 1 to the network lie so far above, shape (points,)."""
+    """Difference between the values that correspond to 1 and 0, shape (points,)."""
     scale: Array
     """Root mean square error of each point for known signals, in units of the span, shape (points,)."""
     scores: Floats
-    """Of held-out known signals, sorted."""
+    """Sorted scores of held-out known signals."""
 
     def score(self, signals: ArrayLike) -> Floats:
         """Return the novelty score of signals (n, points), shape (n,): about 1 for known ones.
 
         Raises:
-            AgentError: They are of another length.
+            AgentError: The signals have another length.
         """
         table = jnp.asarray(signals, jnp.float32)
         if table.ndim != 2 or table.shape[1] != self.low.shape[0]:
@@ -60,7 +60,7 @@ class Familiarity:
         return np.asarray(_latent(self.network, self.low, self.span, table), np.float64)
 
     def p_values(self, signals: ArrayLike) -> Floats:
-        """Return the share of known signals at least as strange, shape (n,)."""
+        """Return p-values: the share of known signals with at least this score, shape (n,)."""
         return conformal_p_values(self.score(signals), self.scores)
 
 
@@ -95,18 +95,18 @@ def fit_familiarity(
     resume: bool = False,
     progress: bool | None = None,
 ) -> Familiarity:
-    """Train an autoencoder on known signals, and calibrate it with others.
+    """Train an autoencoder on known signals and calibrate it with others.
 
     Args:
         signals: Shape (n, points).
-        held_out: Further known signals, none of them among `signals`, shape (m, points).
+        held_out: Other known signals for calibration, shape (m, points).
         hidden: Widths of the encoder's layers.
-        latent: Dimensions between encoder and decoder.
-        steps: Of training.
-        seed: Of initial weights and batches.
-        checkpoint: Where to keep the state of the training.
-        resume: Go on from the checkpoint, if there is one.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        latent: Number of latent dimensions.
+        steps: Training steps.
+        seed: Random seed of initial weights and batches.
+        checkpoint: Folder for the state of the training.
+        resume: Continue from the checkpoint if it exists.
+        progress: Show a progress bar; by default if standard error is a terminal.
 
     Raises:
         AgentError: The signals differ in length, or the training diverged.
@@ -114,7 +114,8 @@ def fit_familiarity(
     table, others = (np.asarray(given, np.float32) for given in (signals, held_out))
     if table.ndim != 2 or others.ndim != 2 or table.shape[1] != others.shape[1] or len(others) < 2:
         raise AgentError(
-            f"signals of shape {table.shape} and {others.shape}: need as many points, and 2 or more held out"
+            f"signals of shape {table.shape} and {others.shape}: need equal numbers of points and at least 2 held-out "
+            "signals"
         )
     span = np.maximum(np.ptp(table, axis=0), 1e-3 * max(float(np.ptp(table)), 1e-6))
     low = table.min(axis=0) - _MARGIN * span

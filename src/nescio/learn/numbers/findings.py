@@ -1,4 +1,4 @@
-"""Findings of an agent of numbers, put together from what networks and calibrations gave."""
+"""Findings of an agent for numbers, from the outputs of networks and calibrations."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = ["Results", "findings_of", "interval_ends"]
 
 Floats = NDArray[np.float64]
 
-# Structures that a sentence names.
+# Number of structures named in a sentence.
 _NAMED = 12
 
 
 @dataclass(frozen=True)
 class Results:
-    """Arrays with a row for each measurement, NaN where it was not assessed."""
+    """Arrays with one row per measurement; NaN if it was not assessed."""
 
     numbers: dict[str, Floats]
-    """By name, each of shape (n, quantities)."""
+    """Arrays by name, each of shape (n, quantities)."""
     p_value: Floats
     reconstruction: NDArray[np.float32]
     latent: Floats
 
     @classmethod
     def empty(cls, n: int, quantities: int, points: int, latent: int) -> Results:
-        """Return results of which nothing is known yet."""
+        """Return results without values."""
         names = ("value", "aleatoric", "epistemic", "systematic", "low", "high")
         return cls(
             {name: np.full((n, quantities), np.nan) for name in names},
@@ -44,7 +44,7 @@ class Results:
 
 
 def interval_ends(numbers: Mapping[str, Floats]) -> tuple[Floats, Floats]:
-    """Return the ends of intervals that include the systematic error, each of shape (n, quantities)."""
+    """Return the ends of the intervals with the systematic error, each of shape (n, quantities)."""
     half = np.hypot(0.5 * (numbers["high"] - numbers["low"]), numbers["systematic"])
     return numbers["value"] - half, numbers["value"] + half
 
@@ -62,11 +62,11 @@ def findings_of(
 
     Args:
         prepared: The measurements.
-        results: Of the networks and the calibrations.
-        problems: Why a measurement could not be assessed, else empty.
-        prior: Names the quantities, and knows structures.
+        results: Results of networks and calibrations.
+        problems: Reasons why measurements could not be assessed, or empty.
+        prior: Prior with the quantities and structures.
         alpha: Level of the verdict.
-        attributes: Of the dataset, beside kind and alpha.
+        attributes: Further attributes of the dataset.
     """
     assessed = np.array([not problem for problem in problems], bool)
     novel = assessed & (results.p_value <= alpha)
@@ -100,7 +100,9 @@ def findings_of(
             latent_dimension=np.arange(results.latent.shape[1]),
         )
     )
-    findings["p_value"].attrs = {"long_name": "p-value (share of known measurements at least as strange)"}
+    findings["p_value"].attrs = {
+        "long_name": "p-value (share of known measurements with at least this novelty)"
+    }
     findings.attrs |= {"kind": NUMBERS, "alpha": alpha, **attributes}
     return findings
 
@@ -108,16 +110,16 @@ def findings_of(
 def _reason(results: Results, i: int, names: Sequence[str], alpha: float) -> str:
     p = float(results.p_value[i])
     if np.isnan(p):
-        return "this agent has no novelty detector, so whether the numbers hold is not known"
+        return "this agent has no novelty detector; the estimates may not be valid"
     if p <= alpha:
-        return f"unlike the training signals (p = {p:.2g}, at most {alpha:g}): the numbers may not hold"
+        return f"unlike the training signals (p = {p:.2g}, at most {alpha:g}); the estimates may not be valid"
     half = 0.5 * (results.numbers["high"][i] - results.numbers["low"][i])
     unsure = [
         name
         for name, error, width in zip(names, results.numbers["systematic"][i], half, strict=True)
         if error > width
     ]
-    text = f"no stranger than known measurements (p = {p:.2g})"
+    text = f"as novel as known measurements or less (p = {p:.2g})"
     if unsure:
-        text += f"; errors of measurement change {', '.join(unsure)} by more than the interval"
+        text += f"; measurement errors change {', '.join(unsure)} by more than the interval"
     return text

@@ -1,4 +1,4 @@
-"""Regression with calibrated uncertainty: an ensemble of networks that predict numbers and their spread."""
+"""Regression with calibrated uncertainty: an ensemble of networks that predict means and variances."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Floats = NDArray[np.float64]
 _CHUNK = 100
 _LOOK_EVERY = 500
 _SCALING = 4096
-# Logarithms of variances further from that of the targets than this are of no use, and overflow.
+# Limit of the logarithm of the variance relative to that of the targets; larger values overflow.
 _FURTHEST = 8.0
 _SMALLEST_SET = 20
 
 
 class _Network(eqx.Module):
-    """Predicts mean and logarithm of the variance of every number."""
+    """Network that predicts mean and log variance of every quantity."""
 
     convolutions: tuple[Dense, ...]
     dense: tuple[Dense, ...]
@@ -60,7 +60,7 @@ class _Network(eqx.Module):
         for layer in self.dense[:-1]:
             x = jax.nn.silu(layer(x))
         mean, spread = jnp.split(self.dense[-1](x), 2, axis=-1)
-        # Bounded on both sides, and with a slope everywhere.
+        # Bounded on both sides, with a nonzero slope everywhere.
         return mean, _FURTHEST * jnp.tanh(spread / _FURTHEST)
 
 
@@ -69,19 +69,19 @@ def _windows(x: Array, width: int) -> Array:
     count = -(-x.shape[1] // 2)
     before = (width - 1) // 2
     padded = jnp.pad(x, ((0, 0), (before, width), (0, 0)), mode="edge")
-    # By slices and not by indices, whose derivative would be summed point by point.
+    # Slices instead of indices, since the derivative of indexing is summed point by point.
     windows = jnp.stack([padded[:, first : first + 2 * count - 1 : 2] for first in range(width)], axis=2)
     return jnp.reshape(windows, (x.shape[0], count, -1))
 
 
 class Expectation(NamedTuple):
-    """Predictions for n signals; every array of shape (n, outputs), in the units of the numbers."""
+    """Predictions for n signals; arrays of shape (n, outputs) in the units of the quantities."""
 
     mean: Floats
     aleatoric: Floats
-    """Standard deviation that more training would not reduce: signals that look the same differ in their numbers."""
+    """Standard deviation that more training cannot reduce: equal signals have different quantities."""
     epistemic: Floats
-    """Standard deviation among the members, which more training would reduce."""
+    """Standard deviation among the members; more training reduces it."""
     low: Floats
     high: Floats
     """Ends of the calibrated interval."""
@@ -93,17 +93,17 @@ class Regression:
 
     settings: RegressionSettings
     networks: _Network
-    """All members, their weights along a first axis."""
+    """All members; weights are stacked along the first axis."""
     signal_scale: tuple[Array, Array]
     """Mean and standard deviation of each point."""
     target_scale: tuple[Array, Array]
-    """Mean and standard deviation of each number."""
+    """Mean and standard deviation of each quantity."""
     factor: Floats
-    """Half the calibrated interval over the standard deviation, shape (outputs,)."""
+    """Half width of the calibrated interval in standard deviations, shape (outputs,)."""
     level: float
-    """Of the interval; 0 before it was calibrated."""
+    """Level of the interval; 0 before calibration."""
     history: tuple[dict[str, float], ...] = ()
-    """Of training: the step, and the mean loss since the step before."""
+    """Step and mean loss since the previous entry, for the training."""
 
     def moments(self, signals: ArrayLike) -> tuple[Floats, Floats, Floats]:
         """Return mean, aleatoric and epistemic standard deviation, each of shape (n, outputs)."""
@@ -119,7 +119,7 @@ class Regression:
         )
 
     def slopes(self, signals: ArrayLike) -> Floats:
-        """Return the mean magnitude of each number's derivative with respect to each point, shape (outputs, points)."""
+        """Return the mean magnitude of the derivative of each quantity by each point, shape (outputs, points)."""
         table = jnp.asarray(signals, jnp.float32)
         found = _slopes(self.networks, self.signal_scale, self.target_scale, table)
         return np.asarray(found, np.float64)
@@ -131,31 +131,31 @@ class Regression:
             signals: Shape (n, points).
 
         Raises:
-            AgentError: The signals are of another length, or the intervals are not calibrated yet.
+            AgentError: The signals have another length, or the intervals are not calibrated.
         """
         if not self.level:
-            raise AgentError("the regression has no intervals yet; calibrate it first")
+            raise AgentError("the regression has no intervals; calibrate it first")
         mean, aleatoric, epistemic = self.moments(signals)
         half = self.factor * np.hypot(aleatoric, epistemic)
         return Expectation(mean, aleatoric, epistemic, mean - half, mean + half)
 
     def calibrated(self, signals: ArrayLike, targets: ArrayLike, *, level: float = 0.9) -> Regression:
-        """Return the regression with intervals that cover a share `level` of further signals such as these.
+        """Return the regression with intervals that contain a share `level` of the true values of similar signals.
 
-        Split conformal prediction on residuals in units of the predicted standard deviation, for each number by itself.
+        Uses split conformal prediction on residuals divided by the predicted standard deviation, for each quantity.
 
         Args:
-            signals: Shape (n, points); none of the training signals, or the intervals become too short.
-            targets: Their numbers, shape (n, outputs).
-            level: Share of true numbers that the intervals cover.
+            signals: Shape (n, points); not used in training, otherwise the intervals are too short.
+            targets: True quantities, shape (n, outputs).
+            level: Share of true values inside the intervals.
 
         Raises:
-            ConfigurationError: The level is no share, or there are too few signals for it.
+            ConfigurationError: The level is not between 0 and 1, or there are too few signals for it.
 
         Source: Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018), algorithm 2 and section 5.2.
         """
         if not 0.0 < level < 1.0:
-            raise ConfigurationError(f"level {level:g} of the intervals: needs to lie between 0 and 1")
+            raise ConfigurationError(f"level {level:g} of the intervals: must lie between 0 and 1")
         truth = np.asarray(targets, np.float64)
         mean, aleatoric, epistemic = self.moments(signals)
         n = len(truth)
@@ -190,7 +190,7 @@ def _slopes(
 
 
 def blank_regression(points: int, outputs: int, settings: RegressionSettings) -> Regression:
-    """Return an untrained regression with shapes in place of its networks' arrays, to restore a stored one into."""
+    """Return an untrained regression with shapes instead of arrays, to restore a stored one."""
     zeros, ones = jnp.zeros(points, jnp.float32), jnp.ones(outputs, jnp.float32)
     return Regression(
         settings,
@@ -207,7 +207,7 @@ def _ensemble(points: int, outputs: int, settings: RegressionSettings, rng: Draw
 
 
 class _Likelihood(eqx.Module):
-    """The mean loss of all members, each on a fresh draw of its own."""
+    """Mean loss of all members, each on its own new draw."""
 
     root: Array
     signal_scale: tuple[Array, Array]
@@ -241,22 +241,22 @@ def fit_regression(
     resume: bool = False,
     progress: bool | None = None,
 ) -> Regression:
-    """Train the members side by side, each on fresh draws of its own in every step.
+    """Train all members together, each on its own new draws in every step.
 
-    The loss is the negative logarithm of a normal likelihood whose variance is predicted as well. Each term is weighted
-    by the square root of that variance, so that numbers that are hard to predict are learned too. The same arguments
-    give the same weights on the same machine.
+    The loss is the negative log likelihood of a normal distribution with predicted mean and variance. Each term is
+    weighted with the square root of the variance, so that quantities that are hard to predict are learned too. The same
+    arguments give the same weights on the same machine.
 
     Args:
-        sampler: Draws signals with their numbers, inside the compiled step; hashable.
+        sampler: Source of signals and quantities, inside the compiled step; hashable.
         settings: Architecture and training.
-        identity: Hash of all that is learned from; a checkpoint of another identity is refused.
-        checkpoint: Folder to keep the state in.
-        resume: Go on from the checkpoint, if there is one; ends in the same weights as an uninterrupted run.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        identity: Hash of prior, settings and data; a checkpoint with another identity is refused.
+        checkpoint: Folder for the state.
+        resume: Continue from the checkpoint if it exists; gives the same weights as an uninterrupted training.
+        progress: Show a progress bar; by default if standard error is a terminal.
 
     Raises:
-        AgentError: The training diverged, or the checkpoint does not fit.
+        AgentError: The training diverged, or the checkpoint does not match.
         InterruptedTrainingError: Ctrl-C was pressed.
 
     Source: Lakshminarayanan, Pritzel and Blundell, NeurIPS 30 (2017); Seitzer et al., ICLR (2022), eq. 5.

@@ -1,4 +1,4 @@
-"""How an agent of numbers learns: networks, intervals and novelty (the ``[learn]`` table of such a prior)."""
+"""Settings of an agent for numbers (the table ``[learn]``): networks, intervals and novelty."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class RegressionSettings(Settings):
     hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)] = (128, 128)
     """Widths of the dense layers."""
     channels: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=4)] = (16, 32)
-    """Of the convolutions before them, each of which halves the number of points."""
+    """Channels of the convolutions before the dense layers; each convolution halves the number of points."""
     width: Annotated[Whole, Field(ge=2, le=64)] = 7
-    """Of a convolution, in points."""
+    """Width of a convolution in points."""
     members: Annotated[Whole, Field(ge=1, le=64)] = 5
     steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 6000
     batch: Annotated[Whole, Field(ge=2, le=65536)] = 128
@@ -34,34 +34,34 @@ class RegressionSettings(Settings):
 
 
 class FamiliaritySettings(Settings):
-    """The autoencoder that measures whether a signal is like those of training."""
+    """The autoencoder that measures novelty."""
 
     hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=8)] = (128, 64)
     latent: Annotated[Whole, Field(ge=1, le=256)] = 8
     steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 3000
     draws: _Count = 8000
-    """Signals to train on."""
+    """Number of training signals."""
     held_out: Annotated[Whole, Field(ge=99, le=1_000_000)] = 4000
-    """Further signals to calibrate with."""
+    """Number of other signals for calibration."""
 
     @property
     def network(self) -> VAESettings:
-        """Of the autoencoder."""
+        """Settings of the autoencoder."""
         return VAESettings(hidden=self.hidden, latent=self.latent, beta=0.1)
 
 
 class IntervalSettings(Settings):
-    """How the intervals are calibrated."""
+    """Calibration of the intervals."""
 
     draws: _Count = 4000
     level: Annotated[Real, Field(gt=0.0, lt=1.0)] = 0.9
-    """Share of true numbers that the intervals cover."""
+    """Share of true values inside the intervals."""
 
 
 class NumberSettings(Settings):
-    """All settings of an agent of numbers."""
+    """All settings of an agent for numbers."""
 
     networks: RegressionSettings = RegressionSettings()
     familiarity: FamiliaritySettings | None = FamiliaritySettings()
-    """None leaves it out; then no measurement is ever called novel."""
+    """None disables it; then no measurement is flagged as novel."""
     intervals: IntervalSettings = IntervalSettings()
