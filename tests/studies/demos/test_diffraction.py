@@ -76,7 +76,7 @@ def test_the_table_counts_what_was_flagged_and_named(capsys: pytest.CaptureFixtu
     assert rows == {
         "one known phase": ["6", "1 (17%)", "5 (83%)"],
         "mixture of phases": ["2", "1 (50%)", "1 (50%)"],
-        "sigma, not trained on": ["2", "2 (100%)", "–"],
+        "sigma (not in the training)": ["2", "2 (100%)", "–"],
     }
 
 

@@ -214,7 +214,7 @@ def test_an_interrupted_comparison_goes_on_with_what_it_has(
     damaged.file.write_text("{", encoding="utf-8")
     again = plan_comparison(["easy"], ["random", "grid"], **options)
     assert again.missing == (lost, damaged)
-    with pytest.raises(ExplorationError, match="easy by random, seed 0: not explored yet"):
+    with pytest.raises(ExplorationError, match="easy by random, random seed 0: not explored yet"):
         again.curves("easy")
     again.run(workers=0)
     after = summarise(again.curves("easy"))
