@@ -8,6 +8,7 @@ import re
 import sqlite3
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from random import Random
@@ -253,7 +254,7 @@ def _text(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
 def _gzip(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
     try:
         inside = gzip.decompress(content)
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, zlib.error):
         return _flip(content, others, random)
     return gzip.compress(_text(inside, [inside], random), 1)
 
@@ -440,9 +441,10 @@ def _sqlite(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
             ]
             for _ in range(random.randrange(1, 4)):
                 table = random.choice(tables)
-                column = random.choice(
-                    [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
-                )
+                columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+                if not columns:  # the table was dropped
+                    continue
+                column = random.choice(columns)
                 update = f'UPDATE "{table}" SET "{column}" = {random.choice(_VALUES)}'  # noqa: S608
                 statements = (
                     f"{update} WHERE id = {random.randrange(1, 9)}",

@@ -30,23 +30,26 @@ def test_a_trace_in_use_is_verified(tmp_path):
 
 
 ALTERATIONS = {
-    "UPDATE event SET details = '{'": "event 1: details is no JSON",
-    "UPDATE event SET details = '[1, NaN]'": "event 1: details is no JSON",
+    "UPDATE event SET details = '{'": "event 1: details is not JSON",
+    "UPDATE event SET details = '[1, NaN]'": "event 1: details is not JSON",
     "UPDATE event SET kind = 'party'": "event 1: kind: Input should be",
-    "UPDATE measurement SET candidate = 12 WHERE id = 4": "measurement 3 is of candidate 12, where 12 are known",
-    "UPDATE measurement SET number = 9 WHERE id = 5": "measurement number 9 stands where 4 should",
+    "UPDATE measurement SET candidate = 12 WHERE id = 4": "measurement 3 refers to candidate 12, but there are 12",
+    "UPDATE measurement SET number = 9 WHERE id = 5": "measurement has number 9 in place of 4",
     "UPDATE measurement SET spectrum = NULL WHERE id = 1": "a measurement without a spectrum needs a problem",
-    "UPDATE decision SET chosen = '[3, 50]' WHERE id = 2": "decision 2 chose candidate 50, where 12 are known",
-    "UPDATE decision SET step = 77 WHERE id = 2": "decision 2 saw 77 measurements, of 5",
-    "UPDATE decision SET scalarizer = 5 WHERE id = 2": "decision 2 refers to a scalarizer that is missing",
+    "UPDATE decision SET chosen = '[3, 50]' WHERE id = 2": "decision 2 chose candidate 50, but there are 12",
+    "UPDATE decision SET step = 77 WHERE id = 2": "decision 2 refers to 77 measurements, but there are 5",
+    "UPDATE decision SET scalarizer = 5 WHERE id = 2": "decision 2 refers to a missing scalarizer",
     "DELETE FROM scalar WHERE measurement = 1 AND scalarizer = 1": "measurement 0 has no 'centre' of scalarizer 1",
     "DELETE FROM scalar WHERE measurement = 5 AND scalarizer = 2": "measurement 4 has no 'width' of scalarizer 2",
-    "UPDATE scalar SET output = 'depth' WHERE id = 8": "scalarizer 2 has no output 'depth'",
-    "UPDATE \"array\" SET sha256 = 'f00' WHERE id = 2": "array 2: does not fit its SHA-256",
-    "UPDATE \"array\" SET shape = '[13,2]' WHERE shape = '[12,2]'": "has not the length that its shape needs",
+    "UPDATE scalar SET output = 'depth' WHERE id = 8": "has output 'depth', which scalarizer 2 does not define",
+    "UPDATE \"array\" SET sha256 = 'f00' WHERE id = 2": "array 2: does not match its SHA-256",
+    "UPDATE \"array\" SET shape = '[13,2]' WHERE shape = '[12,2]'": "the length does not match the shape",
+    "UPDATE \"array\" SET data = 'text' WHERE id = 2": "array 2: damaged (the column data holds text instead of bytes)",
+    'UPDATE "array" SET data = 5 WHERE id = 2': "array 2: damaged (the column data holds integer instead of bytes)",
+    "UPDATE seal SET measurements = '{}'": "seal 1: measurements: Input should be",
     "UPDATE variable SET dimensions = '[\"y\"]' WHERE name = 'image'": "'image' is damaged",
-    "DELETE FROM variable WHERE name = 'intensity' AND dataset = 3": "0 arrays in a data array",
-    "DELETE FROM experiment": "holds 0 experiments",
+    "DELETE FROM variable WHERE name = 'intensity' AND dataset = 3": "a data array with 0 arrays",
+    "DELETE FROM experiment": "contains 0 experiments",
     "DROP TRIGGER event_update": "trigger event_update is missing",
 }
 
@@ -56,6 +59,7 @@ def test_damage_is_found(tmp_path, whole, statement):
     path = tmp_path / "trace.sqlite"
     path.write_bytes(whole)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             connection.execute(f'DROP TRIGGER "{name}"')

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nescio.display import Summarised
 from nescio.errors import FileError
 from nescio.files import text_content
 
@@ -18,7 +19,7 @@ Floats = NDArray[np.float64]
 
 _COLUMNS = 7
 _LARGEST = 2**20
-_NUMBERS = re.compile(r"[-+]?\d+\.?\d*(?:[EeDd][-+]?\d+)?")
+_NUMBERS = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Leg:
     potential: int
 
 
-@dataclass(frozen=True, eq=False)
-class FeffPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class FeffPath(Summarised):
     """How a photoelectron is scattered along one path; arrays of shape (n,)."""
 
     wavenumber: Floats
@@ -61,7 +62,8 @@ def read_feff_path(path: str | Path) -> FeffPath:
         FileError: It cannot be read, or is no such file; with the line.
     """
     file = Path(path)
-    lines = text_content(file, _LARGEST).splitlines()
+    # Some versions begin each line of the header with "#".
+    lines = [line.removeprefix("#") for line in text_content(file, _LARGEST).splitlines()]
     geometry = next((n for n, line in enumerate(lines) if "nleg" in line and "reff" in line), None)
     header = next((n for n, line in enumerate(lines) if "real[2*phc]" in line), None)
     if geometry is None or header is None or header < geometry:

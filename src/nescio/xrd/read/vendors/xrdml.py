@@ -76,7 +76,7 @@ def read_xrdml(source: Source, *, axis: str | None, wavelength: float | None) ->
         else:
             scans, merged_notes = [merged], [note for scan in scans for note in notes_of(scan)]
             notes = [*merged_notes, *notes]
-    return joined(path, scans, notes=notes, left_out=left_out)
+    return joined(source, scans, notes=notes, left_out=left_out)
 
 
 def _is_empty(points: ET.Element) -> bool:

@@ -22,6 +22,7 @@ from nescio.files import (
     short_name,
     text_of,
 )
+from nescio.xrd.read.arrays.named import dataset_from_named, is_known
 from nescio.xrd.read.axis import Title, read_title
 from nescio.xrd.read.measured import (
     MAX_PATTERNS,
@@ -32,7 +33,6 @@ from nescio.xrd.read.measured import (
     resolved_wavelength,
     wavelength_angstrom,
 )
-from nescio.xrd.read.named import dataset_from_named, is_known
 from nescio.xrd.read.several import joined
 
 __all__ = ["read_nexus"]
@@ -94,7 +94,7 @@ def read_nexus(source: Source, *, axis: str | None, wavelength: float | None) ->
             raise errors[0]
         path = source.path
         left_out = [str(error).removeprefix(f"{path}: ") for error in errors]
-        return joined(path, scans, notes=_unread(file, entries, found), left_out=left_out)
+        return joined(source, scans, notes=_unread(file, entries, found), left_out=left_out)
 
 
 def _data_of(entry: Any) -> list[_Data]:

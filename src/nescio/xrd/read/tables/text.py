@@ -22,7 +22,6 @@ from nescio.xrd.read.axis import (
     other_quantity,
     read_title,
 )
-from nescio.xrd.read.columns import Role, are_titles, base_of, role_of
 from nescio.xrd.read.measured import (
     check_unit,
     measured_dataset,
@@ -32,7 +31,8 @@ from nescio.xrd.read.measured import (
     wavelength_angstrom,
 )
 from nescio.xrd.read.several import joined
-from nescio.xrd.read.table import Table, read_tables
+from nescio.xrd.read.tables.columns import Role, are_titles, base_of, role_of
+from nescio.xrd.read.tables.table import Table, read_tables
 
 __all__ = ["read_text"]
 
@@ -117,7 +117,7 @@ def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> 
             left_out.append(f"scan {number}: {str(error).removeprefix(f'{path}: ')}")
     if left_out and not scans:
         raise FileError(f"{path}: {left_out[0]}")
-    return joined(path, scans, notes=notes, left_out=left_out)
+    return joined(source, scans, notes=notes, left_out=left_out)
 
 
 def _scans(table: Table, path: Path, option: str | None, wavelength: float | None) -> list[xr.Dataset]:

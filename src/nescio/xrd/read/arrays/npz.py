@@ -5,13 +5,13 @@ from __future__ import annotations
 import xarray as xr
 
 from nescio.files import Source, npz_arrays
-from nescio.xrd.read.named import dataset_from_named
+from nescio.xrd.read.arrays.named import dataset_from_named
 
 __all__ = ["read_npz"]
 
 
 def read_npz(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
-    """Read an archive of arrays named as in :func:`nescio.xrd.read.named.dataset_from_named`.
+    """Read an archive of arrays named as in :func:`nescio.xrd.read.arrays.named.dataset_from_named`.
 
     Raises:
         FileError: The archive is damaged, holds Python objects, or lacks an axis or intensities.
