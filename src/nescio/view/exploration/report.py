@@ -97,7 +97,7 @@ def _summary(explored: xr.Dataset) -> Section:
             cards[f"{which} {name}{unit}"] = f"{column(explored, 'value', k)[best[0]]:.4g}"
     share, among = predicted_share(explored)
     if among:
-        cards[f"inside the predicted 95 % interval, of {among:,}"] = f"{100 * share:.0f} %"
+        cards[f"share of {among:,} inside their predicted 95 % interval"] = f"{100 * share:.0f} %"
     seconds = float(np.nansum(numbers(explored, "seconds"))) if "seconds" in explored else 0.0
     seconds += float(decided(explored, "fit_seconds")[1].sum())
     if seconds > 0:
