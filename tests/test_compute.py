@@ -44,9 +44,9 @@ def test_a_cache_that_cannot_be_made_is_a_warning(
 ) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setattr("nescio.compute.cache_directory", lambda: tmp_path / place)
-    with pytest.warns(NescioWarning, match="nothing can be kept there"):
+    with pytest.warns(NescioWarning, match="the cache cannot be saved"):
         assert usable_cache("jax") is None
-    with pytest.warns(NescioWarning, match="nothing can be kept there"):
+    with pytest.warns(NescioWarning, match="the cache cannot be saved"):
         enable_compilation_cache()
 
 

@@ -30,7 +30,7 @@ def test_the_bytes_of_a_file_are_returned(tmp_path):
         (lambda path: None, "no such file"),
         (lambda path: path.symlink_to("nowhere"), "no such file"),
         (lambda path: path.write_bytes(b" \x00\n\x1a"), "is empty"),
-        (lambda path: path.write_bytes(b"1" * 11), "has 11 bytes; the limit is 10 bytes"),
+        (lambda path: path.write_bytes(b"1" * 11), "the file has 11 bytes; the limit is 10 bytes"),
     ],
 )
 def test_what_is_no_regular_file_of_some_size_is_refused_and_never_waited_for(tmp_path, make, reason):
@@ -102,7 +102,7 @@ def test_a_file_whose_name_is_not_utf8_is_read_under_an_escaped_name(tmp_path):
     source = read_source(path)
     assert source.path.stem == "caf\\xe9"
     source.name.encode("utf-8")
-    with pytest.raises(FileError, match=r"caf\\xe9.xy: 5 bytes are more"):
+    with pytest.raises(FileError, match=r"caf\\xe9.xy: the file has 5 bytes"):
         file_content(path, 2)
 
 

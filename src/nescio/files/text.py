@@ -90,8 +90,6 @@ def text_lines(
     Raises:
         FileError: There are more lines, or a line is longer.
     """
-    if text.count("\n") > most:  # fails fast, before millions of lines are split
-        raise _too_many(source, most)
     start = number = 0
     for end in _LINE_END.finditer(text):
         number += 1
@@ -103,11 +101,7 @@ def text_lines(
 
 def _line(source: Source, line: str, number: int, most: int, longest: int) -> str:
     if number > most:
-        raise _too_many(source, most)
+        raise FileError(f"{source.name}: more than {most:,} lines")
     if len(line) > longest:
         raise FileError(f"{source.name}: line {number} has more than {longest:,} characters")
     return line
-
-
-def _too_many(source: Source, most: int) -> FileError:
-    return FileError(f"{source.name}: more than {most:,} lines")

@@ -72,7 +72,7 @@ def _latent(network: VAE, low: Array, span: Array, signals: Array) -> Array:
 
 @eqx.filter_jit
 def _errors(network: VAE, low: Array, span: Array, signals: Array) -> Array:
-    # Values outside the range of known signals are cut for the network, and count in full as errors.
+    # The network gets values clipped to the range of known signals; errors use the values as measured.
     scaled = (signals - low) / span
     rebuilt = network.reconstruct(jnp.clip(scaled, 0.0, 1.0), jnp.zeros((signals.shape[0], 0), signals.dtype))
     return scaled - rebuilt
