@@ -51,5 +51,5 @@ def test_the_same_seed_gives_the_same() -> None:
 def test_signals_of_another_length_are_told(known: Familiarity) -> None:
     with pytest.raises(AgentError, match=r"needs \(n, 40\)"):
         known.score(np.ones((3, 5)))
-    with pytest.raises(AgentError, match="need as many points"):
+    with pytest.raises(AgentError, match="need equal numbers of points"):
         fit_familiarity(waves(10, 0), waves(10, 1)[:, :5])

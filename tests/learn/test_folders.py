@@ -101,7 +101,7 @@ def test_only_weights_in_the_folder_are_read(
     save_agent(agents[0], tmp_path / "agent")
     shutil.copy(tmp_path / "agent" / "weights.safetensors", tmp_path)
     alter(tmp_path / "agent", weights=name)
-    with pytest.raises(AgentError, match="names no file of arrays"):
+    with pytest.raises(AgentError, match="must name a file of arrays"):
         load_agent(tmp_path / "agent", technique=Toy())
 
 
@@ -111,7 +111,7 @@ def test_a_second_learner_is_refused_while_the_first_works(
     folder = tmp_path / "agent"
 
     def first(checkpoint: Path, resume: bool) -> ClassAgent:
-        with pytest.raises(AgentError, match=r"agent: another process is learning into this folder"):
+        with pytest.raises(AgentError, match=r"agent: another process is training into this folder"):
             train_into(folder, lambda *_: pytest.fail("it began all the same"))
         return agents[0]
 

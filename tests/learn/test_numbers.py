@@ -143,7 +143,7 @@ def test_what_cannot_be_told_is_said(agent: NumberAgent) -> None:
     found = agent.assess(given)
     assert found["verdict"].values.tolist() == ["unreadable", "unreadable"]
     assert found["reason"].values[0] == "the shutter was closed"
-    assert found["reason"].values[1].startswith("holds values that are not finite")
+    assert found["reason"].values[1].startswith("has values that are not finite")
     assert found["value"].isnull().all()
     for alpha, said in (
         (0.0, "between 0 and 1"),
@@ -153,7 +153,7 @@ def test_what_cannot_be_told_is_said(agent: NumberAgent) -> None:
             agent.assess(prepared(signals[:1]), alpha=alpha)
     with pytest.raises(AgentError, match=r"not on the agent's axis \(0 to 1 1, 40 points\)"):
         agent.assess(prepared(signals[:1]).isel(x=slice(0, 30)))
-    with pytest.raises(AgentError, match="need an intensity over"):
+    with pytest.raises(AgentError, match="need a variable intensity"):
         agent.assess(prepared(signals[:1]).rename(intensity="counts"))
 
 
@@ -164,7 +164,7 @@ def test_an_agent_comes_back_as_it_was(agent: NumberAgent, tmp_path: Path) -> No
     assert again.identity == agent.identity
     assert again.history == agent.history
     assert again.reference(200).identical(agent.reference(200))
-    with pytest.raises(AgentError, match=r"answers with numbers \(left, right\), not with classes"):
+    with pytest.raises(AgentError, match=r"is of kind numbers \(left, right\), not classes"):
         load_agent(tmp_path / "agent", ClassAgent, technique=Technique())
 
 
@@ -172,8 +172,8 @@ def test_an_agent_comes_back_as_it_was(agent: NumberAgent, tmp_path: Path) -> No
     ("changes", "said"),
     [
         ({"level": 1.5}, "calibration of the intervals is damaged"),
-        ({"quantities": [["up", "1", "upwards"]]}, "quantities that were learned"),
-        ({"settings": {"networks": {"hidden": [16]}}}, "is missing|is needed"),
+        ({"quantities": [["up", "1", "upwards"]]}, "quantities of the agent do not match"),
+        ({"settings": {"networks": {"hidden": [16]}}}, "is missing|must be"),
         ({"history": [["a", 1]]}, "damaged"),
     ],
 )
@@ -209,7 +209,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
         ):
             NumberAgent.train(Humps(), QUICK, checkpoint=checkpoint, progress=False)
     other = QUICK.model_copy(update={"intervals": QUICK.intervals.model_copy(update={"level": 0.8})})
-    with pytest.raises(AgentError, match="of another prior or other settings"):
+    with pytest.raises(AgentError, match="belongs to another prior or other settings"):
         NumberAgent.train(Humps(), other, checkpoint=checkpoint, resume=True, progress=False)
     went_on = NumberAgent.train(Humps(), QUICK, checkpoint=checkpoint, resume=True, progress=False)
     assert went_on.history == agent.history

@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_told(trained, fresh) -> None:
         trained.moments(signals[:, :5])
     with pytest.raises(AgentError, match="calibrate it first"):
         trained.expect(signals)
-    with pytest.raises(ConfigurationError, match="needs to lie between"):
+    with pytest.raises(ConfigurationError, match="must lie between"):
         trained.calibrated(signals, numbers, level=90.0)
     with pytest.raises(ConfigurationError, match="10 signals to calibrate"):
         trained.calibrated(signals[:10], numbers[:10])

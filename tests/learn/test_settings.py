@@ -24,7 +24,7 @@ from nescio.learn import LearnSettings
         ("training", "seed", -1, "greater than or equal to 0"),
         ("map", "hidden", [], "at least 1 item"),
         ("map", "hidden", [10_000], "less than or equal to 8192"),
-        ("map", "members", 2, "an average of maps is no map"),
+        ("map", "members", 2, "maps cannot be averaged"),
         ("detector", "latents", 4, "known here: beta, guidance, hidden, latent, members"),
         ("outliers", "mixture_range", [0.9, 0.1], "within 0 to 1, not 0.9 to 0.1"),
         ("outliers", "stretch_range", [-0.1, 0.2], "within 0 to 1, not -0.1 to 0.2"),

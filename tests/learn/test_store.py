@@ -87,7 +87,7 @@ def test_weights_of_another_agent_are_refused(folder: Path) -> None:
     arrays = load_file(folder / "weights.safetensors")
     arrays["calibration.novelty"] = arrays["calibration.novelty"] + 0.1
     save_file(arrays, folder / "weights.safetensors")
-    with pytest.raises(AgentError, match="not the one"):
+    with pytest.raises(AgentError, match="does not belong to"):
         load_agent(folder, technique=Toy())
 
 
@@ -104,7 +104,7 @@ def test_an_axis_that_does_not_fit_is_refused(folder: Path) -> None:
 )
 def test_a_document_altered_by_hand_is_refused(folder: Path, changes: dict[str, object]) -> None:
     alter(folder, sign=False, **changes)
-    with pytest.raises(AgentError, match=r"agent\.json: was altered after it was written"):
+    with pytest.raises(AgentError, match=r"agent\.json: was changed after it was written"):
         load_agent(folder, technique=Toy())
 
 
@@ -117,7 +117,7 @@ def test_a_document_may_be_indented_otherwise(folder: Path) -> None:
 @pytest.mark.parametrize("value", [0, -1, 0.0, -1.0])
 def test_a_calibration_that_is_not_positive_is_refused(folder: Path, key: str, value: float) -> None:
     alter(folder, **{key: value})
-    with pytest.raises(AgentError, match=f"{key} is .*, where a positive number is needed"):
+    with pytest.raises(AgentError, match=f"{key} is .*; it must be positive"):
         load_agent(folder, technique=Toy())
 
 
@@ -151,7 +151,7 @@ def test_a_document_with_a_wrong_part_is_refused(folder: Path, key: str, value: 
 def test_settings_of_other_networks_are_refused(folder: Path) -> None:
     settings = json.loads((folder / "agent.json").read_text())["settings"]
     alter(folder, settings={**settings, "map": {**settings["map"], "hidden": [17]}})
-    with pytest.raises(AgentError, match="needed"):
+    with pytest.raises(AgentError, match="but must be"):
         load_agent(folder, technique=Toy())
 
 

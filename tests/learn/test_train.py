@@ -161,8 +161,8 @@ def test_a_data_set_that_cannot_be_learned_is_refused(signals: np.ndarray, label
 @pytest.mark.parametrize(
     ("stored", "why"),
     [
-        (StoredSampler(np.ones((2, POINTS)), [0, 3]), "labels of the data set go from 0 to 3"),
-        (StoredSampler(np.ones((2, POINTS)), [-1, 0]), "labels of the data set go from -1 to 0"),
+        (StoredSampler(np.ones((2, POINTS)), [0, 3]), "labels of the data set range from 0 to 3"),
+        (StoredSampler(np.ones((2, POINTS)), [-1, 0]), "labels of the data set range from -1 to 0"),
         (StoredSampler(np.ones((2, POINTS + 1)), [0, 1]), f"signals of {POINTS + 1} points"),
         (StoredSampler(np.ones((2, POINTS)), [0, 1], np.ones((2, 1))), "1 conditions; the prior's have"),
     ],

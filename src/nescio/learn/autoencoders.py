@@ -127,7 +127,7 @@ def check_scaled(values: Array) -> None:
         MeasurementError: A value is not finite or outside 0 to 1.
     """
     if not bool(jnp.isfinite(values).all()) or float(values.min()) < 0.0 or float(values.max()) > 1.0:
-        raise MeasurementError("the signals must be finite and scaled to 0-1")
+        raise MeasurementError("the signals of the data set must be finite and scaled to 0-1")
 
 
 def _generator(key: Array) -> np.random.Generator:
