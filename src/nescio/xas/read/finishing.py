@@ -88,7 +88,7 @@ def finished(spectrum: Spectrum) -> Spectrum:
     """
     energy, mu = np.asarray(spectrum.energy, np.float64), np.asarray(spectrum.mu, np.float64)
     notes = list(spectrum.notes)
-    if energy.shape == mu.shape and energy.ndim == 1 and energy.size:
+    if energy.shape == mu.shape and energy.ndim == 1 and energy.size and np.isfinite(energy).all():
         order = np.argsort(energy, kind="stable")
         energy, mu = energy[order], mu[order]
         starts = np.flatnonzero(np.concatenate([[True], np.diff(energy) != 0.0]))

@@ -92,7 +92,7 @@ def _add(scans: Scans, name: str, head: Sequence[str], lines: Sequence[str], bea
         raise FileError(f"has the binning {binning}: a time of flight, which is not read")
     if binning not in _CONSTANT:
         raise FileError(f"has the unknown binning {binning[:20]!r}; CONS is read")
-    points = int(head[2]) if len(head[2]) < 10 else 0
+    points = int(head[2]) if len(head[2]) < 10 and head[2].isascii() and head[2].isdigit() else 0
     coefficients = [found for word in head[5:9] if (found := number(word)) is not None]
     if points < 2:
         raise FileError(f"has {head[2][:20]} points")
