@@ -1,4 +1,4 @@
-"""What a person does takes effect before the next measurement, or is refused, and never harms the record."""
+"""A person's acts take effect before the next measurement or are refused, and never damage the record."""
 
 import importlib.util
 import shutil
@@ -188,7 +188,7 @@ def test_two_goals_need_two_directions(tmp_path):
         ("measure", {"candidate": 100}, "there are 0 to 99"),
         ("measure", {"candidate": 10**30}, "there are 0 to 99"),
         ("measure", {"position": [1.0]}, "needs 2"),
-        ("measure", {"position": [1.0, 99.0]}, "outside the candidates (0 to 9, 0 to 9 um)"),
+        ("measure", {"position": [1.0, 99.0]}, "outside the range of the candidates (0 to 9, 0 to 9 um)"),
         ("measure", {"candidate": 3}, "candidate 3 is forbidden"),
         ("decline", {"candidate": 100}, "there are 0 to 99"),
         ("approve", {}, "nothing waits for approval"),
@@ -200,7 +200,7 @@ def test_two_goals_need_two_directions(tmp_path):
             "no candidate to measure",
         ),
         ("forbid", {"region": {"kind": "circle", "centre": [1.0], "radius": 1.0}}, "1 coordinates"),
-        ("forbid", {"region": {"kind": "listed", "candidates": [100]}}, "candidate 100 is not there"),
+        ("forbid", {"region": {"kind": "listed", "candidates": [100]}}, "candidate 100 does not exist"),
         ("goal", {"goal": {"direction": ["maximise", "minimise"]}}, "2 directions"),
         ("costs", {"seconds": 1.0}, "weight is missing"),
         ("policy", {"policy": {"kind": "upper-confidence-bound", "kappa": "wide"}}, "kappa"),
