@@ -16,6 +16,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from vendor_files import brml, brml_scan, bruker_raw_3, bruker_raw_4, ras, rasx
+
 __all__ = ["TARGETS", "Target"]
 
 _RANDOM = np.random.default_rng(0)
@@ -127,6 +129,56 @@ def _xrd_npz() -> dict[str, bytes]:
     }
 
 
+def _bruker() -> dict[str, bytes]:
+    rows = [[1, 1, a, a / 2, c] for a, c in zip(_ANGLES, _COUNTS, strict=True)]
+    view = (
+        '<RawDataView Start="2" Length="2"><Varying><FieldDefinitions AxisId="TwoTheta" /><FieldDefinitions '
+        'AxisId="Theta" /></Varying></RawDataView><RawDataView Start="4" Length="1"><Recording><Unit Base="Counts" />'
+        "<Size><X>1</X><Y>1</Y></Size></Recording></RawDataView>"
+    )
+    return {
+        "three.raw": bruker_raw_3(_COUNTS.tolist(), [1, 2, 3], start=[20.0, 30.0]),
+        "angles.raw": bruker_raw_3(_COUNTS.tolist(), angles=_ANGLES.tolist()),
+        "four.raw": bruker_raw_4(_COUNTS.tolist(), [1, 2, 3]),
+        "a.brml": brml(brml_scan(rows), brml_scan(rows, views=view)),
+    }
+
+
+def _rigaku() -> dict[str, bytes]:
+    rows = [[round(float(a), 4), c, 1] for a, c in zip(_ANGLES, _COUNTS, strict=True)]
+    scans = (rows, [[*row[:2], 10] for row in rows])
+    return {"a.ras": ras(*scans).encode(), "a.rasx": rasx(*scans)}
+
+
+def _powder_texts() -> dict[str, bytes]:
+    """UXD, GSAS, FullProf and Fit2D."""
+    pairs = list(zip(_ANGLES, _COUNTS, strict=True))
+    eight = "\n".join("".join(f"{c:8.0f}" for c in _COUNTS[at : at + 10]) for at in range(0, 40, 10))
+    uxd = (
+        "; converted\n_FILEVERSION=2\n_WL_UNIT='A'\n_WL1=1.5406\n_WL2=1.54439\n_WLRATIO=0.5\n_ANODE='Cu'\n"
+        f"_DRIVE='COUPLED'\n_STEPTIME=1.0\n_STEPSIZE=0.5\n_2THETA=20.0\n_COUNTS\n{eight}\n_DRIVE='COUPLED'\n"
+        "_2THETACPS\n" + "".join(f"{a:.3f}\t{c:.1f}\n" for a, c in pairs)
+    )
+    fxye = "".join(f"{100 * a:12.3f}{c:12.3f}{c / 10:12.3f}\n" for a, c in pairs)
+    esd = "\n".join("".join(f"{c:8.1f}{1.5:8.1f}" for c in _COUNTS[at : at + 5]) for at in range(0, 40, 5))
+    alt = "\n".join(
+        "".join(f"{2000 + at:8d}{c:7.1f}{12345:5d}" for c in _COUNTS[at : at + 4]) for at in range(0, 40, 4)
+    )
+    grid = "lambda=  1.49400, T= 0\n   20.0   0.5   39.5  Sample\n"
+    return {
+        "a.uxd": uxd.encode(),
+        "std.gsa": f"Sample\nBANK 1 40 4 CONST 2000 50 0 0 STD\n{eight}\nBANK 2 40 4 CONST 2000 50\n{eight}\n".encode(),
+        "esd.gsa": f"# wavelength 1.5406\nBANK 1 40 8 CONS 2000. 50. 0 0 ESD\n{esd}\n".encode(),
+        "alt.gsa": f"Sample\nBANK 1 40 10 CONS 2000 50 0 0 ALT\n{alt}\n".encode(),
+        "a.fxye": f"# Mean wavelength is: 0.4131\nBANK 1 40 40 CONS 2000. 100. 0 0 FXYE\n{fxye}".encode(),
+        "a.dat": f"{grid}{eight}\n{eight}\n".encode(),
+        "a.chi": (
+            "a.tif\n 2-Theta Angle (Degrees)\n Intensity\n      40\n"
+            + "".join(f" {a:.5E} {c:.5E}\n" for a, c in pairs)
+        ).encode(),
+    }
+
+
 def _hdf5(fill: Callable[[h5py.File], object]) -> bytes:
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
@@ -171,7 +223,36 @@ def _columns() -> dict[str, bytes]:
         "a.xdi": f"{header}# Element.edge: K\n# ///\n# a remark\n#----\n# energy i0 itrans\n{rows}\n".encode(),
         "a.dat": f"# energy xmu\n{rows.replace(' 100000', '')}\n".encode(),
         "kev.xmu": f"# Column.1: energy keV\n# Column.2: mutrans\n{two}\n".encode(),
+        "scans.dat": "".join(
+            f"#S {n} ascan energy 8 9 60 1\n#N 3\n#L energy  I0  I1\n{rows}\n#C end\n\n" for n in (1, 2)
+        ).encode(),
+        "plain.dat": f"a title\nE0= 8979\nOffsets= 1 2 3\n------\n  energy  Io  It\n{rows}\nend of scan\n".encode(),
+        "list.dat": (
+            "Weights:\n 1.0 1.0 1.0\nData:\nAchieved Energy\nI0\nI1\n\n" + f"{rows}\n".replace(".", ",")
+        ).encode("utf-16"),
+        "cls.dat": (
+            '# CLS Data Acquisition\n#(1)\t"$(Energy)"\t"$(I0)"\t"$(It)"\n' + f"{rows}\n".replace(" ", ", ")
+        ).encode(),
+        "angle.dat": _angles().encode(),
+        "groups.nor": f"# energy foil sample\n{rows}\n{rows}\n".encode(),
+        "legend.dat": (
+            "; P1 = {Energy} --> a:b\n; D1 = {I0} --> c\n; D2 = {I1} --> d\n;  P1 D1 D2\n"
+            f"#  1) Energy *  3) IT\n#  2) I0\n{rows}\n"
+        ).encode(),
+        "packed.dat.gz": gzip.compress(f"energy,mu\n{two}\n".replace(" ", ",").encode()),
     }
+
+
+def _angles() -> str:
+    angle = np.degrees(np.arcsin(12398.42 / (2.0 * 3.1355 * _ENERGY)))
+    rows = "".join(
+        f" {a:.5f} {a:.5f} 1.0 {1e5:.0f} {1e5 * np.exp(-m):.0f}\n" for a, m in zip(angle, _MU, strict=True)
+    )
+    return (
+        "  9809     KEK-PF   BL9A\n Mono :   Si(111)       D=  3.13551 A\n     1   8780.0  8960.0  5.0  1.0  36\n"
+        "  Angle(c)  Angle(o)    time/s         2         3\n      Mode         0         0         1         2\n"
+        f"    Offset         0         0  7753.700  7157.100\n{rows}"
+    )
 
 
 def _athena() -> dict[str, bytes]:
@@ -183,7 +264,14 @@ def _athena() -> dict[str, bytes]:
     text = (
         f"# Athena project file -- Demeter version 0.9.26\n\n{record('foil')}{record('other')}\n1;\n".encode()
     )
-    return {"a.prj": gzip.compress(text), "plain.prj": text}
+    values = {"x": [str(v) for v in _ENERGY], "y": [str(v) for v in _MU]}
+    records = {name: {"args": {"label": name, "datatype": "xmu"}, **values} for name in ("foil", "other")}
+    document = {
+        "_____header1": "# Athena project file -- Demeter version 0.9.26",
+        **records,
+        "_____order": ["foil"],
+    }
+    return {"a.prj": gzip.compress(text), "plain.prj": text, "json.prj": json.dumps(document).encode()}
 
 
 def _absorption(file: h5py.File) -> None:
@@ -433,6 +521,9 @@ def _weights() -> dict[str, bytes]:
 TARGETS: dict[str, Target] = {
     "xrd-text": Target(_read("nescio.xrd", "read_patterns"), _xrd_text),
     "xrd-xrdml": Target(_read("nescio.xrd", "read_patterns"), _xrdml),
+    "xrd-bruker": Target(_read("nescio.xrd", "read_patterns"), _bruker),
+    "xrd-rigaku": Target(_read("nescio.xrd", "read_patterns"), _rigaku),
+    "xrd-powder-texts": Target(_read("nescio.xrd", "read_patterns"), _powder_texts),
     "xrd-npz": Target(_read("nescio.xrd", "read_patterns"), _xrd_npz),
     "xrd-hdf5": Target(_read("nescio.xrd", "read_patterns"), _xrd_hdf5, 2000),
     "xas-columns": Target(_spectra, _columns),

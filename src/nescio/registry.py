@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +15,10 @@ from nescio.errors import ConfigurationError, NescioError
 __all__ = ["Kinds", "installed_names", "installed_part"]
 
 _Part = TypeVar("_Part", bound=BaseModel)
+
+# A message names every level; with more levels than this it would be cut before its reason.
+_DEEPEST = 20
+_depth: ContextVar[int] = ContextVar("_depth", default=0)
 
 
 def installed_names(group: str) -> tuple[str, ...]:
@@ -107,10 +112,15 @@ class Kinds(Generic[_Part]):
         if not isinstance(kind, str):
             known = ", ".join(f'"{name}"' for name in self.names())
             raise ConfigurationError(f"{source}: needs a key kind, one of {known}")
+        if _depth.get() >= _DEEPEST:
+            raise ConfigurationError(
+                f"{source}: a {self._part} is nested too deep (more than {_DEEPEST} levels)"
+            )
+        level = _depth.set(_depth.get() + 1)
         try:
             return validated(self.find(kind, source), document, source)
-        except RecursionError:
-            raise ConfigurationError(f"{source}: a {self._part} is nested too deep") from None
+        finally:
+            _depth.reset(level)
 
     @property
     def table(self) -> BeforeValidator:

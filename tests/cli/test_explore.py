@@ -111,7 +111,7 @@ def test_an_experiment_runs_to_its_end_with_a_report(
     assert (more.exit_code, more.stdout.splitlines()[0]) == (0, "finished: 7 of 7 points are measured")
     again = explore(file, "-o", tmp_path / "run")
     assert again.exit_code == 2
-    assert "holds a run already; resume it with nescio explore" in again.stderr
+    assert "contains a run already; resume it with nescio explore" in again.stderr
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
@@ -132,7 +132,7 @@ def test_an_interrupted_run_is_resumed_as_if_it_had_not_been(
     done = explore(file, "-o", run, *(["--no-report"] if times > 1 else []))
     assert done.exit_code == 130
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "interrupted: after 3 of 6 measurements, all of them kept" in error
+    assert "interrupted: after 3 of 6 measurements, all of them stored" in error
     assert error.endswith(f"resume with: nescio explore '{run}'")
     assert len(reports) == (times == 1)
     assert signal.getsignal(signal.SIGTERM) is before
@@ -272,7 +272,7 @@ def test_a_survey_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     done = explore(write(tmp_path), "-o", tmp_path / "run")
     assert (done.exit_code, done.stderr) == (
         2,
-        "error: replay of sample.npz: no survey (ZeroDivisionError: driver)\n",
+        "error: replay of sample.npz: the survey failed (ZeroDivisionError: driver)\n",
     )
 
 
@@ -284,7 +284,7 @@ def test_a_run_has_one_process_and_a_whole_record(tmp_path: Path) -> None:
         assert done.exit_code == 2
         assert "another process is running this experiment" in done.stderr
     other = explore(run, "-o", tmp_path / "elsewhere")
-    assert (other.exit_code, "is resumed in its own folder" in other.stderr) == (2, True)
+    assert (other.exit_code, "can only be resumed in its own folder" in other.stderr) == (2, True)
     (run / "trace.sqlite").write_bytes(np.random.default_rng(0).bytes(5000))
     for arguments in ((run,), (run, "--control", "--act", "pause"), (tmp_path / "nowhere",)):
         done = explore(*arguments)

@@ -14,8 +14,8 @@ import pytest
 import typer
 
 from nescio.cli import doctor
-from nescio.cli.outcome import guarded, note, report_error, say
-from nescio.errors import InterruptedTrainingError, NescioWarning
+from nescio.cli.outcome import guarded, note, report_error, report_errors, say
+from nescio.errors import FileError, InterruptedTrainingError, NescioWarning
 
 ODD = os.fsdecode(b"pr\xe4parat")
 
@@ -161,3 +161,10 @@ def test_the_shell_completes_verbs() -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["assess"]
+
+
+def test_an_error_of_many_files_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    report_errors([FileError(f"{name}.xy: no wavelength") for name in "abcde"] + [FileError("f.xy: empty")])
+    assert capsys.readouterr().err == "error: a.xy and 4 more: no wavelength\nerror: f.xy: empty\n"
+    report_errors(FileError(f"{name}.xy: no wavelength") for name in "abc")
+    assert capsys.readouterr().err.count("error: ") == 3

@@ -141,7 +141,7 @@ def test_a_change_of_mode_changes_no_choice(tmp_path):
 def test_while_it_is_watched_only_what_is_pointed_at_is_measured(tmp_path):
     sample = made.Sample()
     with made.begin(tmp_path, mode={"kind": "watch"}) as experiment:
-        assert go_on(experiment, sample).startswith("only watching; would measure candidate")
+        assert go_on(experiment, sample).startswith("watch mode; would measure candidate")
         do(experiment, Measure(candidate=5))
         go_on(experiment, sample)
         assert sample.asked == [5]
@@ -192,9 +192,13 @@ def test_two_goals_need_two_directions(tmp_path):
         ("measure", {"candidate": 3}, "candidate 3 is forbidden"),
         ("decline", {"candidate": 100}, "there are 0 to 99"),
         ("approve", {}, "nothing waits for approval"),
-        ("reject", {"measurement": 2}, "measurement 3: there are 2"),
+        ("reject", {"measurement": 2}, "measurement 3 does not exist: there are 2"),
         ("undo", {"act": 9}, "act 10 cannot be undone"),
-        ("forbid", {"region": {"kind": "rectangle", "low": [0, 0], "high": [99, 99]}}, "nothing to measure"),
+        (
+            "forbid",
+            {"region": {"kind": "rectangle", "low": [0, 0], "high": [99, 99]}},
+            "no candidate to measure",
+        ),
         ("forbid", {"region": {"kind": "circle", "centre": [1.0], "radius": 1.0}}, "1 coordinates"),
         ("forbid", {"region": {"kind": "listed", "candidates": [100]}}, "candidate 100 is not there"),
         ("goal", {"goal": {"direction": ["maximise", "minimise"]}}, "2 directions"),
@@ -229,7 +233,7 @@ def test_a_scalarizer_that_reads_no_spectrum_is_refused(tmp_path):
     with made.begin(tmp_path) as experiment:
         experiment.tell(*_measured(1))
         absent = ChangeScalarizer(scalarizer=MeanMagnitude.model_validate({"select": {"channel": [0]}}))
-        assert "gives no value for any of 1 spectra" in do(experiment, absent)[0]
+        assert "gives no value for any of the 1 spectra" in do(experiment, absent)[0]
         assert np.isfinite(experiment.state.values()[1]).all()
 
 

@@ -139,9 +139,9 @@ def test_fewer_come_back_where_fewer_are_allowed():
 
 
 def test_nothing_left_is_an_error():
-    with pytest.raises(ExplorationError, match="nothing left to measure"):
+    with pytest.raises(ExplorationError, match="no candidate is left"):
         choose(ExpectedImprovement(), small(allowed=()))
-    with pytest.raises(ExplorationError, match="0 candidates asked for"):
+    with pytest.raises(ExplorationError, match="n is 0; it must be 1 or more"):
         choose(ExpectedImprovement(), small(), 0)
 
 
@@ -199,7 +199,7 @@ def test_favouring_nothing_or_by_nothing_changes_nothing():
         for policy in (ExpectedImprovement(), UpperConfidenceBound()):
             plain, steered = choose(policy, VIEW), choose(policy, VIEW, favoured=favoured)
             assert candidates(plain) == candidates(steered)
-    with pytest.raises(ExplorationError, match=r"favoured has shape \(3,\) for 60"):
+    with pytest.raises(ExplorationError, match=r"favoured has shape \(3,\); it must be \(60,\)"):
         choose(ExpectedImprovement(), VIEW, favoured=np.ones(3))
     with pytest.raises(ExplorationError, match="weights of favoured regions"):
         choose(ExpectedImprovement(), VIEW, favoured=np.full(60, -1.0))
@@ -208,8 +208,8 @@ def test_favouring_nothing_or_by_nothing_changes_nothing():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"values": np.zeros((0, 1))}, "nothing was measured successfully yet"),
-        ({"mean": np.full((60, 1), np.nan)}, "the surrogate expects nothing anywhere"),
+        ({"values": np.zeros((0, 1))}, "there is no successful measurement yet"),
+        ({"mean": np.full((60, 1), np.nan)}, "the surrogate has no predictions"),
     ],
 )
 def test_before_there_is_a_value_coverage_chooses_and_the_note_says_so(change, why):
@@ -222,10 +222,10 @@ def test_before_there_is_a_value_coverage_chooses_and_the_note_says_so(change, w
 
 
 def test_a_policy_that_gives_no_number_is_named():
-    with pytest.raises(ExplorationError, match=r"policy fixed gives nan for candidate 1 \(1 of 4"):
+    with pytest.raises(ExplorationError, match=r"policy fixed returned nan for candidate 1 \(1 of 4"):
         choose(Fixed(ranks=(0.0, np.nan, 2.0, 3.0)), small())
     assert candidates(choose(Fixed(ranks=(0.0, np.nan, 2.0, 3.0)), small(allowed=(0, 2)))) == [2]
-    with pytest.raises(ExplorationError, match=r"policy fixed ranked with shape \(2,\): needs \(4,\)"):
+    with pytest.raises(ExplorationError, match=r"policy fixed returned shape \(2,\); it must be \(4,\)"):
         choose(Fixed(ranks=(0.0, 1.0)), small())
 
 

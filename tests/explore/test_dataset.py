@@ -92,7 +92,7 @@ def test_it_says_what_was_wanted_and_how_it_ended(table):
     assert table.attrs["goal"] == "maximise magnitude of the mean"
     assert table.attrs["stopped"] == "9 of 9 points are measured"
     assert table.attrs["budget"] == 9
-    assert table.attrs["model"].splitlines()[1:] == ["coordinates", "mean magnitude: sees the position"]
+    assert table.attrs["model"].splitlines()[1:] == ["coordinates", "mean magnitude: inputs are the position"]
     assert json.loads(table.attrs["configuration"])["title"] == "A hill"
 
 

@@ -138,7 +138,7 @@ def test_it_ends_at_its_budget_and_goes_on_with_a_larger_one(tmp_path):
     [
         (
             {"points": 50, "dose": 2.5, "dose_per_point": 1.0},
-            "a dose of 2 of 2.5 is spent, and one more takes 1",
+            "a dose of 2 of 2.5 is spent; another point needs 1",
             0.8,
         ),
         ({"points": 50, "seconds": 1e-6}, "0 of 1e-06 seconds have passed", 1.0),
@@ -168,7 +168,7 @@ def test_few_candidates_are_measured_to_the_last(tmp_path):
     sample = made.Sample(candidates=3)
     wanted = made.settings(budget={"points": 50}, seeds={"points": 1})
     with Experiment.create(tmp_path, wanted, sample.survey()) as experiment:
-        assert drive(experiment, sample, wait=False).startswith("nothing is left to measure")
+        assert drive(experiment, sample, wait=False).startswith("no candidate is left")
         assert sorted(sample.asked) == [0, 1, 2]
 
 
@@ -176,22 +176,22 @@ def test_values_that_are_all_the_same_are_told_of_once(tmp_path):
     sample = made.Sample(lambda candidate, spectrum: spectrum * 0.0 + 1.0)
     with made.begin(tmp_path, budget={"points": 8}) as experiment:
         drive(experiment, sample, observer=(person := Listener()), wait=False)
-        assert person.heard == ["all 4 values so far are the same; there is nothing to learn yet"]
+        assert person.heard == ["all 4 values so far are equal; the model cannot learn anything yet"]
         warnings = [event.message for _, event in experiment.trace.all(Event) if event.kind == "warning"]
-    assert warnings == ["all 4 values so far are the same; there is nothing to learn yet"]
+    assert warnings == ["all 4 values so far are equal; the model cannot learn anything yet"]
 
 
 def test_a_criterion_stops_it_also_after_it_was_opened_again(tmp_path):
     changes = {"stop": {"kind": "map-settled", "tolerance": 10.0, "steps": 2}, "budget": {"points": 30}}
     with made.begin(tmp_path, **changes) as experiment:
         why = drive(experiment, made.Sample(), wait=False)
-        assert why.startswith("the expected map moved by less than 10")
+        assert why.startswith("the map changed by less than 10")
         assert experiment.state.step == 6
     with Experiment.open(tmp_path) as experiment:
         assert experiment.state.finished == why
         # Whoever resumes wants the criterion to be met anew.
         experiment.act(Resume(), who="me")
-        assert drive(experiment, made.Sample(), wait=False).startswith("the expected map moved")
+        assert drive(experiment, made.Sample(), wait=False).startswith("the map changed")
         assert experiment.state.step == 9
 
 
@@ -205,7 +205,7 @@ def test_a_criterion_stops_it_also_after_it_was_opened_again(tmp_path):
         ),
         (
             {"policy": {"kind": "random"}, "stop": {"kind": "improvement-exhausted"}},
-            "only of one is an improv",
+            "improvement is only defined for one",
         ),
         ({}, "use hypervolume-improvement for two"),
     ],
@@ -389,7 +389,7 @@ def test_an_interrupted_fit_is_made_again_and_is_the_same(tmp_path, monkeypatch)
             if interrupted:
                 with monkeypatch.context() as patched:
                     # By then it was trained a little further.
-                    patched.setattr(module, "condition", interrupt)
+                    patched.setattr(module, "given", interrupt)
                     with pytest.raises(InterruptedExplorationError):
                         drive(experiment, made.Sample(), wait=False)
             drive(experiment, made.Sample(), wait=False)
@@ -538,8 +538,8 @@ def test_a_region_that_does_not_fit_is_refused_before_anything_is_measured(tmp_p
 
 
 def test_a_dose_that_nothing_counts_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="a dose of 5 limits nothing while dose_per_point is 0"):
+    with pytest.raises(ValueError, match="a dose limit of 5 has no effect while dose_per_point is 0"):
         made.settings(budget={"points": 5, "dose": 5.0})
     with made.begin(tmp_path) as experiment:
         experiment.act(ChangeBudget(budget=Budgets(dose=5.0)), who="me")
-        assert "limits nothing" in experiment.apply_acts()[0]
+        assert "has no effect" in experiment.apply_acts()[0]

@@ -71,24 +71,32 @@ def changed(value):
             survey(np.repeat(POSITIONS[:1], 3, 0)),
             r"position \(0, 300\) is listed twice: candidates 0 and 1",
         ),
-        ((), survey(POSITIONS * [1, np.nan]), r"positions of candidate 0 \(of 3\) are not finite"),
-        ((), survey(POSITIONS[:0], COMPOSITIONS[:0]), r"positions of shape \(0, 2\)"),
-        ((), survey(features=changed(np.nan)), "feature 'Zr' of candidate 1 is nan: needs a finite number"),
+        (
+            (),
+            survey(POSITIONS * [1, np.nan]),
+            r"positions of candidate 0 are not finite \(3 such candidates\)",
+        ),
+        ((), survey(POSITIONS[:0], COMPOSITIONS[:0]), r"positions have shape \(0, 2\)"),
+        (
+            (),
+            survey(features=changed(np.nan)),
+            "feature 'Zr' of candidate 1 is nan; it must be a finite number",
+        ),
         ((), survey(features=changed(1e39)), r"feature 'Zr' of candidate 1 is 1e\+39"),
         (
             (),
             survey(features=COMPOSITIONS.astype(str)),
-            "features has dimensions candidate, feature and holds <U",
+            "features has dimensions candidate, feature and type <U",
         ),
         ((), survey().rename(feature="element"), "needs numbers over candidate, feature"),
         (("Ni",), survey(), r"feature 'Ni' is not one of the survey's features \(Co, Fe, Zr\)"),
-        (("Co", "Co"), survey(), "feature 'Co' is there twice"),
-        (("Co",), survey(names=("Co", "Co", "Zr")), "feature 'Co' is there twice"),
-        (("Co",), survey(features=None), "the survey has no features: Co cannot be chosen"),
+        (("Co", "Co"), survey(), "feature 'Co' is ambiguous"),
+        (("Co",), survey(names=("Co", "Co", "Zr")), "feature 'Co' is ambiguous"),
+        (("Co",), survey(features=None), "the survey has no features; remove columns = Co"),
         (
             (),
             survey(features=None).assign(image=(("channel", "y", "x"), np.zeros((1, 2, 2)))),
-            'the survey is an image and has no features; set kind = "patches"',
+            'the survey is an image without features; set kind = "patches"',
         ),
     ],
 )
@@ -114,12 +122,12 @@ FEATURES = COMPOSITIONS.astype(np.float32)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alternatives": {"pca": FEATURES[:2]}}, r"features 'pca' of shape \(2, 3\) for 3 positions"),
-        ({"alternatives": {"pca": FEATURES[:, 0]}}, r"features 'pca' of shape \(3,\) for 3 positions"),
-        ({"alternatives": {"pca": FEATURES * np.inf}}, "features 'pca' of candidate 0 .* are not finite"),
+        ({"alternatives": {"pca": FEATURES[:2]}}, r"features 'pca' have shape \(2, 3\) for 3 positions"),
+        ({"alternatives": {"pca": FEATURES[:, 0]}}, r"features 'pca' have shape \(3,\) for 3 positions"),
+        ({"alternatives": {"pca": FEATURES * np.inf}}, "features 'pca' of candidate 0 are not finite"),
         ({"alternatives": {"raw": FEATURES}, "encoder": "raw"}, "alternative features are named 'raw'"),
         ({"alternatives": {"": FEATURES}}, "alternative features are named ''"),
-        ({"survey_index": np.arange(2)}, r"survey_index of shape \(2,\) for 3 positions: needs \(n,\)"),
+        ({"survey_index": np.arange(2)}, r"survey_index has shape \(2,\) for 3 positions; needs \(n,\)"),
     ],
 )
 def test_other_features_are_of_the_same_candidates(options, message):

@@ -187,7 +187,7 @@ def test_wherever_it_is_interrupted_it_can_be_resumed(tmp_path, monkeypatch, whe
                 # Whoever is in a hurry interrupts also what is done about it.
                 patched.setattr(module, "keep_events", interrupt)
             with pytest.raises(
-                InterruptedExplorationError, match=r"5 of 6 measurements, all of them kept"
+                InterruptedExplorationError, match=r"5 of 6 measurements, all of them stored"
             ) as caught:
                 drive(experiment, sample, sleep=interrupt)
             assert f"resume with: nescio explore {tmp_path}" in str(caught.value)

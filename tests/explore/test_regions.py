@@ -51,15 +51,15 @@ def test_a_rectangle_is_a_polygon_of_four_corners(low, size):
 def test_boxes_and_intervals_are_rectangles_too():
     places = np.array([[0.1], [0.5], [0.9]])
     assert Rectangle(low=(0.4,), high=(1.0,)).mask(places).tolist() == [False, True, True]
-    with pytest.raises(ExplorationError, match="rectangle with 1 coordinates for candidates with 2"):
+    with pytest.raises(ExplorationError, match="the rectangle has 1 coordinates, but the candidates have 2"):
         Rectangle(low=(0.4,), high=(1.0,)).mask(GRID)
-    with pytest.raises(ExplorationError, match="polygon with 2 coordinates for candidates with 1"):
+    with pytest.raises(ExplorationError, match="the polygon has 2 coordinates, but the candidates have 1"):
         Polygon(vertices=((0, 0), (0, 1), (1, 1))).mask(places)
 
 
 def test_candidates_can_be_listed():
     assert np.flatnonzero(Listed(candidates=(5, 2)).mask(GRID)).tolist() == [2, 5]
-    with pytest.raises(ExplorationError, match="listed candidate 48 is not there: there are 48"):
+    with pytest.raises(ExplorationError, match="listed candidate 48 does not exist: there are 0 to 47"):
         Listed(candidates=(1, 48)).mask(GRID)
 
 
@@ -98,7 +98,7 @@ def test_a_region_is_the_same_after_json(region):
         ({"kind": "blob"}, "kind 'blob' is not known"),
         ({"low": [0, 0]}, "needs a key kind"),
         ({"kind": "rectangle", "low": [0, 3], "high": [1, 2]}, "low must not exceed high, but 3 > 2"),
-        ({"kind": "rectangle", "low": [0], "high": [1, 2]}, "corners with 1 and 2 coordinates"),
+        ({"kind": "rectangle", "low": [0], "high": [1, 2]}, "low has 1 coordinates, but high has 2"),
         ({"kind": "circle", "centre": [0, 0], "radius": 0}, "greater than 0, not 0"),
         (
             {"kind": "circle", "centre": [0, 0], "radius": 1, "width": 0},

@@ -85,9 +85,9 @@ def test_what_the_agent_cannot_read_is_missing_with_its_reason(folder):
     _, _, reasons = scalarize(AgentReading(agent=agent, options={"floor": 1.0}), [spectrum(1.5), spectrum()])
     assert reasons == ["too weak", ""]
     (scalar,) = AgentReading(agent=agent, reading="probability", label="delta")(spectrum())
-    assert "knows no 'delta' (known: alpha, beta, gamma)" in scalar.reason
+    assert "has no class 'delta' (known: alpha, beta, gamma)" in scalar.reason
     (scalar,) = AgentReading(agent=agent, reading="latent", dimension=7)(spectrum())
-    assert "has 2 dimensions; there is no 7" in scalar.reason
+    assert "has dimensions 0 to 1, not 7" in scalar.reason
     (scalar,) = AgentReading(agent=agent)(spectrum()[:50])
     assert "not on the agent's axis" in scalar.reason
 
@@ -104,7 +104,7 @@ def test_the_definition_holds_which_agent_it_was(folder):
     # A record can be read where the agent is gone; only a new measurement needs it.
     gone = AgentReading(agent=str(folder / "none"), digest=document["digest"])
     assert "no such agent" in gone(spectrum())[0].reason
-    with pytest.raises(ValidationError, match="label is needed"):
+    with pytest.raises(ValidationError, match="label is required"):
         AgentReading(agent=str(folder / "agent"), reading="probability")
 
 

@@ -124,13 +124,13 @@ def test_noise_is_hardly_ever_a_peak():
             "outside energy 3.3",
         ),
         (Peak(low=2, high=2.3), spectrum(gaussian(3, 5, 1)), "5 are needed|more than 5"),
-        (Peak(low=5, high=20), spectrum(X), "reaches beyond"),
-        (Peak(), spectrum(np.ones(121)), "flat over energy 0 to 10 eV"),
+        (Peak(low=5, high=20), spectrum(X), "exceeds the measured range"),
+        (Peak(), spectrum(np.ones(121)), "no peak: the spectrum is constant in energy 0 to 10 eV"),
         (Peak(), spectrum(np.full(121, np.nan)), "no finite value"),
         (
             Peak(),
             spectrum(np.where(np.arange(121) == 60, 50.0, 0) + noise()),
-            "narrower than the points are apart",
+            "narrower than the distance between points",
         ),
     ],
 )

@@ -82,9 +82,9 @@ def test_an_undo_that_is_undone_takes_nothing_back():
     [
         ((), Undo(), "nothing to undo"),
         ((PauseAct(),), Undo(), "nothing to undo"),
-        ((PauseAct(),), Undo(act=0), r"act 1 cannot be undone \(can be: none\)"),
+        ((PauseAct(),), Undo(act=0), r"act 1 cannot be undone \(acts that can: none\)"),
         ((FIRST, Undo()), Undo(), "nothing to undo"),
-        ((FIRST, Undo()), Undo(act=0), r"act 1 cannot be undone \(can be: 2\)"),
+        ((FIRST, Undo()), Undo(act=0), r"act 1 cannot be undone \(acts that can: 2\)"),
         ((FIRST,), Undo(act=7), "act 8 cannot be undone"),
     ],
 )

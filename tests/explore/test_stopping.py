@@ -44,7 +44,7 @@ def test_a_map_has_settled_after_enough_small_changes_in_a_row():
 def test_the_reason_tells_how_little_the_map_moved():
     reason = MapSettled(tolerance=0.1, steps=2).reason(moving(0.04, 0.08))
     assert reason == (
-        "the expected map moved by less than 0.1 of its standard deviation in each of the last 2 steps (at most 0.08)"
+        "the map changed by less than 0.1 of its standard deviation in each of the last 2 steps (at most 0.08)"
     )
 
 
@@ -110,7 +110,7 @@ def test_a_budget_ends_when_it_is_spent(budget, reason):
 def test_of_several_criteria_any_is_enough():
     either = AnyOf(criteria=(Budget(points=20), MapSettled(steps=1)))
     assert not either.reason(moving(0.5))
-    assert "moved" in either.reason(moving(0.0))
+    assert "changed" in either.reason(moving(0.0))
     assert "points" in either.reason([snapshot(points=20)])
 
 
@@ -165,7 +165,7 @@ def test_a_criterion_is_the_same_after_json(criterion):
     ("document", "message"),
     [
         ({"kind": "bored"}, "kind 'bored' is not known"),
-        ({"kind": "budget"}, "a budget needs points, seconds or dose"),
+        ({"kind": "budget"}, "a budget needs at least one of points, seconds and dose"),
         ({"kind": "budget", "points": 0}, "greater than or equal to 1, not 0"),
         ({"kind": "map-settled", "tolerance": 0.0}, "greater than 0, not 0.0"),
         ({"kind": "any", "criteria": []}, "at least 1 item"),

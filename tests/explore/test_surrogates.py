@@ -154,10 +154,10 @@ def test_a_state_of_other_settings_is_refused():
     stored = Surrogate(CANDIDATES, QUICK)
     updated(stored, 10)
     state = stored.state()
-    with pytest.raises(ExplorationError, match=r"head has shape \(2, 3, 2\), where \(2, 3, 4\)"):
+    with pytest.raises(ExplorationError, match=r"head has shape \(2, 3, 2\); needs \(2, 3, 4\)"):
         Surrogate(CANDIDATES, QUICK.model_copy(update={"embedding": 4})).restore(state)
     state["0/encoder"] = np.array("vae")
-    with pytest.raises(ExplorationError, match="'vae', which there are not"):
+    with pytest.raises(ExplorationError, match="'vae', which the candidates do not have"):
         Surrogate(CANDIDATES, QUICK).restore(state)
     del state["0/encoder"]
     fresh = Surrogate(CANDIDATES, QUICK)
@@ -245,7 +245,7 @@ def test_a_feature_that_is_the_same_everywhere_says_nothing():
 
 def test_candidates_without_features_have_only_their_position():
     bare = Candidates(POSITIONS, np.zeros((N, 0), np.float32))
-    with pytest.raises(ExplorationError, match='kind "coordinates" works without'):
+    with pytest.raises(ExplorationError, match='use kind "coordinates"'):
         Surrogate(bare, SETTINGS)
     truth = np.sin(POSITIONS[:, 0] / 8.0) + POSITIONS[:, 1] / 25.0
     settings = SETTINGS.model_copy(update={"kind": "coordinates"})

@@ -12,7 +12,7 @@ import nescio
 ROOT = Path(nescio.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 PACKAGES = [file.parent for file in FILES if file.name == "__init__.py"]
-MOST_ROOMS = {"explore": 12, "explore/experiment": 12, "xas": 12}
+MOST_ROOMS = {"explore": 12, "explore/experiment": 12, "microscopy/read": 12, "xas": 12}
 CHECKOUT = re.compile(r"NESCIO_DATA|\.\./|\b(shared|tests|benchmarks|examples)/|\bvartbo")
 
 

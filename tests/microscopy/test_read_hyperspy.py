@@ -6,8 +6,8 @@ from tests.microscopy.grids import CUBE, same, write_hyperspy, write_signals
 
 from nescio.errors import FileError, MissingExtraError
 from nescio.microscopy import read_image, read_spectrum_image
-from nescio.microscopy.read import hyperspy, hyperspy_worker
-from nescio.microscopy.read.roles import axis_role, flagged_roles
+from nescio.microscopy.read.fields import axis_role, flagged_roles
+from nescio.microscopy.read.hyperspy import rosettasciio, rosettasciio_worker
 from nescio.signals import notes_of
 
 pytestmark = pytest.mark.usefixtures("unprobed")
@@ -158,10 +158,12 @@ def read_as(tmp_path, monkeypatch):
     def read(reader, how, **options):
         path = tmp_path / "map.wdf"
         path.write_bytes(b"WDF1")
-        monkeypatch.setattr(hyperspy_worker, "guard_files", lambda _: None)
-        monkeypatch.setattr(hyperspy_worker, "import_module", lambda _: reader)
+        monkeypatch.setattr(rosettasciio_worker, "guard_files", lambda _: None)
+        monkeypatch.setattr(rosettasciio_worker, "import_module", lambda _: reader)
         monkeypatch.setattr(
-            hyperspy, "answer_apart", lambda _, request, *__, **___: hyperspy_worker._read(request, b"")
+            rosettasciio,
+            "answer_apart",
+            lambda _, request, *__, **___: rosettasciio_worker._read(request, b""),
         )
         return how(path, **options)
 

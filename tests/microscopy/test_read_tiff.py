@@ -7,7 +7,7 @@ import pytest
 
 from nescio.errors import FileError, MissingExtraError
 from nescio.microscopy import read_image, read_spectrum_image
-from nescio.microscopy.read import tiff
+from nescio.microscopy.read.pictures import tiff
 from nescio.signals import notes_of
 
 tifffile = pytest.importorskip("tifffile")
@@ -27,7 +27,7 @@ def written(path, values, **options):
 @pytest.fixture
 def inside(monkeypatch):
     """Decode by tifffile without a process of its own, which takes half a second."""
-    from nescio.microscopy.read import tiff_worker
+    from nescio.microscopy.read.pictures import tiff_worker
 
     monkeypatch.setattr(
         tiff, "answer_apart", lambda _, request, content, **__: tiff_worker._decode(request, content)

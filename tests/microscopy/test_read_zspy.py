@@ -76,6 +76,6 @@ def test_what_is_no_store_is_told(tmp_path, monkeypatch):
     (tmp_path / "b.zspy").mkdir()
     with pytest.raises(FileError, match=r"b.zspy: (cannot be read|is damaged)"):
         read_spectrum_image(tmp_path / "b.zspy")
-    monkeypatch.setattr("nescio.microscopy.read.zspy.find_spec", lambda _: None)
+    monkeypatch.setattr("nescio.microscopy.read.hyperspy.zspy.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"need Zarr; pip install nescio\[zarr\]"):
         read_spectrum_image(tmp_path / "b.zspy")

@@ -96,7 +96,7 @@ def test_training_history_marks_the_lowest_loss(synthetic):
 
 
 def test_no_history_is_said_to_be_none():
-    assert view.training_history([]).axes[0].texts[0].get_text() == "no record of training"
+    assert view.training_history([]).axes[0].texts[0].get_text() == "no training history was recorded"
 
 
 def test_difference_is_measured_less_reconstructed_and_gaps_are_shaded(findings):

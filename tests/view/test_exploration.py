@@ -90,10 +90,10 @@ def test_figures_of_nothing_can_be_drawn(kinds):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("survey", "no image"),
+        ("survey", "no survey image"),
         ("maps", "no model was fitted"),
-        ("maps", "no policy has ranked"),
-        ("spectra", "no spectra were kept"),
+        ("maps", "no policy ranked"),
+        ("spectra", "no spectra were recorded"),
         ("learning", "no changes of the map were recorded"),
         ("model", "not recorded"),
         ("time", "no times were recorded"),

@@ -89,7 +89,13 @@ def test_the_summary_tells_how_much_was_measured_how_good_and_why_it_stopped(tmp
     page = report(tmp_path, whole)
     words = " ".join(page.words)
     best = np.nanmax(np.where(whole["rejected"].values, np.nan, whole["value"].values[:, 0]))
-    assert {"60 of 100", "of 576 places", "10.4 %", "highest area (pm V)", f"{best:.4g}"} <= set(page.words)
+    assert {
+        "60 of 100",
+        "share of 576 places measured",
+        "10.4 %",
+        "highest area (pm V)",
+        f"{best:.4g}",
+    } <= set(page.words)
     assert "the largest expected improvement was below 0.01" in words
     first = next(row for row in page.rows if row[:1] == ["1"] and len(row) == 5)
     assert first[2].startswith(f"{best:.2f}")
@@ -102,7 +108,7 @@ def test_every_measurement_is_in_the_table_with_its_place_and_its_reason(tmp_pat
     assert [row[2] for row in rows] == [str(i + 1) for i in range(60)]
     assert rows[12][4] == "–"
     assert rows[12][-1] == "the loop does not close"
-    assert rows[30][-1] == "taken out by a person"
+    assert rows[30][-1] == "rejected by a person"
     y, x = whole["position"].values[whole["candidate"].values[40]]
     assert rows[40][0] == f"y {y:.4g}, x {x:.4g} nm"
 
@@ -112,7 +118,7 @@ def test_what_people_did_is_told_with_time_and_step(tmp_path, whole):
     page = report(tmp_path, whole)
     assert ["3", "0:02:30", "31", "tomas", "rejects 12"] in [row[:5] for row in page.rows]
     none = report(tmp_path, whole.drop_dims("act"))
-    assert "Nobody intervened." in none.words
+    assert "None." in none.words
 
 
 @pytest.mark.usefixtures("no_figures")

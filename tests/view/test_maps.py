@@ -131,7 +131,7 @@ def test_of_four_elements_the_one_that_varies_least_is_left_out(synthetic):
     findings = synthetic.make_findings(elements=("Al", "Cr", "O", "Ti"))
     least = findings["element"].values[np.ptp(findings["composition"].values, axis=0).argmin()]
     texts = [t.get_text() for t in view.composition_map(findings).axes[0].texts]
-    assert any(text.endswith(f"left out: {least}") for text in texts)
+    assert any(text.endswith(f"omitted: {least}") for text in texts)
 
 
 def test_one_element_makes_no_map_of_composition(findings):

@@ -127,7 +127,7 @@ def test_figures_of_numbers_are_drawn_whatever_is_missing() -> None:
         structures_in_space([]),
     ):
         assert figure_png(figure).startswith(b"\x89PNG")
-    with pytest.raises(MeasurementError, match="no 'value'"):
+    with pytest.raises(MeasurementError, match="no variable 'value'"):
         numbers_of_measurements(findings.drop_vars("value"))
 
 
@@ -175,7 +175,7 @@ def test_tables_hold_the_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[s
         np.testing.assert_array_equal(stored["value"], findings["value"])
     print_summary(findings)
     out = capsys.readouterr().out
-    assert "in brackets half the 90% interval, in units of the last digits" in " ".join(out.split())
+    assert "in brackets: half the 90% interval, in units of the last digits" in " ".join(out.split())
     assert concise(float(findings["value"][0, 0]), 0.4) in out
     assert "reason <2>" in out
 
@@ -192,11 +192,11 @@ def test_the_report_holds_every_section_and_escapes_what_came_from_files(tmp_pat
     )
     page = path.read_text(encoding="utf-8")
     for part in (
-        "Numbers",
-        "Signals",
-        "Structures that fit",
+        "Estimated numbers",
+        "Signals compared with known draws",
+        "Fitting structures",
         "Calibration of the agent",
-        "All findings",
+        "All measurements",
         "reason &lt;0&gt;",
     ):
         assert part in page

@@ -113,7 +113,7 @@ def test_the_table_holds_every_measurement_strangest_first(whole, findings):
 def test_a_long_table_is_cut_and_says_so(findings, tmp_path, monkeypatch):
     monkeypatch.setattr("nescio.view.findings.assessment.ROWS", 50)
     _, page = report(tmp_path, findings, None)
-    assert any("The 50 strangest of 221 measurements; findings.csv" in w for w in page.words)
+    assert any("The 50 most novel of 221 measurements; findings.csv" in w for w in page.words)
     assert sum(w.startswith("wafer/scan_") for w in page.words) == 50
 
 
@@ -136,8 +136,8 @@ def test_reports_of_little_are_reports(findings, synthetic, tmp_path, kind):
 def test_maps_are_drawn_only_for_coordinates_that_are_there(findings, tmp_path):
     bare = findings.drop_vars(["x_mm", "y_mm", "composition"])
     _, page = report(tmp_path, bare, None)
-    assert "Map of the sample" not in page.words
-    assert "Map of composition" not in page.words
+    assert "Verdict, class and novelty by position" not in page.words
+    assert "Verdict, class and novelty by composition" not in page.words
 
 
 @pytest.mark.usefixtures("small_figures")

@@ -228,3 +228,15 @@ def test_what_is_no_path_is_refused(tmp_path):
             read_feff_path(file)
     with pytest.raises(ConfigurationError, match="no scattering paths"):
         path_table([])
+
+
+def test_each_line_of_a_header_may_begin_with_a_comment_sign(tmp_path: Path) -> None:
+    """Some versions of FEFF do so, and write numbers without the zero before the point."""
+    lines = (HERE / "data" / "cu_single.dat").read_text(encoding="utf-8").splitlines()
+    table = next(n for n, line in enumerate(lines) if "real[2*phc]" in line) + 1
+    changed = [f"#{line}" for line in lines[:table]] + [line.replace(" 0.", "  .") for line in lines[table:]]
+    (tmp_path / "path.dat").write_text("\n".join([*changed, "", " "]), encoding="utf-8")
+    found, wanted = read_feff_path(tmp_path / "path.dat"), read_feff_path(HERE / "data" / "cu_single.dat")
+    assert (found.half_length, found.degeneracy, found.legs) == (2.5527, 12.0, wanted.legs)
+    np.testing.assert_array_equal(found.wavenumber, wanted.wavenumber)
+    np.testing.assert_array_equal(found.amplitude, wanted.amplitude)

@@ -99,7 +99,8 @@ def test_one_of_several_spectra_is_named(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "dark.h5", "w") as opened:
         opened["dark/energy"], opened["dark/i0"], opened["dark/itrans"] = ENERGY, 0.0 * MU, MU
     with pytest.raises(
-        FileError, match=r"dark\.h5: no spectrum can be used; the first: dark: a detector counted"
+        FileError,
+        match=r"dark\.h5: no spectrum can be used; the first: dark: i0/itrans: a detector counted nothing",
     ):
         one_spectrum(tmp_path / "dark.h5")
 

@@ -1,13 +1,14 @@
-"""Measured spectra: read from columns and Athena's projects, checked, normalised."""
+"""Measured spectra: read from Athena's projects, checked, normalised."""
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nescio.errors import FileError, MeasurementError
-from nescio.xas import Spectrum, normalised, read_athena, read_columns
+from nescio.xas import Spectrum, normalised, one_spectrum, read_athena, read_spectra
 from nescio.xas.spectrum import checked, edge_position
 
 ENERGY = np.concatenate([np.arange(8780.0, 8960, 5), np.arange(8960, 9020, 0.5), np.arange(9020, 9800, 2.0)])
@@ -78,58 +79,6 @@ def test_a_scan_may_run_down_and_repeat_a_point() -> None:
     np.testing.assert_array_equal(found.mu, made().mu)
 
 
-# ---- columns
-
-
-def written(path: Path, columns: dict[str, np.ndarray], header: str = "") -> Path:
-    table = np.stack(list(columns.values()), axis=1)
-    rows = "\n".join(" ".join(f"{value:.8g}" for value in row) for row in table)
-    path.write_text(f"{header}\n{rows}\n", encoding="utf-8")
-    return path
-
-
-def test_columns_are_found_by_their_names(tmp_path: Path) -> None:
-    mu = made().mu
-    header = (
-        "# XDI/1.0\n# Column.1: energy eV\n# Column.2: i0\n# Column.3: itrans\n# Element.symbol: Cu\n"
-        "# Element.edge: K\n# Sample.name: foil\n#----\n# energy i0 itrans"
-    )
-    i0 = np.full_like(mu, 1e5)
-    file = written(tmp_path / "a.xdi", {"energy": ENERGY, "i0": i0, "itrans": i0 * np.exp(-mu)}, header)
-    found = read_columns(file)
-    assert (found.name, found.element, found.edge) == ("foil", "Cu", "K")
-    np.testing.assert_allclose(found.mu, mu, rtol=1e-6)
-    kev = header.replace("energy eV", "energy keV")
-    np.testing.assert_allclose(
-        read_columns(written(file, {"e": ENERGY / 1e3, "i0": i0, "it": i0 * np.exp(-mu)}, kev)).energy, ENERGY
-    )
-    fluorescence = written(tmp_path / "b.dat", {"e": ENERGY, "i0": i0, "if": i0 * mu}, "# energy i0 ifluor")
-    np.testing.assert_allclose(read_columns(fluorescence).mu, mu, rtol=1e-6)
-    plain = written(tmp_path / "c.xmu", {"e": ENERGY, "mu": mu})
-    np.testing.assert_allclose(read_columns(plain).mu, mu, rtol=1e-6)
-    third = written(tmp_path / "d.dat", {"x": mu, "y": i0, "e": ENERGY, "mu": 2.0 * mu})
-    np.testing.assert_allclose(read_columns(third, energy=3, mu=4).mu, 2.0 * mu, rtol=1e-6)
-
-
-def test_files_that_hold_no_spectrum_are_told(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="no such file"):
-        read_columns(tmp_path / "none.xdi")
-    for text, said in (
-        ("words only\n", "no rows of numbers"),
-        ("1 2\n3 4 5\n", "rows of 2 and 3 numbers"),
-        ("1\n2\n", "one column of numbers"),
-        ("1 2\nend of scan\n", "line 2: 'end of scan' is no row"),
-    ):
-        (tmp_path / "bad.dat").write_text(text, encoding="utf-8")
-        with pytest.raises(FileError, match=said):
-            read_columns(tmp_path / "bad.dat")
-    dark = {"e": ENERGY, "i0": np.zeros_like(ENERGY), "i1": np.ones_like(ENERGY)}
-    with pytest.raises(MeasurementError, match="was the shutter closed"):
-        read_columns(written(tmp_path / "dark.dat", dark, "# energy i0 itrans"))
-    with pytest.raises(FileError, match="column 9 for mu: there are 3"):
-        read_columns(tmp_path / "dark.dat", mu=9)
-
-
 # ---- projects
 
 
@@ -175,6 +124,68 @@ def test_a_project_gives_its_spectra_aligned(tmp_path: Path, compressed: bool) -
         assert said in told
 
 
+def test_an_element_that_nobody_set_is_none(tmp_path: Path) -> None:
+    """Athena writes "H" where the element was not set."""
+    unset = record("abcd", X, Y).replace("'bkg_z','pt'", "'bkg_z','H'")
+    found, left = read_athena(
+        project(tmp_path / "p.prj", unset, record("efgh", X, Y).replace("'pt'", "undef"))
+    )
+    assert ([one.element for one in found], left) == (["", ""], [])
+
+
+def test_a_record_that_is_cut_short_is_told(tmp_path: Path) -> None:
+    whole = record("abcd", X, Y)
+    cut = record("efgh", X, Y, label="cut").partition("@y =")[0]
+    found, left = read_athena(project(tmp_path / "p.prj", whole, cut))
+    assert (len(found), len(left)) == (1, 1)
+    assert left[0].startswith("cut: ")
+    found, left = read_athena(project(tmp_path / "p.prj", whole, "@journal = ('written','by me');"))
+    assert (len(found), left) == (1, [])
+
+
+def json_project(**records: object) -> str:
+    header = {"_____emacs_mode": "json", "_____header1": "# Athena project file -- Demeter version 0.9.26"}
+    return json.dumps(
+        {**header, **records, "_____order": [*records], "_____journal": ["HASH(0x7f96bbb82988)"]}
+    )
+
+
+def test_a_project_may_be_json(tmp_path: Path) -> None:
+    x, y = [f"{value:g}" for value in ENERGY], [f"{value:.8g}" for value in made().mu]
+    options = {
+        "label": "Pt foil",
+        "datatype": "xmu",
+        "bkg_z": "Pt",
+        "fft_edge": "l3",
+        "bkg_eshift": "-0.5",
+        "npts": 442,
+    }
+    content = json_project(
+        abcd={"args": options, "x": x, "y": y, "signal": []},
+        efgh={"args": {"datatype": "chi"}, "x": x, "y": y},
+        ijkl={"args": {"label": "short"}, "x": x, "y": y[:-2]},
+        mnop={"args": [], "x": x, "y": [*y[:-1], None]},
+        qrst=[1],
+    )
+    for content_bytes in (content.encode(), gzip.compress(content.encode())):
+        (tmp_path / "p.prj").write_bytes(content_bytes)
+        found, left = read_athena(tmp_path / "p.prj")
+        assert [one.name for one in found] == ["Pt foil"]
+        assert (found[0].element, found[0].edge, found[0].shift) == ("Pt", "L3", -0.5)
+        np.testing.assert_allclose(found[0].energy, ENERGY - 0.5)
+        np.testing.assert_allclose(found[0].mu, made().mu, rtol=1e-7)
+        assert [one.split(":")[0] for one in left] == ["efgh", "short", "mnop", "qrst"]
+    assert [one.name for one in read_spectra(tmp_path / "p.prj")[0]] == ["Pt foil"]
+    (tmp_path / "p.prj").write_text(json_project(), encoding="utf-8")
+    with pytest.raises(FileError, match="is no project of Athena"):
+        read_athena(tmp_path / "p.prj")
+
+
+def test_a_project_is_known_by_its_content(tmp_path: Path) -> None:
+    file = project(tmp_path / "p.txt", record("abcd", X, Y))
+    assert [one.name for one in read_spectra(file)[0]] == ["Pt on carbon"]
+
+
 def test_what_is_no_project_is_told(tmp_path: Path) -> None:
     for content, said in (
         (b"\x1f\x8b broken", "cannot be unpacked"),
@@ -193,7 +204,7 @@ def test_real_projects_and_foils_are_read_and_normalised(data_folder: Path) -> N
     assert ([one.name for one in found][:2], left) == (["10wt% 20K", "10wt% 150K"], [])
     for one in found:
         assert normalised(one).e0 == pytest.approx(11563.4, abs=0.3)
-    foil = normalised(read_columns(data_folder / "xas" / "foils" / "cu_metal_rt.xdi"))
+    foil = normalised(one_spectrum(data_folder / "xas" / "foils" / "cu_metal_rt.xdi"))
     # What everybody knows of copper: no white line, and small wiggles far above.
     assert foil.mu.max() == pytest.approx(1.08, abs=0.05)
     assert foil.at(9200.0) == pytest.approx(1.0, abs=0.06)

@@ -8,7 +8,7 @@ import pytest
 from nescio.errors import FileError
 from nescio.signals import notes_of
 from nescio.xrd.read import read_patterns
-from nescio.xrd.read.columns import Role, role_of
+from nescio.xrd.read.tables import Role, role_of
 
 SCAN = [(10 + 0.1 * i, 100 + i) for i in range(12)]
 

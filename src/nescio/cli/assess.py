@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nescio.cli.options import given_options
-from nescio.cli.outcome import INCOMPLETE, report_error, report_notes
+from nescio.cli.outcome import INCOMPLETE, report_errors, report_notes
 from nescio.files import usable_folder
 from nescio.measurements import expand, read_and_prepare
 from nescio.signals import notes_of, with_notes
@@ -68,7 +68,6 @@ def assess(
         noted = with_notes(findings, notes_of(loaded.prior))
         findings_report(noted, output / "report.html", provenance=provenance, **loaded.report_parts(findings))
     print_summary(findings)
-    for error in errors:
-        report_error(error)
+    report_errors(errors)
     if errors:
         raise typer.Exit(INCOMPLETE)

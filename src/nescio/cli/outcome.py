@@ -29,6 +29,7 @@ __all__ = [
     "guarded",
     "note",
     "report_error",
+    "report_errors",
     "report_notes",
     "say",
     "terminated_like_interrupted",
@@ -40,7 +41,7 @@ WAITING = 3
 INTERRUPTED = 130
 
 _FEW = 3
-"""A note on more files than these names one of them."""
+"""A line on more files than these names one of them."""
 
 _Arguments = ParamSpec("_Arguments")
 _OF_THE_CACHE = "Error writing persistent compilation cache"
@@ -61,16 +62,27 @@ def report_error(error: object) -> None:
     _line("error", error)
 
 
+def report_errors(errors: Iterable[object]) -> None:
+    """Print errors as lines on standard error; one on many files is one line."""
+    for text in _grouped(map(str, errors)):
+        report_error(text)
+
+
 def report_notes(notes: Iterable[str]) -> None:
     """Print notes, each once, as a line on standard error; one on many files is one line."""
+    for text in _grouped(notes):
+        note(text)
+
+
+def _grouped(texts: Iterable[str]) -> Iterator[str]:
+    """Yield texts of the form "FILE: sentence", each once; where many files share a sentence, as one."""
     files: dict[str, list[str]] = {}
-    for text in dict.fromkeys(" ".join(text.split()) for text in notes):
+    for text in dict.fromkeys(" ".join(text.split()) for text in texts):
         file, colon, sentence = text.partition(": ")
         files.setdefault(sentence if colon else text, []).append(file if colon else "")
     for sentence, names in files.items():
         shown = names if len(names) <= _FEW else [f"{names[0]} and {len(names) - 1} more"]
-        for name in shown:
-            note(f"{name}: {sentence}" if name else sentence)
+        yield from (f"{name}: {sentence}" if name else sentence for name in shown)
 
 
 def _line(kind: str, text: object) -> None:

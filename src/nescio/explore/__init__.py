@@ -1,7 +1,7 @@
 """Experiments that choose their own measurements: candidates, surrogates, policies, instruments, and the loop.
 
-Names are loaded when they are first used: a microscope's own Python, which needs nothing but
-:mod:`nescio.explore.instruments`, never loads the code that fits models.
+Each name is loaded at its first use. A microscope's own Python only needs :mod:`nescio.explore.instruments` and
+never loads the code that fits models.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""How an experiment is set up, validated and frozen: the whole of its TOML file."""
+"""The settings of an experiment, validated and frozen; they correspond to its TOML file."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ CANDIDATES = Kinds("kind of candidates", BaseModel, group="nescio.candidates")
 
 
 class Goal(Settings):
-    """What is wanted of the scalars."""
+    """Whether to maximise or minimise the scalars."""
 
     direction: Literal["maximise", "minimise"] | tuple[Literal["maximise", "minimise"], ...] = "maximise"
-    """Of all of them, or of each in order."""
+    """One direction for all scalars, or one for each in order."""
 
     def signs(self, outputs: int) -> tuple[float, ...]:
         """Return 1 for each scalar that is maximised and -1 for each that is minimised.
 
         Raises:
-            ConfigurationError: There are directions for another number of scalars.
+            ConfigurationError: The number of directions differs from the number of scalars.
         """
         directions = (self.direction,) * outputs if isinstance(self.direction, str) else self.direction
         if len(directions) != outputs:
@@ -45,34 +45,34 @@ class Goal(Settings):
 
 
 class SeedSettings(Settings):
-    """The first measurements, before there is anything to learn from."""
+    """The first measurements, made before the model can be fitted."""
 
     points: Annotated[Whole, Field(ge=1, le=10_000)] = 20
     choice: Literal["random", "coverage"] = "random"
-    """At random, or spread over the features as evenly as may be."""
+    """Random, or spread evenly over the feature space."""
 
 
 class Budgets(Settings):
-    """What may be spent; the experiment ends when any is."""
+    """Limits of the experiment; it ends when the first one is reached."""
 
     points: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
-    """Measurements, seeds included; by default 5 % of the candidates, but at least twice the seeds."""
+    """Measurements, including the first points; default: 5 % of the candidates, but at least twice the first points."""
     seconds: Annotated[Real, Field(gt=0.0)] | None = None
-    """Of the instrument's time, measurements and waits for it."""
+    """Instrument time: measurements and waits for the instrument."""
     dose: Annotated[Real, Field(gt=0.0)] | None = None
-    """In the unit of `dose_per_point`; what would exceed it is not measured."""
+    """In the unit of `dose_per_point`; a measurement that would exceed it is not made."""
     dose_per_point: Annotated[Real, Field(ge=0.0)] = 0.0
 
     @property
     def idle(self) -> str:
-        """Why a limit would limit nothing; empty where all of them do."""
+        """Why a limit would have no effect; empty if all limits have one."""
         if self.dose is not None and self.dose_per_point == 0.0:
-            return f"budget: a dose of {self.dose:g} limits nothing while dose_per_point is 0"
+            return f"budget: a dose limit of {self.dose:g} has no effect while dose_per_point is 0"
         return ""
 
 
 class Costs(Settings):
-    """What measurements cost, as :class:`nescio.explore.policies.CostAware` weighs it."""
+    """The cost of measurements; the fields are those of :class:`nescio.explore.policies.CostAware`."""
 
     seconds: Annotated[Real, Field(gt=0.0)] | None = None
     speed: Annotated[Real, Field(gt=0.0)] | None = None
@@ -86,10 +86,10 @@ class Mode(Settings):
     """How much the experiment decides on its own."""
 
     kind: Literal["automatic", "approve", "watch"] = "automatic"
-    """Measure what was chosen; wait for a person's approval; or only say what would be chosen, and measure nothing but
-    what a person points at."""
+    """Measure each choice ("automatic"); wait for a person's approval ("approve"); or only report the choice and
+    measure only what a person requests ("watch")."""
     every: Annotated[Whole, Field(ge=1, le=100_000)] = 1
-    """With "approve": every how many-th choice needs it."""
+    """With "approve": 1 asks for approval of each choice, n of each n-th choice."""
 
 
 class ExploreSettings(Settings):
@@ -97,7 +97,7 @@ class ExploreSettings(Settings):
 
     title: Annotated[str, Field(max_length=200)] = "Exploration"
     seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] = 0
-    """Of all random draws."""
+    """Seed of all random draws."""
     instrument: Annotated[SerializeAsAny[BaseModel], INSTRUMENTS.table]
     candidates: Annotated[SerializeAsAny[BaseModel], CANDIDATES.table]
     scalarizer: Part
@@ -105,21 +105,21 @@ class ExploreSettings(Settings):
     surrogate: SurrogateSettings = SurrogateSettings()
     policy: AnyPolicy = UpperConfidenceBound(kappa=2.0, final_kappa=0.2)
     batch: Annotated[Whole, Field(ge=1, le=1000)] = 1
-    """How many are chosen at once."""
+    """Number of candidates chosen at once."""
     seeds: SeedSettings = SeedSettings()
     budget: Budgets = Budgets()
     stop: AnyCriterion | None = None
     """Ends the experiment before its budget is spent."""
     freeze: AnyCriterion | None = None
-    """Ends the training, and lets the rest run faster: the model is still given every measurement."""
+    """Ends the training, which makes the rest faster; the model still uses every new measurement."""
     mode: Mode = Mode()
     forbidden: tuple[AnyRegion, ...] = ()
-    """Where nothing is measured."""
+    """Regions in which nothing is measured."""
     favoured: tuple[AnyRegion, ...] = ()
-    """Where to measure rather than elsewhere, by one standard deviation of the acquisition."""
+    """Regions with an acquisition raised by one standard deviation."""
     faults: FaultPolicy = FaultPolicy()
     failures_in_a_row: Annotated[Whole, Field(ge=1, le=100_000)] = 5
-    """After so many measurements without any value the experiment pauses."""
+    """Number of consecutive measurements without a value after which the experiment pauses."""
 
     @model_validator(mode="after")
     def _dose_counts(self) -> Self:
@@ -141,7 +141,7 @@ class ExploreSettings(Settings):
         return self
 
     def document(self) -> dict[str, Any]:
-        """Return it as JSON-compatible values, from which it can be built again."""
+        """Return the settings as JSON-compatible values, from which they can be built again."""
         return self.model_dump(mode="json")
 
 
@@ -149,8 +149,8 @@ def read_settings(path: Path) -> ExploreSettings:
     """Read an experiment's TOML file.
 
     Raises:
-        FileError: It cannot be read.
-        ConfigurationError: It is no valid configuration; one line that names the key and what would be right.
+        FileError: The file cannot be read.
+        ConfigurationError: The configuration is invalid; the message is one line with the key and the valid values.
     """
     document = read_toml(path)
     if "scalarizer" in document:

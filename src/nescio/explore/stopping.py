@@ -1,4 +1,4 @@
-"""When an experiment has seen enough; the same criteria say when a network has learned enough to be kept as it is."""
+"""Criteria for stopping an experiment; the same criteria decide when to stop training its network."""
 
 from __future__ import annotations
 
@@ -36,35 +36,35 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What was known and spent after one step."""
+    """The model's prediction and the effort after one step."""
 
     mean: Floats
-    """Shape (n, outputs); what the surrogate expects, in the units of the scalar."""
+    """Shape (n, outputs); the surrogate's mean, in units of the scalar."""
     sd: Floats
-    """Shape (n, outputs); its own uncertainty."""
+    """Shape (n, outputs); the surrogate's standard deviation."""
     improvement: float
-    """The largest expected improvement among the allowed candidates, in the units of the scalar; NaN if not defined."""
+    """Largest expected improvement among the allowed candidates, in units of the scalar; NaN if undefined."""
     spread: float
     """Standard deviation of the values so far."""
     points: int
     """Measurements so far."""
     seconds: float = 0.0
-    """Since the beginning."""
+    """Total since the start."""
     dose: float = 0.0
-    """Since the beginning."""
+    """Total since the start."""
 
 
 History = Sequence[Snapshot]
-"""One snapshot a step, the oldest first. A new goal begins a new one: maps of different scalars do not compare."""
+"""One snapshot per step, oldest first. A new goal starts a new history: its maps are not comparable."""
 
 
 def take_snapshot(view: View, *, seconds: float = 0.0, dose: float = 0.0) -> Snapshot:
-    """Return what the criteria need of a view.
+    """Return the snapshot of a view.
 
     Args:
-        view: After the latest measurement.
-        seconds: Since the beginning.
-        dose: Since the beginning.
+        view: The policy's view after the latest measurement.
+        seconds: Time since the start.
+        dose: Dose since the start.
     """
     improvement = spread = float("nan")
     if view.mean.shape[1] == 1 and len(view.values):
@@ -79,36 +79,36 @@ def take_snapshot(view: View, *, seconds: float = 0.0, dose: float = 0.0) -> Sna
 
 
 class Criterion(Settings):
-    """Base of all criteria."""
+    """Base class of criteria."""
 
     kind: str
 
     @property
     def needs(self) -> int:
-        """How many of the latest snapshots it looks at."""
+        """Number of latest snapshots that the criterion uses."""
         raise NotImplementedError
 
     def reason(self, history: History) -> str:
-        """Return a sentence that says why it is met, or nothing while it is not."""
+        """Return why the criterion is met, or an empty string if it is not."""
         raise NotImplementedError
 
     def check(self, outputs: int) -> None:
-        """See that it can be met where the scalarizer gives that many numbers; by default with any.
+        """Check that the criterion supports this number of outputs; by default it supports any.
 
         Raises:
-            ExplorationError: It cannot, and what could.
+            ExplorationError: The criterion does not; the message names criteria that do.
         """
         del outputs
 
     def document(self) -> dict[str, Any]:
-        """Return its definition as JSON-compatible values."""
+        """Return the definition as JSON-compatible values."""
         return self.model_dump(mode="json")
 
 
 CRITERIA = Kinds("criterion", Criterion)
 build_criterion = CRITERIA.build
 AnyCriterion = Annotated[SerializeAsAny[Criterion], CRITERIA.table]
-"""A field that holds any criterion, written as a table with its kind."""
+"""Type of a field for any criterion, given as a table with its kind."""
 
 _Steps = Annotated[Whole, Field(ge=1, le=10_000)]
 _Share = Annotated[Real, Field(gt=0.0, le=10.0)]
@@ -116,24 +116,24 @@ _Share = Annotated[Real, Field(gt=0.0, le=10.0)]
 
 @CRITERIA.add
 class MapSettled(Criterion):
-    """The map that the surrogate expects has stopped moving.
+    """Stop when the surrogate's map no longer changes.
 
-    The root mean square of its change in one step is below `tolerance` standard deviations of the map, step after step;
-    for several outputs, for each of them. A map without any contrast never counts as settled.
+    In each of the last `steps` steps, the root mean square change of the map is below `tolerance` standard deviations
+    of the map. With several outputs, this must hold for each. A map without contrast never counts as settled.
     """
 
     kind: Literal["map-settled"] = "map-settled"
     tolerance: _Share = 0.02
     steps: _Steps = 5
-    """How many in a row."""
+    """Number of consecutive steps."""
 
     @property
     def needs(self) -> int:
-        """How many of the latest snapshots it looks at."""
+        """Number of latest snapshots that the criterion uses."""
         return self.steps + 1
 
     def reason(self, history: History) -> str:
-        """Return why it is met, or nothing."""
+        """Return why the criterion is met, or an empty string if it is not."""
         if len(history) <= self.steps:
             return ""
         latest = history[-self.steps - 1 :]
@@ -141,31 +141,31 @@ class MapSettled(Criterion):
         if not all(change < self.tolerance for change in changes):
             return ""
         return (
-            f"the expected map moved by less than {self.tolerance:g} of its standard deviation in "
+            f"the map changed by less than {self.tolerance:g} of its standard deviation in "
             f"{_counted(self.steps)} (at most {max(changes):.2g})"
         )
 
 
 @CRITERIA.add
 class MapKnown(Criterion):
-    """The surrogate is sure of the map.
+    """Stop when the surrogate's uncertainty is small.
 
-    The root mean square of its uncertainty is below `fraction` standard deviations of the map, step after step; for
-    several outputs, for each of them.
+    In each of the last `steps` steps, the root mean square uncertainty is below `fraction` standard deviations of the
+    map. With several outputs, this must hold for each.
     """
 
     kind: Literal["map-known"] = "map-known"
     fraction: _Share = 0.2
     steps: _Steps = 5
-    """How many in a row."""
+    """Number of consecutive steps."""
 
     @property
     def needs(self) -> int:
-        """How many of the latest snapshots it looks at."""
+        """Number of latest snapshots that the criterion uses."""
         return self.steps
 
     def reason(self, history: History) -> str:
-        """Return why it is met, or nothing."""
+        """Return why the criterion is met, or an empty string if it is not."""
         if len(history) < self.steps:
             return ""
         shares = [_largest_share(one.sd, one.mean) for one in history[-self.steps :]]
@@ -179,31 +179,32 @@ class MapKnown(Criterion):
 
 @CRITERIA.add
 class ImprovementExhausted(Criterion):
-    """Nowhere is a better value expected that would be worth the measurement; for goals with one output.
+    """Stop when no candidate promises a relevant improvement; for goals with one output.
 
-    The largest expected improvement is below `fraction` standard deviations of the values so far, step after step.
+    In each of the last `steps` steps, the largest expected improvement is below `fraction` standard deviations of the
+    values so far.
     """
 
     kind: Literal["improvement-exhausted"] = "improvement-exhausted"
     fraction: _Share = 0.01
     steps: _Steps = 5
-    """How many in a row."""
+    """Number of consecutive steps."""
 
     @property
     def needs(self) -> int:
-        """How many of the latest snapshots it looks at."""
+        """Number of latest snapshots that the criterion uses."""
         return self.steps
 
     def check(self, outputs: int) -> None:
-        """See that there is one number to improve."""
+        """Check that the scalarizer has one output."""
         if outputs != 1:
             raise ExplorationError(
-                f"criterion {self.kind}: the goal has {outputs} outputs, and only of one is an improvement "
-                "defined; use map-settled or map-known"
+                f"criterion {self.kind}: the goal has {outputs} outputs, but the improvement is only "
+                "defined for one; use map-settled or map-known"
             )
 
     def reason(self, history: History) -> str:
-        """Return why it is met, or nothing."""
+        """Return why the criterion is met, or an empty string if it is not."""
         if len(history) < self.steps:
             return ""
         latest = history[-self.steps :]
@@ -217,29 +218,29 @@ class ImprovementExhausted(Criterion):
 
 @CRITERIA.add
 class Budget(Criterion):
-    """What there is to spend is spent."""
+    """Stop when a limit of points, time or dose is reached."""
 
     kind: Literal["budget"] = "budget"
     points: Annotated[Whole, Field(ge=1)] | None = None
     """Measurements."""
     seconds: Annotated[Real, Field(gt=0.0)] | None = None
-    """Since the beginning."""
+    """Total since the start."""
     dose: Annotated[Real, Field(gt=0.0)] | None = None
-    """In the unit that the instrument counts."""
+    """In the unit of the instrument's dose."""
 
     @property
     def needs(self) -> int:
-        """How many of the latest snapshots it looks at."""
+        """Number of latest snapshots that the criterion uses."""
         return 1
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if self.points is None and self.seconds is None and self.dose is None:
-            raise ValueError("a budget needs points, seconds or dose")
+            raise ValueError("a budget needs at least one of points, seconds and dose")
         return self
 
     def reason(self, history: History) -> str:
-        """Return why it is met, or nothing."""
+        """Return why the criterion is met, or an empty string if it is not."""
         if not history:
             return ""
         now = history[-1]
@@ -254,23 +255,23 @@ class Budget(Criterion):
 
 @CRITERIA.add
 class AnyOf(Criterion):
-    """Several criteria, of which the first that is met decides."""
+    """Stop when any of several criteria is met."""
 
     kind: Literal["any"] = "any"
     criteria: Annotated[tuple[AnyCriterion, ...], Field(min_length=1, max_length=100)]
 
     @property
     def needs(self) -> int:
-        """How many of the latest snapshots it looks at."""
+        """Number of latest snapshots that the criterion uses."""
         return max(one.needs for one in self.criteria)
 
     def check(self, outputs: int) -> None:
-        """See that each of them can be met."""
+        """Check each criterion."""
         for one in self.criteria:
             one.check(outputs)
 
     def reason(self, history: History) -> str:
-        """Return why one of them is met, or nothing."""
+        """Return why one of the criteria is met, or an empty string if none is."""
         return next((reason for one in self.criteria if (reason := one.reason(history))), "")
 
 
@@ -281,9 +282,9 @@ def _change(before: Snapshot, after: Snapshot) -> float:
 
 
 def _largest_share(part: Floats, whole: Floats) -> float:
-    """Return the root mean square of `part` over the standard deviation of `whole`, of the worst output.
+    """Return the root mean square of `part` over the standard deviation of `whole`, for the worst output.
 
-    Infinite where `whole` has no contrast, or anything is missing.
+    The result is infinite if `whole` has no contrast or values are missing.
     """
     contrast = np.std(whole, axis=0)
     size = np.sqrt(np.mean(part**2, axis=0))

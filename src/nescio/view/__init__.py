@@ -1,4 +1,4 @@
-"""Figures, tables and reports of findings and of explorations; it knows of no technique, only of `nescio.signals`."""
+"""Figures, tables and reports of findings and explorations, for any technique (data layout: `nescio.signals`)."""
 
 from nescio.view.comparison import comparison_curves
 from nescio.view.exploration import (

@@ -1,4 +1,4 @@
-"""Ways to explore beside each other: what each has found, and what its model knows, with ever more measured."""
+"""Comparison of exploration methods: results and model quality against the number of measurements."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Line(NamedTuple):
     marker: str
 
 
-# Colours of Okabe and Ito, and black for what matters most; dashes and markers tell them apart without any colour.
+# Colours of Okabe and Ito, and black for the highlighted method; dashes and markers distinguish them without colour.
 _LINES = (
     _Line("#0072B2", (0, (5, 2)), "o"),
     _Line("#E69F00", (0, (1, 1)), "s"),
@@ -39,23 +39,23 @@ _LINES = (
 )
 _FOREMOST = _Line("#000000", "-", "*")
 _PANELS = {
-    "found": "found, of the best 5 %",
-    "top20_ratio": "20 best measured,\nof the 20 best there are",
-    "r2": "R² at places\nnot measured",
-    "coverage95": "truth within\nthe 95 % interval",
+    "found": "share of the best 5 %\nthat was measured",
+    "top20_ratio": "mean of the 20 best measured\n/ mean of the 20 best",
+    "r2": "R² at unmeasured\ncandidates",
+    "coverage95": "share of true values in\nthe 95 % interval",
 }
 _LOWEST_R2 = -0.3
 
 
 @styled
 def comparison_curves(curves: xr.Dataset, foremost: str = "default") -> Figure:
-    """Draw medians over seeds, and the bands between the quartiles, against the number of measurements.
+    """Draw medians over random seeds, with bands between the quartiles, against the number of measurements.
 
     Args:
         curves: ``found``, ``top20_ratio``, ``r2`` and ``coverage95`` (method, seed, point), NaN where a method has no
             model; coordinates ``method`` (names) and ``point`` (number of measurements); attribute ``best``, how many
             candidates are among the best 5 %.
-        foremost: The method drawn above the others.
+        foremost: The method to highlight.
     """
     names = [str(name) for name in curves["method"].values]
     lines = _lines(names, foremost)
@@ -71,12 +71,12 @@ def comparison_curves(curves: xr.Dataset, foremost: str = "default") -> Figure:
                 _band(axes, points, values, lines[name], number, len(names), bold=name == foremost)
                 drawn += 1
         if not drawn:
-            say_empty(axes, "no method has a model")
+            say_empty(axes, "no method uses a model")
     found, _, explained, covered = panels
     most = np.minimum(points, curves.attrs["best"]) / curves.attrs["best"]
     found.plot(points, most, color="#AAAAAA", lw=0.8, zorder=1)
     found.annotate(
-        "if all measured were among them",
+        "if every measurement were one of them",
         (points[-1], most[-1]),
         ha="right",
         va="bottom",
@@ -107,7 +107,7 @@ def _band(
 ) -> None:
     lower, median, upper = np.percentile(values, (25.0, 50.0, 75.0), axis=0)
     axes.fill_between(points, lower, upper, color=line.colour, alpha=0.16 if bold else 0.08, lw=0, zorder=1.5)
-    # Markers of different methods stand at different places, so that they do not hide each other.
+    # Markers of different methods are staggered, so that they do not hide each other.
     every = max(1, len(points) // 4)
     axes.plot(
         points,

@@ -1,4 +1,4 @@
-"""A report as one HTML file that asks nothing of the outside: no script, font or picture from anywhere else."""
+"""Reports as self-contained HTML files: no script, font or picture is loaded from outside."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph, after a word or two in bold."""
+    """A paragraph, optionally introduced by a lead in bold."""
 
     text: str
     lead: str = ""
@@ -41,14 +41,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Cards:
-    """Numbers to see first: what each is, and the number as text."""
+    """Key numbers, each as name and text."""
 
     numbers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with a caption, and for those who cannot see it a description."""
+    """A figure with a caption and a description (alternative text for screen readers)."""
 
     figure: Figure
     caption: str
@@ -57,20 +57,20 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under a header; a cell is text, or (text, number to sort by)."""
+    """Rows of cells with a header; a cell is text, or (text, number to sort by)."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str | tuple[str, float]]]
     caption: str
     interactive: bool = False
-    """Whether a click on a header sorts and a field filters; without scripts it is a plain table."""
+    """Whether the table can be sorted (click on a header) and filtered; without scripts it is a plain table."""
     kinds: int | None = None
-    """Column whose values can be picked from a list, and which colours the row."""
+    """Index of the column that offers a filter list and sets the colour of each row."""
 
 
 @dataclass(frozen=True)
 class Details:
-    """What something is and its value, one under the other; long text keeps its lines."""
+    """Names and values, one pair a row; long text keeps its line breaks."""
 
     values: Mapping[str, str]
 
@@ -80,7 +80,7 @@ Block: TypeAlias = Text | Cards | Picture | Table | Details
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and its blocks."""
 
     title: str
     blocks: Sequence[Block]
@@ -98,9 +98,9 @@ def write_report(
     """Write one self-contained HTML file; all text is escaped.
 
     Args:
-        path: Of the file; its folder is made if it does not exist.
+        path: The HTML file; its folder is created if needed.
         title: Heading of the report.
-        sections: What it holds, in order.
+        sections: The sections, in order.
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Returns:
@@ -182,7 +182,7 @@ def _details(block: Details) -> str:
 
 
 def _text(text: object) -> str:
-    """Return text as HTML, with a question mark for what no HTML file may hold."""
+    """Return text escaped for HTML; control characters become question marks."""
     shown = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in str(text))
     return escape(shown, quote=True)
 

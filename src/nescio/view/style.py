@@ -1,4 +1,4 @@
-"""How every figure looks: sizes, colours that survive grey and colour blindness, text that came from files."""
+"""Style of all figures: sizes, colours that remain distinct in grey and for colour-blind readers, safe text."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ __all__ = [
 ]
 
 WIDTH = 7.0
-"""Inches; the width of a figure in a report."""
+"""Width of a figure in a report, in inches."""
 RASTERISED_ABOVE = 5000
-"""Maps with more points than this hold them as pixels, or a vector file of them would never open."""
+"""Maps with more points than this are rasterised, to keep vector files small."""
 _LONGEST_LEGEND = 14
 MEASURED, MODEL, UNCOVERED = "#222222", "#D55E00", "#DDDDDD"
 
-# Okabe and Ito (2008), Color Universal Design, without the yellow that vanishes on white. Its 7 colours against 12
-# markers: 84 classes before a pair comes back.
+# Okabe and Ito (2008), Color Universal Design, without yellow, which is hard to see on white. 7 colours and 12 markers
+# give 84 distinct classes.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#555555")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 _RC: dict[Any, Any] = {
@@ -76,18 +76,18 @@ _P = ParamSpec("_P")
 
 
 class ClassStyle(NamedTuple):
-    """Colour and marker of one class, the same in every figure of a dataset."""
+    """Colour and marker of a class, the same in all figures of a dataset."""
 
     colour: str
     marker: str
 
 
 OTHER = ClassStyle("#999999", "o")
-"""Of a measurement without any class."""
+"""Style of measurements without a class."""
 
 
 def styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
-    """Draw a figure in this package's style, whatever the user's own Matplotlib settings are."""
+    """Decorate a drawing function so that it uses this package's style and ignores the user's Matplotlib settings."""
 
     @wraps(draw)
     def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Figure:
@@ -100,7 +100,7 @@ def styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure, size in inches, that belongs to no window and no global state."""
+    """Return an empty figure (size in inches) that is independent of pyplot and of any window."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -110,24 +110,24 @@ def figure_png(figure: Figure, dpi: int = 150) -> bytes:
     """Return a figure as a PNG file."""
     stream = io.BytesIO()
     with warnings.catch_warnings():
-        # A file may be named in a script the font does not hold; a box in a title is no reason to stop.
+        # File names may contain characters that the font lacks; they are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
     return stream.getvalue()
 
 
 def plain(text: object, longest: int = 48) -> str:
-    """Return text that Matplotlib draws as it stands: no formulas, no control characters, shortened in the middle."""
+    """Return text for Matplotlib: formulas escaped, control characters replaced, long text shortened in the middle."""
     shown = "".join(c if c.isprintable() else "?" for c in str(text))
     if len(shown) > longest:
         head = (longest - 1) // 2
         shown = f"{shown[:head]}…{shown[len(shown) - (longest - 1 - head) :]}"
-    # Legends leave out what starts with an underscore.
+    # Matplotlib leaves labels that begin with an underscore out of legends.
     return shown.replace("$", r"\$") if not shown.startswith("_") else " " + shown.replace("$", r"\$")
 
 
 def class_styles(labels: Iterable[str]) -> dict[str, ClassStyle]:
-    """Return colour and marker for each class, in the order given."""
+    """Return the colour and marker of each class, in the given order."""
     return {
         label: ClassStyle(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
         for i, label in enumerate(dict.fromkeys(labels))
@@ -150,12 +150,12 @@ def class_handle(label: str, style: ClassStyle, size: float = 6) -> Line2D:
 
 
 def hollow(axes: Axes, points: NDArray[np.float64], styles: Sequence[ClassStyle], size: float) -> None:
-    """Draw points as novel: the class is only an outline, with a cross through it.
+    """Draw novel points: an outline in the colour of the class, with a cross.
 
     Args:
-        axes: Where to.
+        axes: The axes to draw in.
         points: Shape (n, 2).
-        styles: Class of each.
+        styles: Style of each point's class.
         size: Marker area in square points.
     """
     for style in dict.fromkeys(styles):
@@ -165,18 +165,18 @@ def hollow(axes: Axes, points: NDArray[np.float64], styles: Sequence[ClassStyle]
 
 
 def novel_handle() -> Line2D:
-    """Return the legend entry of what :func:`hollow` draws."""
+    """Return the legend entry for points drawn by :func:`hollow`."""
     return Line2D([], [], ls="", marker="x", color="black", label="outline, cross: novel")
 
 
 def log_scale(axes: Axes) -> None:
-    """Make a vertical axis logarithmic, its labels no closer than can be read."""
+    """Make a vertical axis logarithmic, with readable labels."""
     axes.set_yscale("log")
     axes.yaxis.set_minor_formatter(LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
 
 
 def legend_beside(axes: Axes, handles: Sequence[Artist], title: str | None = None) -> None:
-    """Put a legend to the right of an axes, where it hides no point; a long one below it, and the figure grows."""
+    """Place a legend to the right of the axes, or below them if it is long (the figure is then made taller)."""
     if not handles:
         return
     if len(handles) <= _LONGEST_LEGEND:
@@ -193,7 +193,7 @@ def legend_beside(axes: Axes, handles: Sequence[Artist], title: str | None = Non
 
 
 def scalar_norm(values: NDArray[np.float64], *, log: bool) -> Normalize:
-    """Return a colour scale over the finite values; logarithmic over the positive ones if asked."""
+    """Return a colour scale for the finite values; if `log`, a logarithmic one for the positive values."""
     finite = values[np.isfinite(values)]
     if log:
         finite = finite[finite > 0]
@@ -204,5 +204,5 @@ def scalar_norm(values: NDArray[np.float64], *, log: bool) -> Normalize:
 
 
 def say_empty(axes: Axes, text: str) -> None:
-    """Write in the middle of an axes why it is empty."""
+    """Write a message in the middle of empty axes."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#555555")

@@ -57,6 +57,8 @@ class Spectrum:
     edge: str = ""
     shift: float = 0.0
     """What was added to the energies to align them, in eV."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of how it was read, a sentence each."""
 
 
 @dataclass(frozen=True, eq=False)

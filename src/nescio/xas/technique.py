@@ -35,14 +35,18 @@ class XAS:
     def read(self, path: Path, **options: Any) -> xr.Dataset:
         """Read one file into the form of :func:`nescio.xas.spectra_dataset`; what cannot be used is left out.
 
+        Args:
+            path: The file.
+            options: ``columns``, which columns of a text file to use; see :func:`nescio.xas.read_columns`.
+
         Raises:
-            ConfigurationError: There is an option; none is known.
+            ConfigurationError: An option is not known, or not of the form that it needs.
             FileError: The file cannot be read.
             MeasurementError: None of its spectra can be used.
         """
-        if options:
-            raise ConfigurationError(f"{', '.join(options)}: no such option for absorption spectra")
-        found, left_out = read_spectra(path)
+        if unknown := set(options) - {"columns"}:
+            raise ConfigurationError(f"{', '.join(sorted(unknown))}: no such option for absorption spectra")
+        found, left_out = read_spectra(path, columns=options.get("columns"))
         if not found:
             raise MeasurementError(f"{path}: no spectrum can be used; the first: {left_out[0]}")
         if len(found) == 1:

@@ -38,9 +38,9 @@ def test_the_report_holds_all_sections_and_asks_nothing_of_the_outside(outcome: 
     text = outcome[1].read_text(encoding="utf-8")
     for section in (
         "Summary",
-        "Map of the sample",
-        "Map of composition",
-        "Trials",
+        "Verdict, class and novelty by position",
+        "Verdict, class and novelty by composition",
+        "Tests on simulated pure, mixed and unknown signals",
         "Calibration of the agent",
         "Provenance",
     ):

@@ -1,4 +1,4 @@
-"""Candidates: what could be measured next, and regions of them."""
+"""Candidates for the next measurement, and regions of them."""
 
 from nescio.explore.candidates.candidates import CandidateMaker, Candidates
 from nescio.explore.candidates.features import FeatureSettings

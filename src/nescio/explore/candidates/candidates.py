@@ -1,4 +1,4 @@
-"""What could be measured next: places, each with what the kernel sees of it."""
+"""Candidates: positions that could be measured next, each with its features."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ __all__ = ["CandidateMaker", "Candidates"]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """A fixed list of places that could be measured: points of an image, compositions, parameters of a process.
+    """A fixed list of positions that could be measured: points of an image, compositions, process parameters.
 
     Raises:
-        ExplorationError: No candidate, a shape that does not fit, or a number that is not finite.
+        ExplorationError: The list is empty, a shape does not fit, or a number is not finite.
     """
 
     positions: NDArray[np.float64]
-    """Shape (n, coordinates); what the instrument is told."""
+    """Shape (n, coordinates); passed to the instrument."""
     features: NDArray[np.float32]
-    """Shape (n, features); what the kernel sees of each. May have no columns: then the position is all there is."""
+    """Shape (n, features); the kernel's inputs. With no columns, the kernel only sees the position."""
     coordinates: tuple[str, ...] = ("y", "x")
     """Names of the columns of `positions`."""
     unit: str = "pixel"
-    """Of all positions."""
+    """Unit of all positions."""
     encoder: str = ""
-    """Name of what made `features`; empty where nothing did."""
+    """Name of the encoder of `features`; empty if there is none."""
     alternatives: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    """Other features of the same candidates, by encoder, each of shape (n, features): a surrogate may prefer them."""
+    """Other features of the same candidates by encoder, each (n, features); the surrogate may choose them instead."""
     survey_index: NDArray[np.int64] | None = None
-    """Shape (n,); which of the survey's positions each candidate is, where the survey lists some."""
+    """Shape (n,); index of each candidate among the survey's positions, if the survey lists positions."""
 
     def __post_init__(self) -> None:
         if self.positions.ndim != 2 or len(self.positions) == 0:
             raise ExplorationError(
-                f"positions of shape {self.positions.shape}: needs (n, coordinates) with n > 0"
+                f"positions have shape {self.positions.shape}; the shape must be (n, coordinates) with n > 0"
             )
         if self.features.ndim != 2 or len(self.features) != len(self.positions):
             raise ExplorationError(
-                f"features of shape {self.features.shape} for {len(self.positions)} positions: needs (n, features)"
+                f"features have shape {self.features.shape} for {len(self.positions)} positions; needs (n, features)"
             )
         if self.positions.shape[1] != len(self.coordinates):
             raise ExplorationError(
@@ -58,42 +58,44 @@ class Candidates:
         for name, values in self.alternatives.items():
             if name in ("", self.encoder):
                 raise ExplorationError(
-                    f"alternative features are named {name!r}: needs a name of their own, which the main features "
-                    f"({self.encoder!r}) have not"
+                    f"alternative features are named {name!r}; they need a name that differs from the main "
+                    f"features' ({self.encoder!r})"
                 )
             if values.ndim != 2 or len(values) != len(self.positions):
                 raise ExplorationError(
-                    f"features {name!r} of shape {values.shape} for {len(self.positions)} positions: "
+                    f"features {name!r} have shape {values.shape} for {len(self.positions)} positions; "
                     "needs (n, features)"
                 )
             tables[f"features {name!r}"] = values
         if self.survey_index is not None and self.survey_index.shape != (len(self.positions),):
             raise ExplorationError(
-                f"survey_index of shape {self.survey_index.shape} for {len(self.positions)} positions: needs (n,)"
+                f"survey_index has shape {self.survey_index.shape} for {len(self.positions)} positions; needs (n,)"
             )
         for name, table in tables.items():
             bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
             if bad.size:
-                raise ExplorationError(f"{name} of candidate {bad[0]} (of {bad.size}) are not finite")
+                raise ExplorationError(
+                    f"{name} of candidate {bad[0]} are not finite ({bad.size} such candidates)"
+                )
 
     def check(self, candidate: int) -> None:
-        """See that there is such a candidate.
+        """Check that a candidate exists.
 
         Raises:
-            ExplorationError: There is none of this index.
+            ExplorationError: The index is out of range.
         """
         if not 0 <= candidate < len(self):
-            raise ExplorationError(f"candidate {candidate}: there are 0 to {len(self) - 1}")
+            raise ExplorationError(f"candidate {candidate} does not exist: there are 0 to {len(self) - 1}")
 
     def check_position(self, position: Sequence[float]) -> None:
-        """See that a position lies between the outermost candidates.
+        """Check that a position lies within the range of the candidates.
 
         Raises:
-            ExplorationError: It does not, or has another number of coordinates.
+            ExplorationError: The position is out of range or has the wrong number of coordinates.
         """
         coordinates = self.positions.shape[1]
         if len(position) != coordinates:
-            raise ExplorationError(f"position with {len(position)} coordinates: needs {coordinates}")
+            raise ExplorationError(f"the position has {len(position)} coordinates; it needs {coordinates}")
         low, high = self.positions.min(0), self.positions.max(0)
         if (np.array(position) < low).any() or (np.array(position) > high).any():
             raise ExplorationError(
@@ -105,7 +107,7 @@ class Candidates:
         """Return the position of a candidate, shape (coordinates,).
 
         Raises:
-            ExplorationError: There is no such candidate.
+            ExplorationError: The candidate does not exist.
         """
         self.check(candidate)
         position: NDArray[np.float64] = self.positions[candidate]
@@ -116,7 +118,7 @@ class Candidates:
         return int(np.linalg.norm(self.positions - np.array(position), axis=1).argmin())
 
     def place(self, candidate: int) -> str:
-        """Return where a candidate is in words, such as ``y 3.5, x 12 um``."""
+        """Return a candidate's position as text, such as ``y 3.5, x 12 um``."""
         named = zip(self.coordinates, self.positions[candidate], strict=True)
         where = ", ".join(f"{name} {x:.6g}" for name, x in named)
         return where if self.unit in ("", "1") else f"{where} {self.unit}"
@@ -127,15 +129,15 @@ class Candidates:
 
 @runtime_checkable
 class CandidateMaker(Protocol):
-    """Settings of candidates: they say what of a survey could be measured next."""
+    """Settings that turn a survey into candidates."""
 
     def candidates(self, survey: xr.Dataset, *, seed: int) -> Candidates:
         """Return the candidates of a survey.
 
         Args:
-            survey: As :meth:`nescio.explore.instruments.Instrument.survey` describes it.
-            seed: Of random draws, if there are any.
+            survey: A survey, see :meth:`nescio.explore.instruments.Instrument.survey`.
+            seed: Seed of random draws, if any.
 
         Raises:
-            NescioError: The survey does not give candidates as configured.
+            NescioError: The survey does not fit the settings.
         """

@@ -1,4 +1,4 @@
-"""Candidates that are known by numbers: compositions, parameters of a process, vectors of any origin."""
+"""Candidates described by numbers: compositions, process parameters, any other vectors."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ __all__ = ["FeatureSettings"]
 
 
 class FeatureSettings(Settings):
-    """Candidates that a survey lists with their features, for anything but images; registered as kind "features"."""
+    """Candidates that the survey lists with features; for surveys that are not images. Kind: "features"."""
 
     kind: Literal["features"] = "features"
     columns: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(max_length=10_000)] = ()
-    """Names of the features that the kernel sees, numbers from "0" where they have none; all by default."""
+    """Names of the features for the kernel, or column numbers from "0" if they have no names; default: all."""
 
     def candidates(self, survey: xr.Dataset, *, seed: int = 0) -> Candidates:
-        """Return the positions that a survey lists, each with its features as they are.
+        """Return the survey's positions, each with its features unchanged.
 
         Args:
-            survey: With ``position`` (candidate, coordinate) and, where the position is not all that is known,
-                ``features`` (candidate, feature).
-            seed: Not used.
+            survey: A dataset with ``position`` (candidate, coordinate) and, optionally, ``features``
+                (candidate, feature).
+            seed: Ignored.
 
         Raises:
-            ExplorationError: The survey lists no position, one twice, or one that is not finite; a feature is missing,
-                or not a number.
+            ExplorationError: The survey has no positions, or a position is repeated or not finite; or a feature is
+                missing or not a number.
         """
         del seed
         positions = _table(survey, "position", "coordinate")
@@ -55,25 +55,29 @@ class FeatureSettings(Settings):
         if "features" not in survey:
             if self.columns:
                 raise ExplorationError(
-                    f"the survey has no features: {', '.join(self.columns)} cannot be chosen"
+                    f"the survey has no features; remove columns = {', '.join(self.columns)}"
                 )
             if "image" in survey:
-                raise ExplorationError('the survey is an image and has no features; set kind = "patches"')
+                raise ExplorationError('the survey is an image without features; set kind = "patches"')
             return np.zeros((candidates, 0))
         values, names = _table(survey, "features", "feature"), _names(survey, "features")
         for name in self.columns:
             if names.count(name) != 1 or self.columns.count(name) != 1:
                 known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-                what = "is not one of the survey's features" if name not in names else "is there twice"
+                what = (
+                    "is not one of the survey's features"
+                    if name not in names
+                    else "is ambiguous: the name occurs twice"
+                )
                 raise ExplorationError(f"feature {name!r} {what} ({known})")
         chosen = [names.index(name) for name in self.columns] if self.columns else list(range(len(names)))
-        # What is finite in the survey may be too large for single precision, which the kernel works in.
+        # A finite number in the survey may overflow the single precision of the kernel.
         bad = np.argwhere(~(np.abs(values[:, chosen]) <= np.finfo(np.float32).max))
         if bad.size:
             row, column = bad[0]
             raise ExplorationError(
-                f"feature {names[chosen[column]]!r} of candidate {row} is {values[row, chosen[column]]:g}: "
-                "needs a finite number"
+                f"feature {names[chosen[column]]!r} of candidate {row} is {values[row, chosen[column]]:g}; "
+                "it must be a finite number"
             )
         return values[:, chosen]
 
@@ -81,19 +85,19 @@ class FeatureSettings(Settings):
 def _table(survey: xr.Dataset, name: str, across: str) -> NDArray[np.float64]:
     if name not in survey:
         raise ExplorationError(
-            f'the survey has no {name} (candidate, {across}), which candidates of kind "features" need'
+            f'the survey has no {name} (candidate, {across}); candidates of kind "features" need it'
         )
     table = survey[name]
     if set(table.dims) != {"candidate", across} or table.dtype.kind not in "biuf":
         raise ExplorationError(
-            f"{name} has dimensions {', '.join(map(str, table.dims))} and holds {table.dtype}: needs numbers over "
+            f"{name} has dimensions {', '.join(map(str, table.dims))} and type {table.dtype}; needs numbers over "
             f"candidate, {across}"
         )
     return np.asarray(table.transpose("candidate", across).values, np.float64)
 
 
 def _names(survey: xr.Dataset, name: str) -> tuple[str, ...]:
-    """Return the names of a table's columns, or numbers."""
+    """Return the names of a table's columns, or column numbers."""
     across = next(dimension for dimension in survey[name].dims if dimension != "candidate")
     if across in survey.coords:
         return tuple(str(value) for value in survey[across].values)

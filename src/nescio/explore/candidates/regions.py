@@ -1,4 +1,4 @@
-"""Regions that a person draws: where nothing may be measured, or where they would rather look."""
+"""Regions that a person draws, to forbid or to favour measurements."""
 
 from __future__ import annotations
 
@@ -32,52 +32,52 @@ _Place = Annotated[tuple[Real, ...], Field(min_length=1, max_length=100)]
 
 
 class Region(Settings):
-    """Base of all regions; places are in the units and in the order of the candidates' coordinates (y, x)."""
+    """Base class of regions; units and order of coordinates (y, x) are those of the candidates."""
 
     kind: str
 
     def mask(self, positions: Floats) -> Mask:
-        """Return which positions lie within, edges included, shape (n,).
+        """Return which positions lie inside, including the edges, shape (n,).
 
         Args:
             positions: Shape (n, coordinates).
 
         Raises:
-            ExplorationError: The region has another number of coordinates, or names a candidate that is not there.
+            ExplorationError: The number of coordinates differs, or a listed candidate does not exist.
         """
         raise NotImplementedError
 
     def document(self) -> dict[str, Any]:
-        """Return its definition as JSON-compatible values."""
+        """Return the definition as JSON-compatible values."""
         return self.model_dump(mode="json")
 
     def _fits(self, coordinates: int, positions: Floats) -> None:
         if positions.shape[1] != coordinates:
             raise ExplorationError(
-                f"{self.kind} with {coordinates} coordinates for candidates with {positions.shape[1]}"
+                f"the {self.kind} has {coordinates} coordinates, but the candidates have {positions.shape[1]}"
             )
 
 
 REGIONS = Kinds("region", Region)
 build_region = REGIONS.build
 AnyRegion = Annotated[SerializeAsAny[Region], REGIONS.table]
-"""A field that holds any region, written as a table with its kind."""
+"""Type of a field for any region, given as a table with its kind."""
 
 
 @REGIONS.add
 class Rectangle(Region):
-    """Between two corners; in more or fewer than two dimensions a box or an interval."""
+    """The area between two corners; an interval in one dimension, a box in three or more."""
 
     kind: Literal["rectangle"] = "rectangle"
     low: _Place
-    """The corner where every coordinate is lowest."""
+    """The corner with the lowest coordinates."""
     high: _Place
-    """The corner where every coordinate is highest."""
+    """The corner with the highest coordinates."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if len(self.low) != len(self.high):
-            raise ValueError(f"corners with {len(self.low)} and {len(self.high)} coordinates")
+            raise ValueError(f"low has {len(self.low)} coordinates, but high has {len(self.high)}")
         for low, high in zip(self.low, self.high, strict=True):
             if low > high:
                 raise ValueError(f"low must not exceed high, but {low:g} > {high:g}")
@@ -92,14 +92,14 @@ class Rectangle(Region):
 
 @REGIONS.add
 class Circle(Region):
-    """Around a centre; in three dimensions a sphere."""
+    """A circle around a centre; a sphere in three dimensions."""
 
     kind: Literal["circle"] = "circle"
     centre: _Place
     radius: Annotated[Real, Field(gt=0.0)]
 
     def mask(self, positions: Floats) -> Mask:
-        """Return which positions are no further from the centre than the radius, shape (n,)."""
+        """Return which positions lie within the radius, shape (n,)."""
         self._fits(len(self.centre), positions)
         distance: Floats = np.linalg.norm(positions - np.array(self.centre), axis=1)
         return np.asarray(distance <= self.radius, dtype=bool)
@@ -107,14 +107,14 @@ class Circle(Region):
 
 @REGIONS.add
 class Polygon(Region):
-    """Within a closed line, such as one drawn by hand; where it crosses itself, every other part counts."""
+    """The area inside a closed line. If the line crosses itself, the even-odd rule applies."""
 
     kind: Literal["polygon"] = "polygon"
     vertices: Annotated[tuple[tuple[Real, Real], ...], Field(min_length=3, max_length=10_000)]
-    """Corners in order; the last is joined to the first."""
+    """Corners in order; the last is connected to the first."""
 
     def mask(self, positions: Floats) -> Mask:
-        """Return which positions the line goes round, or runs through, shape (n,)."""
+        """Return which positions lie inside the line or on it, shape (n,)."""
         self._fits(2, positions)
         y, x = positions.T
         inside = np.zeros(len(positions), dtype=bool)
@@ -122,7 +122,7 @@ class Polygon(Region):
         corners = np.array(self.vertices, dtype=np.float64)
         for (y0, x0), (y1, x1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
             cross = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
-            # A ray to one side crosses an edge whose ends lie above and below, on that side of the position.
+            # Even-odd rule: count the edges that a ray from the position to one side crosses.
             inside ^= ((y0 > y) != (y1 > y)) & ((cross > 0.0) == (y1 > y0)) & (cross != 0.0)
             within = (np.minimum(y0, y1) <= y) & (y <= np.maximum(y0, y1))
             within &= (np.minimum(x0, x1) <= x) & (x <= np.maximum(x0, x1))
@@ -133,18 +133,18 @@ class Polygon(Region):
 
 @REGIONS.add
 class Listed(Region):
-    """Candidates one by one."""
+    """A list of candidates."""
 
     kind: Literal["listed"] = "listed"
     candidates: Annotated[tuple[Annotated[Whole, Field(ge=0)], ...], Field(min_length=1)]
-    """Their indices."""
+    """Indices of the candidates."""
 
     def mask(self, positions: Floats) -> Mask:
-        """Return which positions belong to the candidates named, shape (n,)."""
+        """Return which positions belong to the listed candidates, shape (n,)."""
         largest = max(self.candidates)
         if largest >= len(positions):
             raise ExplorationError(
-                f"listed candidate {largest} is not there: there are {len(positions)}, counted from 0"
+                f"listed candidate {largest} does not exist: there are 0 to {len(positions) - 1}"
             )
         inside = np.zeros(len(positions), dtype=bool)
         inside[list(self.candidates)] = True
@@ -152,10 +152,10 @@ class Listed(Region):
 
 
 def inside_any(regions: Sequence[Region], positions: Floats) -> Mask:
-    """Return which positions lie within at least one region, shape (n,).
+    """Return which positions lie in at least one region, shape (n,).
 
     Args:
-        regions: None of them means nowhere.
+        regions: The regions; without any, no position is inside.
         positions: Shape (n, coordinates).
 
     Raises:
@@ -168,17 +168,17 @@ def inside_any(regions: Sequence[Region], positions: Floats) -> Mask:
 
 
 def outside(regions: Sequence[Region], positions: Floats) -> Mask:
-    """Return which positions remain where regions are forbidden, shape (n,).
+    """Return which positions lie outside all forbidden regions, shape (n,).
 
     Args:
-        regions: Where nothing may be measured.
+        regions: The forbidden regions.
         positions: Shape (n, coordinates).
 
     Raises:
-        ExplorationError: Nothing remains, or a region does not fit the candidates.
+        ExplorationError: No position remains, or a region does not fit the candidates.
     """
     remaining = ~inside_any(regions, positions)
     if not remaining.any():
         kinds = ", ".join(region.kind for region in regions)
-        raise ExplorationError(f"forbidden regions ({kinds}) cover all {len(positions)} candidates")
+        raise ExplorationError(f"the forbidden regions ({kinds}) cover all {len(positions)} candidates")
     return remaining

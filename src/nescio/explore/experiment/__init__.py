@@ -1,4 +1,4 @@
-"""The experiment: what to measure next, the record of what was measured, and a person's acts on it."""
+"""The experiment: choose the next measurement, record the results, apply a person's acts."""
 
 from nescio.explore.experiment.acts import (
     ACTS,

@@ -1,6 +1,6 @@
-"""Acts of a person on a running experiment. Each act is one class: its fields, its check, its effect and its event.
+"""Acts of a person on a running experiment. One class per act holds its fields, check, effect and event.
 
-A new act is a class here, decorated with ``@_act``; nothing else needs to know of it.
+To add an act, add a class here and decorate it with ``@_act``; no other change is needed.
 """
 
 from __future__ import annotations
@@ -49,55 +49,55 @@ _Index = Annotated[Whole, Field(ge=0)]
 
 
 class PersonAct(Settings):
-    """Base of all acts: the fields of a class are the parameters of the act."""
+    """Base class of acts; the fields are the act's parameters."""
 
     kind: ClassVar[str]
     steers: ClassVar[bool] = True
-    """Whether it changes what is chosen next; such an act can be undone."""
+    """Whether the act changes the next choice; such acts can be undone."""
 
     def parameters(self) -> dict[str, Any]:
-        """Return its fields as JSON-compatible values."""
+        """Return the fields as JSON-compatible values."""
         return self.model_dump(mode="json")
 
     def describe(self) -> str:
-        """Return the act in words, as reports and terminals show it."""
+        """Return a description of the act for reports and terminals."""
         parts = ", ".join(
             f"{name} {_short(value)}" for name, value in self.parameters().items() if value is not None
         )
         return f"{self.kind}: {parts}" if parts else self.kind
 
     def check(self, state: State, after: Steering) -> None:
-        """See that the act makes sense now.
+        """Check that the act is possible now.
 
         Args:
-            state: Before the act.
-            after: The steering that the act leads to.
+            state: The state before the act.
+            after: The steering after the act.
 
         Raises:
-            NescioError: It does not, and why.
+            NescioError: The act is not possible; the message says why.
         """
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
         """Return the steering after the act.
 
         Args:
-            now: The steering before it.
+            now: The steering before the act.
             step: Number of measurements.
-            who: Whose act it is.
+            who: The person.
         """
         return now
 
     def event(self, step: int, who: str) -> Event | None:
-        """Return the event that the act is for the experiment, if it is one; arguments as for :meth:`change`."""
+        """Return the event that the act causes, or None; arguments as for :meth:`change`."""
         return None
 
     def target(self, accepted: Sequence[Accepted]) -> int | None:
-        """Return the number of the accepted act that this one takes back; none for all acts but :class:`Undo`."""
+        """Return the number of the accepted act that this one undoes; None for all acts except :class:`Undo`."""
         return None
 
 
 ACTS: dict[str, type[PersonAct]] = {}
-"""All acts by kind."""
+"""The acts by kind."""
 
 _Act = TypeVar("_Act", bound=type[PersonAct])
 
@@ -110,75 +110,75 @@ def _act(act: _Act) -> _Act:
 
 @_act
 class PauseAct(PersonAct):
-    """Pause the experiment; a measurement under way is completed."""
+    """Pause the experiment after the current measurement."""
 
     kind: ClassVar[str] = "pause"
     steers: ClassVar[bool] = False
 
     def event(self, step: int, who: str) -> Event:
-        """Return the pause."""
+        """Return the pause event."""
         return Event(kind="pause", message=f"by {who}", details={"step": step})
 
 
 @_act
 class Resume(PersonAct):
-    """Resume the experiment where it is paused or stopped."""
+    """Resume a paused or stopped experiment."""
 
     kind: ClassVar[str] = "resume"
     steers: ClassVar[bool] = False
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
-        """Clear a stop; criteria for stopping count from here."""
+        """Clear a stop; stopping criteria start counting again."""
         return replace(now, stopped="", resumed_at=step)
 
     def event(self, step: int, who: str) -> Event:
-        """Return the end of the pause."""
+        """Return the resume event."""
         return Event(kind="resume", message=f"by {who}")
 
 
 @_act
 class Step(PersonAct):
-    """Make a number of measurements, then pause again."""
+    """Make a given number of measurements, then pause again."""
 
     kind: ClassVar[str] = "step"
     steers: ClassVar[bool] = False
     measurements: Annotated[Whole, Field(ge=1, le=100_000)] = 1
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
-        """Clear a stop; criteria for stopping count from here."""
+        """Clear a stop; stopping criteria start counting again."""
         return replace(now, stopped="", resumed_at=step)
 
     def event(self, step: int, who: str) -> Event:
-        """Return the end of the pause, and when the next begins."""
+        """Return the resume event, with the step at which to pause again."""
         return Event(kind="resume", message=f"by {who}", details={"until": step + self.measurements})
 
 
 @_act
 class Approve(PersonAct):
-    """Approve the choice that waits for a person."""
+    """Approve the choice that waits for approval."""
 
     kind: ClassVar[str] = "approve"
     steers: ClassVar[bool] = False
 
     def check(self, state: State, after: Steering) -> None:
-        """See that something waits for approval."""
+        """Check that a choice waits for approval."""
         if not state.needs_approval():
             raise ExplorationError("nothing waits for approval")
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
-        """Count the approval."""
+        """Add the approval."""
         return replace(now, approvals=(*now.approvals, step))
 
 
 @_act
 class Decline(PersonAct):
-    """Decline a candidate that was chosen: it is not measured, now or later, and another one is chosen."""
+    """Decline a chosen candidate: it is never measured, and another one is chosen."""
 
     kind: ClassVar[str] = "decline"
     candidate: _Index
 
     def check(self, state: State, after: Steering) -> None:
-        """See that there is such a candidate."""
+        """Check that the candidate exists."""
         state.candidates.check(self.candidate)
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
@@ -194,24 +194,24 @@ class Stop(PersonAct):
     steers: ClassVar[bool] = False
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
-        """Stop."""
+        """Set the stop."""
         return replace(now, stopped=f"stopped by {who}")
 
     def event(self, step: int, who: str) -> Event:
-        """Return the stop."""
+        """Return the stop event."""
         return Event(kind="stop", message=f"by {who}")
 
 
 @_act
 class ChangePolicy(PersonAct):
-    """Choose by another policy."""
+    """Replace the policy."""
 
     kind: ClassVar[str] = "policy"
     policy: AnyPolicy
 
     def check(self, state: State, after: Steering) -> None:
-        """See that the policy can rank by as many outputs as there are."""
-        # Only here: a new scalarizer may need a new policy, and one of the two must come first.
+        """Check that the policy supports the scalarizer's number of outputs."""
+        # Checked only here: a new scalarizer may need a new policy, and one of the two must come first.
         after.ranking().check(len(after.scalarizer.outputs))
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
@@ -221,7 +221,7 @@ class ChangePolicy(PersonAct):
 
 @_act
 class ChangeScalarizer(PersonAct):
-    """Compute other numbers; all spectra so far are scalarized again."""
+    """Replace the scalarizer; all spectra so far are scalarized again."""
 
     kind: ClassVar[str] = "scalarizer"
     scalarizer: Part
@@ -236,13 +236,13 @@ class ChangeScalarizer(PersonAct):
         return self
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
-        """Replace the scalarizer, and the goal with it."""
+        """Replace the scalarizer and the goal."""
         return replace(now, scalarizer=self.scalarizer, goal=self.goal)
 
 
 @_act
 class ChangeGoal(PersonAct):
-    """Maximise what was minimised, or the other way round."""
+    """Replace the goal: maximise or minimise."""
 
     kind: ClassVar[str] = "goal"
     goal: Goal
@@ -254,7 +254,7 @@ class ChangeGoal(PersonAct):
 
 @_act
 class ChangeCosts(Costs, PersonAct):
-    """Weigh the policy against what measurements cost; without any field, no longer."""
+    """Weigh the policy by the cost of measurements; without fields, ignore costs again."""
 
     kind: ClassVar[str] = "costs"
 
@@ -266,7 +266,7 @@ class ChangeCosts(Costs, PersonAct):
 
 @_act
 class ChangeMode(PersonAct):
-    """Change how much the experiment decides on its own."""
+    """Replace the mode: automatic, approve or watch."""
 
     kind: ClassVar[str] = "mode"
     mode: Mode
@@ -278,7 +278,7 @@ class ChangeMode(PersonAct):
 
 @_act
 class ChangeBudget(PersonAct):
-    """Change the budget: the limits that are given replace those that held, the others stay; none removes a limit."""
+    """Change the budget: given limits replace the present ones, the others stay; None removes a limit."""
 
     kind: ClassVar[str] = "budget"
     budget: Budgets
@@ -290,18 +290,18 @@ class ChangeBudget(PersonAct):
         return self
 
     def parameters(self) -> dict[str, Any]:
-        """Return the limits that were given."""
+        """Return the given limits."""
         return self.model_dump(mode="json", exclude_unset=True)
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
-        """Replace the limits that are given."""
+        """Replace the given limits."""
         given = {name: getattr(self.budget, name) for name in self.budget.model_fields_set}
         return replace(now, budget=now.budget.model_copy(update=given))
 
 
 @_act
 class Measure(PersonAct):
-    """Measure a place next: a candidate by its index, or the one nearest to a position."""
+    """Measure a candidate next, given by its index or as the nearest one to a position."""
 
     kind: ClassVar[str] = "measure"
     candidate: _Index | None = None
@@ -310,33 +310,33 @@ class Measure(PersonAct):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.candidate is None) == (self.position is None):
-            raise ValueError("needs either a candidate or a position")
+            raise ValueError("needs either a candidate or a position, not both")
         return self
 
     def check(self, state: State, after: Steering) -> None:
-        """See that the place is among the candidates and not forbidden."""
+        """Check that the place is a candidate and not forbidden."""
         if self.candidate is not None:
             state.candidates.check(self.candidate)
         elif self.position is not None:
             state.candidates.check_position(self.position)
         candidate = state.nearest(after.wanted[-1])
         if state.forbidden()[candidate]:
-            raise ExplorationError(f"candidate {candidate} is forbidden; undo what forbids it first")
+            raise ExplorationError(f"candidate {candidate} is forbidden; undo the act that forbids it first")
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
-        """Add the place to those that a person wants measured."""
+        """Add the place to the requested ones."""
         return replace(now, wanted=(*now.wanted, PlaceWanted(self.candidate, self.position, step)))
 
 
 @_act
 class Forbid(PersonAct):
-    """Measure nothing in a region."""
+    """Forbid measurements in a region."""
 
     kind: ClassVar[str] = "forbid"
     region: AnyRegion
 
     def check(self, state: State, after: Steering) -> None:
-        """See that the region fits the candidates."""
+        """Check that the region fits the candidates."""
         self.region.mask(state.candidates.positions)
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
@@ -346,7 +346,7 @@ class Forbid(PersonAct):
 
 @_act
 class Favour(PersonAct):
-    """Prefer to measure in a region."""
+    """Prefer measurements in a region."""
 
     kind: ClassVar[str] = "favour"
     region: AnyRegion
@@ -354,7 +354,7 @@ class Favour(PersonAct):
     """In standard deviations of the acquisition."""
 
     def check(self, state: State, after: Steering) -> None:
-        """See that the region fits the candidates."""
+        """Check that the region fits the candidates."""
         self.region.mask(state.candidates.positions)
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
@@ -364,21 +364,23 @@ class Favour(PersonAct):
 
 @_act
 class Reject(PersonAct):
-    """Take a measurement out of the model; its place may be measured again."""
+    """Exclude a measurement from the model; its candidate may be measured again."""
 
     kind: ClassVar[str] = "reject"
     measurement: _Index
-    """Its index; people count from 1."""
+    """Index from 0; reports and terminals count from 1."""
     why: Annotated[str, Field(max_length=1000)] = ""
 
     def describe(self) -> str:
-        """Return the act in words, with the number that the report gives the measurement."""
+        """Return a description of the act, with the measurement's number in the report."""
         return f"reject: measurement {self.measurement + 1}" + (f", {self.why}" if self.why else "")
 
     def check(self, state: State, after: Steering) -> None:
-        """See that there is such a measurement, not rejected yet."""
+        """Check that the measurement exists and is not rejected yet."""
         if self.measurement >= state.step:
-            raise ExplorationError(f"measurement {self.measurement + 1}: there are {state.step}")
+            raise ExplorationError(
+                f"measurement {self.measurement + 1} does not exist: there are {state.step}"
+            )
         if self.measurement in state.steering.rejected:
             raise ExplorationError(f"measurement {self.measurement + 1} is rejected already")
 
@@ -389,43 +391,43 @@ class Reject(PersonAct):
 
 @_act
 class Undo(PersonAct):
-    """Take back an act, by default the last one that can be."""
+    """Undo an act, by default the last one that can be undone."""
 
     kind: ClassVar[str] = "undo"
     act: _Index | None = None
-    """Its index; people count from 1."""
+    """Index from 0; reports and terminals count from 1."""
 
     def describe(self) -> str:
-        """Return the act in words, with the number that the report gives the other act."""
+        """Return a description of the act, with the other act's number in the report."""
         return "undo" if self.act is None else f"undo: act {self.act + 1}"
 
     def target(self, accepted: Sequence[Accepted]) -> int:
-        """Return the number of the act that this one takes back.
+        """Return the number of the act that this one undoes.
 
         Raises:
-            ExplorationError: There is none, or it cannot be undone.
+            ExplorationError: No act can be undone, or this act cannot.
         """
         can = undoable(accepted)
         if self.act is None:
             last = [one.number for one in can if one.undoes is None]
             if not last:
-                raise ExplorationError("nothing to undo")
+                raise ExplorationError("there is nothing to undo")
             return last[-1]
         if self.act not in {one.number for one in can}:
             known = ", ".join(str(one.number + 1) for one in can) or "none"
-            raise ExplorationError(f"act {self.act + 1} cannot be undone (can be: {known})")
+            raise ExplorationError(f"act {self.act + 1} cannot be undone (acts that can: {known})")
         return self.act
 
 
 def build_act(kind: str, parameters: Mapping[str, Any]) -> PersonAct:
-    """Return an act.
+    """Build an act.
 
     Args:
-        kind: One of `ACTS`.
-        parameters: Its fields.
+        kind: A key of `ACTS`.
+        parameters: The act's fields.
 
     Raises:
-        ConfigurationError: There is no such act, or a field is unknown or impossible.
+        ConfigurationError: The act is unknown, or a field is unknown or invalid.
     """
     if kind not in ACTS:
         raise ConfigurationError(f"act {kind!r} is not known (known: {', '.join(ACTS)})")
@@ -433,10 +435,10 @@ def build_act(kind: str, parameters: Mapping[str, Any]) -> PersonAct:
 
 
 def accepted_act(act: PersonAct, number: int, step: int, who: str, earlier: Sequence[Accepted]) -> Accepted:
-    """Return an act as one that takes effect after those accepted earlier.
+    """Return an accepted act, to follow the acts accepted earlier.
 
     Raises:
-        ExplorationError: It would take back an act that cannot be undone.
+        ExplorationError: It undoes an act that cannot be undone.
     """
     return Accepted(number, act, step, who, act.target(earlier))
 

@@ -1,4 +1,4 @@
-"""How a run begins or goes on: from an experiment's file, or from the folder of an earlier run."""
+"""Start a run from an experiment's file, or resume a run from its folder."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _TRACE = "trace.sqlite"
 def open_experiment(
     what: str | Path, output: str | Path | None = None, *, say: Callable[[str], object] | None = None
 ) -> Experiment:
-    """Begin the experiment that a TOML file describes, or resume the run of a folder, with its instrument.
+    """Start the experiment of a TOML file, or resume the run in a folder, with its instrument connected.
 
     Args:
-        what: The TOML file, or the folder of a run (or the record in it).
-        output: Folder of a new run; by default named after the file.
-        say: Called with what is being done, since a survey may take minutes.
+        what: The TOML file, the folder of a run, or the record in it.
+        output: Folder for a new run; default: the file's name without its suffix.
+        say: Called with progress messages; a survey may take minutes.
 
     Returns:
-        The experiment, for :func:`nescio.explore.drive`; its instrument is ready.
+        The experiment with a ready instrument, for :func:`nescio.explore.drive`.
 
     Raises:
-        NescioError: The file or record is not valid, the instrument is not ready, or the folder holds a run already.
+        NescioError: The file or record is invalid, the instrument is not ready, or the folder contains a run already.
     """
     what, output = Path(what), None if output is None else Path(output)
     say = say or (lambda _: None)
@@ -44,7 +44,7 @@ def open_experiment(
         return _started(what, output, say)
     folder = what if what.is_dir() else what.parent
     if output is not None and output.absolute() != folder.absolute():
-        raise ConfigurationError(f"--output {output}: a run is resumed in its own folder, {folder}")
+        raise ConfigurationError(f"--output {output}: a run can only be resumed in its own folder, {folder}")
     return Experiment.open(what, connect=lambda settings: _built(settings.instrument, folder, say))
 
 
@@ -53,7 +53,7 @@ def _started(file: Path, output: Path | None, say: Callable[[str], object]) -> E
     folder = output or file.with_suffix("")
     if (folder / _TRACE).exists():
         raise ConfigurationError(
-            f"{folder}: holds a run already; resume it with nescio explore {folder}, or choose another --output"
+            f"{folder}: contains a run already; resume it with nescio explore {folder}, or choose another --output"
         )
     made = not folder.exists()
     usable_folder(folder)
@@ -64,7 +64,7 @@ def _started(file: Path, output: Path | None, say: Callable[[str], object]) -> E
         return _surveyed(settings, folder, say)
     except BaseException:
         if made:
-            # Nothing was measured; the folder goes if it is empty.
+            # Nothing was measured; remove the folder if it is empty.
             with suppress(OSError):
                 folder.rmdir()
         raise
@@ -78,13 +78,15 @@ def _surveyed(settings: ExploreSettings, folder: Path, say: Callable[[str], obje
     except NescioError:
         raise
     except Exception as error:
-        raise InstrumentError(f"{instrument.name}: no survey ({type(error).__name__}: {error})") from error
+        raise InstrumentError(
+            f"{instrument.name}: the survey failed ({type(error).__name__}: {error})"
+        ) from error
     say("computing the candidates")
     return Experiment.create(folder / _TRACE, settings, survey, instrument)
 
 
 def _seen_from(folder: Path, instrument: BaseModel, home: Path) -> BaseModel:
-    """Return an instrument's settings with the files it reads named from the run's folder, where it is resumed."""
+    """Return the instrument's settings with its file paths relative to the run's folder."""
     moved = {}
     for name, value in instrument:
         if isinstance(value, Path) and not value.is_absolute():
@@ -104,5 +106,7 @@ def _built(settings: Any, folder: Path, say: Callable[[str], object]) -> Instrum
     except NescioError:
         raise
     except Exception as error:
-        raise InstrumentError(f"{settings.kind}: is not ready ({type(error).__name__}: {error})") from error
+        raise InstrumentError(
+            f"instrument {settings.kind}: not ready ({type(error).__name__}: {error})"
+        ) from error
     return instrument

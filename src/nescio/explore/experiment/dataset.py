@@ -1,4 +1,4 @@
-"""The dataset of an experiment, from which figures and reports are made (`nescio.signals`: explored)."""
+"""The dataset of an experiment, the input of figures and reports (`nescio.signals`: explored)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["explored"]
 
 
 def explored(trace: Trace, state: State, outputs: Sequence[Output], fit: Fit | None) -> xr.Dataset:
-    """Return the survey, the candidates, the measurements, the decisions, the maps and the acts of an experiment.
+    """Return the survey, candidates, measurements, decisions, maps and acts of an experiment.
 
     Args:
         trace: The record.
-        state: Its state.
-        outputs: Of the scalarizer, with units.
-        fit: Model of the last decision, if there is one.
+        state: The experiment's state.
+        outputs: The scalarizer's outputs, with units.
+        fit: The model of the last decision, or None.
     """
     import xarray as xr
 
@@ -56,14 +56,14 @@ def explored(trace: Trace, state: State, outputs: Sequence[Output], fit: Fit | N
     dataset = dataset.merge(_decisions(trace, state))
     if fit is not None and fit.outputs[0].embedding.shape[1] >= 2:
         dataset["embedding"] = (("candidate", "embedding_dimension"), fit.outputs[0].embedding)
-    # Last, since it has the name of a dimension: merging would make it that dimension's coordinate.
+    # Added last: its name is also a dimension, and merging would turn it into that dimension's coordinate.
     dataset["candidate"] = ("measurement", np.array([one.candidate for one in state.measured], int))
     return dataset
 
 
 def _model(trace: Trace, state: State) -> str:
     record = trace.experiment
-    lines = [f"nescio {record.nescio_version}, begun {record.created}", state.settings.surrogate.kind]
+    lines = [f"nescio {record.nescio_version}, started {record.created}", state.settings.surrogate.kind]
     last = trace.last(Decision)
     for output, name in zip(
         (last[1].model.get("outputs") or []) if last else [],
@@ -73,7 +73,7 @@ def _model(trace: Trace, state: State) -> str:
         features = output.get("encoder") or state.candidates.encoder or "features"
         seen = [] if state.settings.surrogate.kind == "coordinates" else [features]
         seen += ["the position"] if output.get("positioned") else []
-        lines.append(f"{name.name}: sees {' and '.join(seen)}")
+        lines.append(f"{name.name}: inputs are {' and '.join(seen)}")
     return "\n".join(lines)
 
 
@@ -115,7 +115,7 @@ def _measurements(trace: Trace, state: State, outputs: Sequence[Output]) -> xr.D
 
 
 def _spectra(trace: Trace, state: State) -> xr.DataArray | None:
-    """Return all spectra in one array, if they have one shape; missing ones are NaN."""
+    """Return all spectra as one array, NaN for missing ones; None if their shapes differ."""
     import xarray as xr
 
     stored = [None if one.spectrum is None else trace.get_dataarray(one.spectrum) for one in state.measured]
@@ -123,7 +123,7 @@ def _spectra(trace: Trace, state: State) -> xr.DataArray | None:
     if not there or any(one.dims != there[0].dims or one.shape != there[0].shape for one in there):
         return None
     first = there[0]
-    # Names that the dataset itself uses would clash.
+    # Rename dimensions that clash with names of the dataset.
     names = {
         str(d): f"spectrum_{d}" for d in first.dims if d in ("candidate", "measurement", "output", "y", "x")
     }
@@ -177,7 +177,7 @@ def _decisions(trace: Trace, state: State) -> xr.Dataset:
 
 
 def _maps(trace: Trace, state: State, decisions: list[Decision]) -> xr.Dataset:
-    """Return by how much the maps changed, what they predicted of each measurement, and the last of them."""
+    """Return the change of the maps, their prediction of each measurement, and the last map."""
     import xarray as xr
 
     predicted = np.full((2, state.step, len(state.steering.scalarizer.outputs)), np.nan)
@@ -189,7 +189,7 @@ def _maps(trace: Trace, state: State, decisions: list[Decision]) -> xr.Dataset:
             continue
         maps = trace.get_dataset(one.maps)
         mean = maps["mean"].values
-        # Maps of different scalarizers do not compare, even where the outputs have the same names.
+        # Maps of different scalarizers cannot be compared, even if the outputs have the same names.
         if before[0] == one.scalarizer:
             spread = mean.std(axis=0)
             moved = np.sqrt(np.mean((mean - before[1]) ** 2, axis=0)) / np.where(spread > 0.0, spread, 1.0)
@@ -213,7 +213,7 @@ def _maps(trace: Trace, state: State, decisions: list[Decision]) -> xr.Dataset:
     if last is not None:
         goal = state.steering.goal.model_dump(mode="json")
         ranked = last["acquisition"].values.astype(float)
-        # Places measured since then are taken, and another goal would rank all of them anew.
+        # Drop candidates measured since; under another goal, the whole ranking is out of date.
         ranked[state.taken()] = np.nan
         if decisions[-1].goal != goal:
             ranked[:] = np.nan

@@ -1,4 +1,4 @@
-"""The decision what to measure next: the fitted surrogate, the policy's view of it, and the choice."""
+"""Decide what to measure next: fit the surrogate, build the policy's view, choose."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """What to measure next, and why; not yet in the record."""
+    """A decision that is not in the record yet."""
 
     chosen: Sequence[tuple[int, float]]
-    """Candidates, each with its acquisition."""
+    """The chosen candidates, each with its acquisition."""
     origin: Origin
     model: Mapping[str, Any] = field(default_factory=dict)
     """Summary of the model for the record."""
@@ -39,31 +39,31 @@ class Proposal:
     timing: Mapping[str, float] = field(default_factory=dict)
     maps: xr.Dataset | None = None
     state: Mapping[str, NDArray[Any]] | None = None
-    """Arrays from which the model is continued."""
+    """Arrays to restore the model from."""
     warnings: Mapping[str, str] = field(default_factory=dict)
-    """By their subject; each subject is warned about once."""
+    """Warnings by subject; each subject is reported once."""
     fit: Fit | None = None
     view: View | None = None
     choice: Choice | None = None
 
 
 class Modelling:
-    """The surrogate of an experiment, continued from the record, within one process or over several."""
+    """The surrogate of an experiment, restored from the record when needed."""
 
     def __init__(self, trace: Trace) -> None:
-        """Begin with the model that the record holds."""
+        """Start from the model in the record."""
         self._trace = trace
         self._surrogate: Surrogate | None = None
         self._basis: tuple[int, frozenset[int]] | None = None
 
     def forget(self) -> None:
-        """Continue from the record the next time: the model in memory may not be in the record."""
+        """Drop the model in memory; the next call restores it from the record."""
         self._surrogate = None
 
     def surrogate(self, state: State) -> Surrogate:
-        """Return the surrogate as the last decision left it, or a new one.
+        """Return the surrogate of the last decision.
 
-        It is a new one where measurements were rejected or rescalarized since.
+        Return a new surrogate if measurements were rejected or rescalarized since.
         """
         basis = (state.scalarizer_row, state.steering.rejected)
         if self._surrogate is None or self._basis != basis:
@@ -75,7 +75,7 @@ class Modelling:
 
     @staticmethod
     def _last(state: State) -> Decision | None:
-        """Return the last decision whose model was kept, if no measurement was rejected or rescalarized since."""
+        """Return the last decision with a stored model; None if measurements were rejected or rescalarized since."""
         for _, decision in reversed(state.decisions):
             if decision.state is not None:
                 before = (decision.scalarizer, state.steering_of(decision).rejected)
@@ -83,14 +83,14 @@ class Modelling:
         return None
 
     def fit(self, state: State) -> Fit | None:
-        """Fit the surrogate to all measurements; none where an output has no value yet."""
+        """Fit the surrogate to all measurements; return None if an output has no value yet."""
         candidates, values = state.values()
         if not np.isfinite(values).any(axis=0).all():
             return None
         return self.surrogate(state).update(candidates, values)
 
     def last_fit(self, state: State) -> Fit | None:
-        """Return the model of the last decision as it was, without training; none if there is none."""
+        """Return the model of the last decision without further training; None if there is no model."""
         last = self._last(state)
         if last is None or last.state is None:
             return None
@@ -114,9 +114,9 @@ def propose(state: State, modelling: Modelling, n: int) -> Proposal:
     """Return what to measure next.
 
     Args:
-        state: Of the experiment.
-        modelling: Its surrogate, which is trained further where the policy decides.
-        n: Number of candidates; of those that a person wants always one.
+        state: The experiment's state.
+        modelling: The experiment's surrogate; it is trained further if the policy decides.
+        n: Number of candidates. A candidate requested by a person is always proposed alone.
 
     Raises:
         NescioError: The surrogate cannot be fitted, or the policy cannot choose.
@@ -132,7 +132,7 @@ def propose(state: State, modelling: Modelling, n: int) -> Proposal:
 
 
 def keep_proposal(trace: Trace, state: State, proposal: Proposal) -> None:
-    """Write a decision into the record, and take it into the state."""
+    """Write a decision into the record and add it to the state."""
     with trace.step():
         decision = Decision(
             step=state.step,
@@ -157,12 +157,12 @@ def keep_proposal(trace: Trace, state: State, proposal: Proposal) -> None:
 
 
 def with_model(view: View, fit: Fit, signs: Floats) -> View:
-    """Return a view that can sample a fit's posterior and fantasize measurements; so can the views it fantasizes.
+    """Return a view that can sample the fit's posterior and fantasize measurements, as can its fantasized views.
 
     Args:
-        view: With the fit's mean and standard deviation.
-        fit: Of the scalars as measured.
-        signs: Shape (outputs,), -1 for each that is minimised.
+        view: The view with the fit's mean and standard deviation.
+        fit: The fit to the scalars, before signs are applied.
+        signs: Shape (outputs,); -1 for each minimised output, otherwise 1.
     """
 
     def fantasize(chosen: Sequence[int]) -> View:
@@ -253,7 +253,7 @@ def _view(state: State, fit: Fit | None) -> View:
 
 
 def _favoured(state: State) -> Floats | None:
-    """Return the weight of the favoured regions at each candidate; where regions overlap, the largest counts."""
+    """Return each candidate's weight from the favoured regions; in overlaps the largest counts."""
     favoured = state.steering.favoured
     if not favoured:
         return None
@@ -308,7 +308,7 @@ def _warnings(state: State) -> dict[str, str]:
     finite = values[np.isfinite(values).all(axis=1)]
     if "flat" in state.flow.warned or len(finite) < 2 or np.ptp(finite, axis=0).any():
         return {}
-    return {"flat": f"all {len(finite)} values so far are the same; there is nothing to learn yet"}
+    return {"flat": f"all {len(finite)} values so far are equal; the model cannot learn anything yet"}
 
 
 def _reason_to_freeze(state: State, surrogate: Surrogate, maps: xr.Dataset, model: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""An experiment between two measurements: it says what to measure next, keeps results, and obeys a person's acts.
+"""The experiment: chooses the next measurement, stores results and applies a person's acts.
 
-What happens depends on the record alone, so that an experiment that was killed continues with the same choice.
+Every choice depends only on the record. An experiment that was killed therefore continues with the same choice.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ class Experiment:
     """A goal, the measurements so far, and what to measure next."""
 
     def __init__(self, trace: Trace, settings: ExploreSettings, candidates: Candidates) -> None:
-        """Continue what a record holds; made by :meth:`create` and :meth:`open`."""
+        """Continue from a record; call :meth:`create` or :meth:`open` instead."""
         self.trace = trace
         self.settings = settings
         self.candidates = candidates
         self.fit: Fit | None = None
         """The latest model."""
         self.view: View | None = None
-        """What the policy saw at its latest choice."""
+        """The policy's input at its latest choice."""
         self.choice: Choice | None = None
-        """The latest choice of the policy."""
+        """The policy's latest choice."""
         self.instrument: Instrument | None = None
-        """What measures, once :meth:`connect` was called."""
+        """The instrument; None until :meth:`connect` is called."""
         self._modelling = Modelling(trace)
         self._outputs: tuple[Scalarizer, tuple[Output, ...]] | None = None
         self._state: State | None = read_state(trace, settings, candidates)
@@ -72,16 +72,16 @@ class Experiment:
         survey: xr.Dataset,
         instrument: Instrument | None = None,
     ) -> Self:
-        """Begin an experiment.
+        """Start a new experiment.
 
         Args:
-            path: Path of the record, or of its folder.
+            path: The record's path, or the path of its folder.
             settings: The configuration.
             survey: The instrument's survey.
-            instrument: What measures, if it is to be kept with the experiment.
+            instrument: The instrument, to connect it to the experiment at once.
 
         Raises:
-            NescioError: The survey does not give candidates as configured, or there is a record already.
+            NescioError: The survey does not fit the configured candidates, or a record exists already.
         """
         return cls._of(begin_trace(path, settings, survey), connect=lambda _: instrument)
 
@@ -93,15 +93,15 @@ class Experiment:
         read_only: bool = False,
         connect: Callable[[ExploreSettings], Instrument] | None = None,
     ) -> Self:
-        """Continue an experiment, or look at it.
+        """Open an experiment to continue or inspect it.
 
         Args:
-            path: Path of the record, or of the folder that holds it.
-            read_only: Only look; works while another process runs the experiment.
-            connect: Gives the instrument that measures; the experiment is then resumed where it is paused.
+            path: The record's path, or the path of its folder.
+            read_only: Open for reading only. This works while another process runs the experiment.
+            connect: Returns the instrument for the settings. The experiment is then resumed if it is paused.
 
         Raises:
-            TraceError: It is no record of an experiment, or another process runs it.
+            TraceError: The file is not the record of an experiment, or another process runs the experiment.
         """
         opened = cls._of(Trace.open(path, read_only=read_only), read_only=read_only, connect=connect)
         if connect is not None and (opened.state.flow.paused or not opened.state.finished):
@@ -133,9 +133,10 @@ class Experiment:
         return made
 
     def connect(self, instrument: Instrument) -> None:
-        """Take the instrument that measures; a simulated one is given the positions that were measured so far.
+        """Connect an instrument.
 
-        From these its noise and its drift continue, where it has a method ``remember``.
+        A simulated instrument with a method ``remember`` receives the positions measured so far, so that its noise and
+        drift continue from there.
         """
         self.instrument = instrument
         remember = getattr(instrument, "remember", None)
@@ -166,14 +167,14 @@ class Experiment:
 
     @contextmanager
     def _changing(self) -> Iterator[State]:
-        """Change the record and the state together; where that is cut short, the state is read again."""
+        """Change the record and the state together; after an interruption the state is read again."""
         state = self.state
         self._state = None
         yield state
         self._state = state
 
     def outputs(self) -> tuple[Output, ...]:
-        """Return the outputs of the scalarizer, with the units that a spectrum states once there is one."""
+        """Return the scalarizer's outputs, with the units of the first measured spectrum if it states them."""
         scalarizer = self.state.steering.scalarizer
         if self._outputs is None or self._outputs[0] is not scalarizer:
             first = next((one.spectrum for one in self.state.measured if one.spectrum is not None), None)
@@ -187,37 +188,37 @@ class Experiment:
         return self._outputs[1]
 
     def best(self, n: int) -> list[tuple[int, float]]:
-        """Return the best measured candidates with their first scalar, best first."""
+        """Return up to `n` measured candidates with their first scalar, best first."""
         candidates, values = self.state.values()
         kept = np.flatnonzero(np.isfinite(values[:, 0]))
         order = kept[np.argsort(-self.state.steering.signs[0] * values[kept, 0], kind="stable")][:n]
         return [(int(candidates[i]), float(values[i, 0])) for i in order]
 
     def last_fit(self) -> Fit | None:
-        """Return the model of the last decision, from the record where it is not in memory; none if there is none."""
+        """Return the model of the last decision, from memory or from the record; None if there is no model."""
         return self.fit if self.fit is not None else self._modelling.last_fit(self.state)
 
     def status(self) -> RunStatus:
-        """Return how the experiment stands, for terminals, notebooks and the dashboard."""
+        """Return the experiment's status, for terminals, notebooks and the dashboard."""
         return run_status(self.trace, self.state, self.outputs()[0], self.best(1), self.fit)
 
     def _repr_html_(self) -> str:
         return self.status().to_html()
 
     def to_dataset(self) -> xr.Dataset:
-        """Return all of the experiment as figures and reports take it (`nescio.signals`: explored)."""
+        """Return the whole experiment as a dataset for figures and reports (`nescio.signals`: explored)."""
         return explored(self.trace, self.state, self.outputs(), self.last_fit())
 
     # ---- what to do next
 
     def ask(self, n: int = 1) -> Next:
-        """Apply the acts that have arrived, and return what to measure now; decide where nothing is decided yet.
+        """Apply waiting acts and return what to measure next; make a new decision if one is needed.
 
-        Candidates that were asked for and not measured yet are returned again. Where the surrogate cannot be fitted or
-        the policy cannot choose, the experiment pauses, and nothing is lost.
+        Candidates that were returned before and are not measured yet are returned again. If the surrogate cannot be
+        fitted or the policy cannot choose, the experiment pauses. No data are lost.
 
         Args:
-            n: Most candidates to return; with 0 nothing is decided, and only a wait or the end is reported.
+            n: Maximum number of candidates. With 0 no decision is made; only a wait or the end is reported.
 
         Raises:
             TraceError: The record cannot be written.
@@ -237,11 +238,11 @@ class Experiment:
         return replace(following, messages=tuple(messages))
 
     def _decide(self, n: int) -> list[str]:
-        """Decide what to measure, or pause; return messages for a person."""
+        """Decide what to measure, or pause; return messages for the user."""
         try:
             proposal = propose(self.state, self._modelling, n)
         except BaseException as error:
-            # The model in memory may be trained further than the one in the record.
+            # The model in memory may have had more training than the one in the record.
             self._modelling.forget()
             if isinstance(error, TraceError) or not isinstance(error, Exception):
                 raise
@@ -275,23 +276,23 @@ class Experiment:
         faults: Sequence[str] = (),
         pause: str = "",
     ) -> Measured | None:
-        """Keep the result of a measurement; it is safely in the record when this returns.
+        """Store the result of a measurement; it is on disk when this method returns.
 
         Args:
-            candidate: Where it was measured.
-            spectrum: The spectrum, or none.
-            problem: Why there is none.
-            attempts: Number of tries.
-            started: When it began, as :func:`nescio.trace.now` gives it.
-            faults: What went wrong on the way.
-            pause: Why the experiment must pause now. If there is no spectrum either, the candidate is not to blame: no
-                measurement is added, and it is tried again once a person has resumed.
+            candidate: The measured candidate.
+            spectrum: The spectrum, or None if the measurement failed.
+            problem: Why there is no spectrum.
+            attempts: Number of attempts.
+            started: Start time, in the format of :func:`nescio.trace.now`.
+            faults: Faults during the attempts.
+            pause: Why the experiment must pause now. Without a spectrum, no measurement is added, and the candidate
+                is measured again after a person resumes.
 
         Returns:
-            The measurement; none where none was added.
+            The measurement, or None if no measurement was added.
 
         Raises:
-            ExplorationError: There is no such candidate.
+            ExplorationError: The candidate does not exist.
             TraceError: The record cannot be written.
         """
         with self._changing() as state:
@@ -316,24 +317,24 @@ class Experiment:
             keep_events(self.trace, state, [Event(kind=kind, message=message, details=details)])
 
     def pause(self, why: str, **details: Any) -> None:
-        """Pause until a person resumes."""
+        """Pause until a person resumes the experiment."""
         if why != self.state.flow.paused:
             self.event("pause", why, step=self.state.step, **details)
 
     def resume(self, why: str) -> None:
-        """End a pause; the count of requested steps goes on."""
+        """End a pause; the count of requested steps continues."""
         until = self.state.flow.until
         self.event("resume", why, **({} if until is None else {"until": until}))
 
     # ---- acts of a person
 
     def act(self, act: PersonAct, *, who: str) -> int:
-        """Write an act into the record; it is applied before the next measurement. Returns its number."""
+        """Write an act into the record and return its number; it is applied before the next measurement."""
         row = self.trace.add_act(act.kind, act.parameters(), who=who)
         return self.trace.get(Act, row).number
 
     def apply_acts(self) -> list[str]:
-        """Apply the acts that have arrived, and return in words which were accepted or refused."""
+        """Apply waiting acts; return one message for each accepted or refused act."""
         messages = []
         for row, record in self.trace.since(Act, self.state.last_act):
             try:
@@ -358,12 +359,12 @@ class Experiment:
         state.check(after)
         scalars = None
         if after.scalarizer != state.steering.scalarizer:
-            # Computed before the transaction begins, since other writers wait for that.
+            # Computed before the transaction, because other writers wait while it is open.
             scalars = rescalarized(self.trace, state, after.scalarizer)
         with self._changing() as state:
             keep_act(self.trace, state, row, accepted, after, scalars, act.event(state.step, record.who))
         if scalars is not None:
-            # They describe other numbers.
+            # They belong to the old scalarizer.
             self.fit = self.view = self.choice = None
 
 

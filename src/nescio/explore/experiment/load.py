@@ -1,4 +1,4 @@
-"""How the record of an experiment is begun, and how its state is read from it."""
+"""Create the record of an experiment, and read the state from it."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ _FILE = "trace.sqlite"
 
 
 def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset) -> Trace:
-    """Make the record of an experiment: afterwards there is either none, or a complete one.
+    """Create the record of an experiment; a failure leaves no partial record.
 
     Args:
-        path: Path of the record, or of its folder.
+        path: The record's path, or the path of its folder.
         settings: The configuration.
         survey: The instrument's survey.
 
     Raises:
-        NescioError: The survey does not give candidates as configured, or there is a trace already.
+        NescioError: The survey does not fit the configured candidates, or a record exists already.
     """
     path = Path(path)
     path = path / _FILE if path.is_dir() else path
-    taken = TraceError(f"{path}: exists already; go on with it, or choose another place")
+    taken = TraceError(f"{path}: exists already; resume it, or choose another path")
     if path.exists():
         raise taken
     candidates = settings.candidates.candidates(survey, seed=settings.seed)  # type: ignore[attr-defined]
-    # Regions that do not fit the candidates are refused before anything is measured.
+    # Reject regions that do not fit the candidates before anything is measured.
     outside(settings.forbidden, candidates.positions)
     inside_any(settings.favoured, candidates.positions)
     record = Experiment(
@@ -68,7 +68,7 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
         configuration=settings.document(),
         seed=settings.seed,
     )
-    # It gets its own name only when it is complete, so that a start that is killed leaves nothing in the way.
+    # The record gets its final name only when complete, so that a killed start does not block the next one.
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     _remove(partial)
     try:
@@ -79,13 +79,13 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
         try:
             os.link(partial, path)
         except OSError:
-            # Another start was faster; or the file system has no links.
+            # Another process was faster, or the file system has no links.
             if path.exists():
                 raise taken from None
             try:
                 partial.rename(path)
             except OSError as error:
-                raise FileError(f"{path}: cannot be made ({error.strerror or error})") from None
+                raise FileError(f"{path}: cannot be created ({error.strerror or error})") from None
     finally:
         _remove(partial)
     for left in path.parent.glob(f"{path.name}.*.partial"):
@@ -95,13 +95,13 @@ def begin_trace(path: str | Path, settings: ExploreSettings, survey: xr.Dataset)
 
 def _remove(database: Path) -> None:
     for suffix in ("", *ENDINGS):
-        # A file that cannot be removed shows when the record is written.
+        # If the file cannot be removed, writing the record reports it.
         with suppress(OSError):
             database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
 def candidates_dataset(candidates: Candidates) -> xr.Dataset:
-    """Return candidates as the record holds them."""
+    """Return the candidates as a dataset for the record."""
     import xarray as xr
 
     dataset = xr.Dataset(
@@ -123,7 +123,7 @@ def read_candidates(trace: Trace) -> Candidates:
     """Return the candidates of an experiment.
 
     Raises:
-        TraceError: The record lacks them, or a part of them.
+        TraceError: The record contains no candidates, or only a part of them.
     """
     dataset = trace.get_dataset("candidates")
     try:
@@ -147,14 +147,14 @@ def read_state(trace: Trace, settings: ExploreSettings, candidates: Candidates) 
     """Return the state of an experiment.
 
     Raises:
-        NescioError: The record is damaged, or an act in it is of a kind that is not installed.
+        NescioError: The record is damaged, or contains an act of a kind that is not installed.
     """
     with trace.snapshot():
         outcomes = {outcome.act: outcome for _, outcome in trace.all(ActOutcome)}
         accepted, last_act = _accepted(trace, outcomes)
         definitions = trace.all(ScalarizerRecord)
         if not definitions:
-            raise TraceError(f"{trace.path}: damaged (no scalarizer)")
+            raise TraceError(f"{trace.path}: the record is damaged (no scalarizer)")
         measurements = trace.all(Measurement)
         state = State(
             settings,
@@ -182,7 +182,7 @@ def read_state(trace: Trace, settings: ExploreSettings, candidates: Candidates) 
 
 
 def _accepted(trace: Trace, outcomes: Mapping[int, ActOutcome]) -> tuple[list[Accepted], int]:
-    """Return the acts that took effect, and the row of the last that was accepted or refused."""
+    """Return the accepted acts, and the row of the last act that was accepted or refused."""
     accepted: list[Accepted] = []
     last_act = 0
     for row, act in trace.all(Act):
@@ -201,7 +201,7 @@ def _scalars(
     scalarizer: ScalarizerRecord,
     measurements: Sequence[tuple[int, Measurement]],
 ) -> list[tuple[Scalar, ...]]:
-    """Return the scalars of all measurements by one definition; NaN for those that it was not applied to."""
+    """Return the scalars of all measurements from one scalarizer; NaN if it was not applied."""
     found: dict[int, dict[str, Scalar]] = {}
     for _, stored in trace.scalars(definition):
         value = float("nan") if stored.value is None else stored.value
@@ -223,18 +223,18 @@ def _measured(row: int, one: Measurement, scalars: tuple[Scalar, ...]) -> Measur
 
 
 def scalarizer_record(scalarizer: Scalarizer, act: int | None = None) -> ScalarizerRecord:
-    """Return the record of a definition of the scalars.
+    """Return the record of a scalarizer.
 
     Args:
-        scalarizer: The definition.
-        act: Row of the act that asked for it; none for the configuration's own.
+        scalarizer: The scalarizer.
+        act: Row of the act that set it, or None for the configured scalarizer.
     """
     outputs = [OutputRecord(**output._asdict()) for output in scalarizer.outputs]
     return ScalarizerRecord(definition=scalarizer.model_dump(mode="json"), outputs=outputs, act=act)
 
 
 def _maps_of(trace: Trace, settings: ExploreSettings) -> Callable[[int], Maps]:
-    """Return what reads the maps of a decision, and remembers as many as the criteria compare."""
+    """Return a function that reads the maps of a decision and caches as many as the criteria compare."""
     needs = [one.needs for one in (settings.stop, settings.freeze) if one is not None]
 
     @lru_cache(maxsize=max(needs, default=0) + 1)
@@ -246,6 +246,6 @@ def _maps_of(trace: Trace, settings: ExploreSettings) -> Callable[[int], Maps]:
 
 
 def seconds_between(started: str, finished: str) -> float:
-    """Return the seconds between two times of a record; none where the clock was put back."""
+    """Return the seconds between two times of a record; 0 if the clock was set back between them."""
     passed = datetime.fromisoformat(finished) - datetime.fromisoformat(started)
     return max(passed.total_seconds(), 0.0)

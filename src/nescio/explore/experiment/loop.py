@@ -1,4 +1,4 @@
-"""The loop: ask what to measure, measure it, keep it; wait where a person is needed; survive failing instruments."""
+"""The loop: choose, measure, store; wait for a person if needed; survive instrument failures."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Observer(Protocol):
     """Follows a running experiment; :class:`nescio.view.LiveView` is one."""
 
     def update(self, status: RunStatus) -> None:
-        """Take the present status; called before and after each measurement, and again and again while it waits."""
+        """Receive the status; called before and after each measurement, and repeatedly while the experiment waits."""
 
     def say(self, messages: Sequence[str]) -> None:
-        """Take messages for a person: faults, warnings, and which acts were accepted or refused."""
+        """Receive messages for the user: faults, warnings, accepted and refused acts."""
 
 
 def drive(
@@ -43,24 +43,24 @@ def drive(
     """Measure until the experiment is finished.
 
     Args:
-        experiment: Says what to measure.
-        instrument: Measures it; by default the one that the experiment is connected to.
-        observer: Follows what happens.
-        wait: Wait for a person where the experiment is paused or needs approval; otherwise return.
-        poll_seconds: How often to look for a person's acts meanwhile.
-        sleep: Waits.
+        experiment: The experiment.
+        instrument: The instrument; default: the one connected to the experiment.
+        observer: Receives the status and messages.
+        wait: If the experiment is paused or needs approval, wait for a person; otherwise return.
+        poll_seconds: Interval at which to look for acts while waiting.
+        sleep: Function that waits for a number of seconds.
 
     Returns:
-        Why nothing more was measured: why it is finished, or what it waits for.
+        Why the loop ended: why the experiment is finished, or what it waits for.
 
     Raises:
-        InterruptedExplorationError: Ctrl-C was pressed; everything measured is in the record.
-        ExplorationError: There is no instrument.
+        InterruptedExplorationError: Ctrl-C was pressed; all measurements are in the record.
+        ExplorationError: No instrument is given or connected.
         TraceError: The record cannot be written.
     """
     instrument = instrument or experiment.instrument
     if instrument is None:
-        raise ExplorationError("no instrument measures: give one, or connect the experiment to one")
+        raise ExplorationError("no instrument: pass one to drive(), or connect one to the experiment")
     progress = _Progress(experiment, observer)
     with resumable(experiment):
         while True:
@@ -80,7 +80,7 @@ def drive(
 
 
 class _Progress:
-    """Hands the status of an experiment to an observer, where there is one."""
+    """Passes the status of an experiment to the observer, if there is one."""
 
     def __init__(self, experiment: Experiment, observer: Observer | None) -> None:
         self._experiment, self._observer = experiment, observer
@@ -113,7 +113,7 @@ class _Progress:
 
 @contextmanager
 def resumable(experiment: Experiment) -> Iterator[None]:
-    """Turn Ctrl-C into an error that says how to resume the experiment, and write it into the record.
+    """On Ctrl-C, write an event into the record and raise an error that says how to resume.
 
     Raises:
         InterruptedExplorationError: Ctrl-C was pressed.
@@ -121,11 +121,11 @@ def resumable(experiment: Experiment) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        kept, resume = "all measurements are kept", f"resume with: {resume_command(experiment)}"
-        # A person may interrupt again meanwhile.
+        kept, resume = "all measurements are stored", f"resume with: {resume_command(experiment)}"
+        # The user may press Ctrl-C again meanwhile.
         with suppress(NescioError, KeyboardInterrupt):
             measurements = experiment.trace.count(Measurement)
-            kept = f"after {measurements} of {experiment.state.points} measurements, all of them kept"
+            kept = f"after {measurements} of {experiment.state.points} measurements, all of them stored"
             experiment.event("interrupt", f"by Ctrl-C or a request to end, after {measurements} measurements")
         raise InterruptedExplorationError(f"interrupted: {kept}; {resume}") from None
 

@@ -1,4 +1,4 @@
-"""The state of an experiment between two measurements: a function of its record, and of nothing else."""
+"""The state of an experiment between two measurements. It depends only on the record."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _SEEDS_BY_DEFAULT = 2
 
 @dataclass(frozen=True)
 class Next:
-    """What to do now: measure candidates, wait for a person, or end."""
+    """The next step: measure candidates, wait for a person, or end."""
 
     candidates: tuple[int, ...] = ()
-    """To be measured, none twice; none while the experiment waits, or when it is finished."""
+    """Candidates to measure, without repeats; empty while the experiment waits or when it is finished."""
     origin: Origin = "policy"
     """Who chose them."""
     waiting: str = ""
-    """Why nothing is to be measured at present."""
+    """Why the experiment waits; empty if it does not."""
     finished: str = ""
-    """Why nothing more is to be measured."""
+    """Why the experiment is finished; empty if it is not."""
     messages: tuple[str, ...] = ()
-    """For a person: which acts were accepted or refused, and warnings."""
+    """Messages for the user: accepted acts, refused acts, warnings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,30 +48,30 @@ class Measured:
     """One measurement; its spectrum is in the record."""
 
     row: int
-    """In the record."""
+    """Row in the record."""
     number: int
     candidate: int
     origin: Origin
     spectrum: int | None
-    """Row of the spectrum in the record; none where there is no spectrum."""
+    """Row of the spectrum in the record; None if there is no spectrum."""
     problem: str
     """Why there is no spectrum."""
     seconds: float
-    """How long the measurement took."""
+    """Duration of the measurement."""
     scalars: tuple[Scalar, ...]
-    """By the scalarizer of the state."""
+    """Scalars from the state's scalarizer."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Whether the experiment is paused, according to its events."""
+    """Pauses and warnings, derived from the events."""
 
     paused: str = ""
-    """Why it is paused; empty while it is not."""
+    """Why the experiment is paused; empty if it is not."""
     until: int | None = None
-    """Number of measurements at which it pauses again."""
+    """Number of measurements at which the experiment pauses again."""
     tried_from: int = 0
-    """Number of the measurement from which failures in a row are counted."""
+    """Number of the measurement from which consecutive failures are counted."""
     warned: frozenset[str] = frozenset()
     """Subjects of the warnings so far."""
 
@@ -90,7 +90,7 @@ class Flow:
 
 
 class Maps(NamedTuple):
-    """What a model expected when a decision was made."""
+    """A model's prediction at the time of a decision."""
 
     mean: NDArray[np.float32]
     """Shape (candidates, outputs)."""
@@ -100,37 +100,37 @@ class Maps(NamedTuple):
 
 @dataclass(eq=False)
 class State:
-    """All that holds between two measurements."""
+    """The state between two measurements."""
 
     settings: ExploreSettings
     candidates: Candidates
     maps: Callable[[int], Maps]
-    """Reads the maps of a decision, by their row."""
+    """Reads the maps of a decision from their row."""
     steering: Steering
-    """All that a person may change."""
+    """The settings that a person may change."""
     scalarizers: list[tuple[int, int]]
-    """Each definition of the scalars so far: the number of measurements since when it holds, and its row."""
+    """Each scalarizer so far: the number of measurements when it became active, and its row."""
     scalars: dict[int, list[tuple[Scalar, ...]]] = field(default_factory=dict)
-    """Scalars of the measurements by the row of each definition, as far as they were computed."""
+    """Scalars of the measurements by the scalarizer's row, as far as they were computed."""
     measured: list[Measured] = field(default_factory=list)
     accepted: list[Accepted] = field(default_factory=list)
     """Acts that took effect."""
     decisions: list[tuple[int, Decision]] = field(default_factory=list)
-    """With their rows."""
+    """Decisions with their rows."""
     events: list[tuple[int, Event]] = field(default_factory=list)
-    """Each with the number of measurements when it happened."""
+    """Events, each with the number of measurements at that time."""
     flow: Flow = field(default_factory=Flow)
     last_act: int = 0
     """Row of the last act that was accepted or refused."""
 
     def at(self, step: int) -> Self:
-        """Return the state when there were `step` measurements, just before the next one was added.
+        """Return the state after `step` measurements, just before the next one was added.
 
         Args:
-            step: 0 for the state before the first measurement; the present number for the present state.
+            step: 0 for the state before the first measurement; the current number for the current state.
 
         Raises:
-            ExplorationError: There were never so many measurements.
+            ExplorationError: The experiment has fewer than `step` measurements.
         """
         if not 0 <= step <= self.step:
             raise ExplorationError(f"step {step}: there are {self.step} measurements")
@@ -157,15 +157,15 @@ class State:
 
     @property
     def scalarizer_row(self) -> int:
-        """Row of the present definition of the scalars."""
+        """Row of the current scalarizer."""
         return self.scalarizers[-1][1]
 
     def rescalarize(self, row: int, scalars: list[tuple[Scalar, ...]]) -> None:
-        """Take a new definition of the scalars.
+        """Change to another scalarizer.
 
         Args:
-            row: Its row.
-            scalars: Of all measurements.
+            row: The scalarizer's row.
+            scalars: Its scalars of all measurements.
         """
         self.scalarizers.append((self.step, row))
         self.scalars[row] = list(scalars)
@@ -174,14 +174,14 @@ class State:
         ]
 
     def add(self, one: Measured | None, events: Sequence[Event]) -> list[Event]:
-        """Take a further measurement and its events; pause where too many in a row gave no value.
+        """Add a measurement and its events; pause if too many measurements in a row gave no value.
 
         Args:
-            one: The measurement; none where an attempt led only to events.
-            events: What happened meanwhile.
+            one: The measurement, or None if an attempt led only to events.
+            events: The events during the attempt.
 
         Returns:
-            All events, that pause included.
+            All events, including such a pause.
         """
         found = list(events)
         if one is not None:
@@ -190,26 +190,26 @@ class State:
             if (limit := self.settings.failures_in_a_row) <= self._failures():
                 reason = one.scalars[0].reason or one.problem
                 message = f"{limit} measurements in a row gave no value (the last: {reason})"
-                # Failures are counted from here on, so that after resuming there are as many tries again.
+                # Count failures from here, so that the experiment gets the same number of tries after resuming.
                 found.append(Event(kind="pause", message=message, details={"step": self.step}))
         for event in found:
             self.happened(event)
         return found
 
     def happened(self, event: Event) -> None:
-        """Take an event."""
+        """Add an event."""
         self.events.append((self.step, event))
         self.flow = self.flow.after(event)
 
     def values(self) -> tuple[NDArray[np.intp], Floats]:
-        """Return the candidates (m,) and scalars (m, outputs) of measurements that are not rejected, NaN if missing."""
+        """Return candidates (m,) and scalars (m, outputs; NaN if missing) of measurements that are not rejected."""
         used = [one for one in self.measured if one.number not in self.steering.rejected]
         candidates = np.array([one.candidate for one in used], np.intp)
         table = np.array([[s.value for s in one.scalars] for one in used], np.float64)
         return candidates, table.reshape(len(used), len(self.steering.scalarizer.outputs))
 
     def _failures(self) -> int:
-        """Return how many of the latest measurements have no value, counted from the last pause."""
+        """Return the number of consecutive latest measurements without a value since the last pause."""
         count = 0
         for one in reversed(self.measured[self.flow.tried_from :]):
             if not np.isnan([scalar.value for scalar in one.scalars]).all():
@@ -226,7 +226,7 @@ class State:
 
     @property
     def points(self) -> int:
-        """Number of measurements that the budget allows."""
+        """Maximum number of measurements."""
         if (given := self.steering.budget.points) is not None:
             return given
         share = max(
@@ -236,17 +236,17 @@ class State:
 
     @property
     def seconds(self) -> float:
-        """Time of all measurements."""
+        """Total time of all measurements."""
         return sum(one.seconds for one in self.measured)
 
     @property
     def dose(self) -> float:
-        """Dose of all measurements."""
+        """Total dose of all measurements."""
         return self.steering.budget.dose_per_point * self.step
 
     @property
     def spent(self) -> float:
-        """Share of the budget that is spent, 0 to 1; of the limit that will be reached first."""
+        """Fraction of the budget spent, 0 to 1, for the limit that is closest."""
         budget = self.steering.budget
         shares = [self.step / self.points]
         if budget.seconds is not None:
@@ -258,13 +258,13 @@ class State:
     # ---- what may be measured
 
     def nearest(self, wanted: PlaceWanted) -> int:
-        """Return the candidate of a place that a person wants measured."""
+        """Return the candidate of a place that a person requested."""
         if wanted.candidate is not None:
             return wanted.candidate
         return self.candidates.nearest(wanted.position or ())
 
     def queue(self) -> list[int]:
-        """Return the candidates that a person wants measured and that were not measured since, in order."""
+        """Return the candidates that a person requested and that were not measured since, in order."""
         if not self.steering.wanted:
             return []
         served = [(one.number, one.candidate) for one in self.measured if one.origin == "person"]
@@ -280,24 +280,24 @@ class State:
         return left
 
     def taken(self) -> NDArray[np.bool_]:
-        """Return where there is a measurement that is not rejected, shape (candidates,)."""
+        """Return which candidates have a measurement that is not rejected, shape (candidates,)."""
         taken = np.zeros(len(self.candidates), bool)
         taken[[one.candidate for one in self.measured if one.number not in self.steering.rejected]] = True
         return taken
 
     def forbidden(self) -> NDArray[np.bool_]:
-        """Return where a person forbids measurements, shape (candidates,)."""
+        """Return which candidates are forbidden, shape (candidates,)."""
         return inside_any(self.steering.forbidden, self.candidates.positions)
 
     def allowed(self) -> NDArray[np.bool_]:
-        """Return what the policy may choose, shape (candidates,)."""
+        """Return which candidates the policy may choose, shape (candidates,)."""
         return ~self.taken() & ~self.forbidden()
 
     def check(self, after: Steering) -> None:
-        """See that a changed steering makes sense.
+        """Check a changed steering.
 
         Raises:
-            NescioError: Goal, policy, costs or budget do not fit together, or nothing would be left to measure.
+            NescioError: Goal, policy, costs or budget do not fit together, or no candidate would be left to measure.
         """
         after.goal.signs(len(after.scalarizer.outputs))
         after.ranking()
@@ -307,14 +307,14 @@ class State:
             free = ~self.taken()
             if free.any() and not (free & ~inside_any(after.forbidden, self.candidates.positions)).any():
                 raise ExplorationError(
-                    "this would leave nothing to measure: every other candidate is measured or forbidden"
+                    "this would leave no candidate to measure: all others are measured or forbidden"
                 )
 
     # ---- the end
 
     @property
     def finished(self) -> str:
-        """Why nothing more is to be measured; empty while something is."""
+        """Why the experiment is finished; empty if it is not."""
         if self.steering.stopped:
             return self.steering.stopped
         if self.queue():
@@ -325,14 +325,14 @@ class State:
         if budget.seconds is not None and self.seconds >= budget.seconds:
             return f"{self.seconds:.0f} of {budget.seconds:g} seconds have passed"
         if budget.dose is not None and self.dose + budget.dose_per_point > budget.dose * (1.0 + _ROUNDING):
-            return f"a dose of {self.dose:g} of {budget.dose:g} is spent, and one more takes {budget.dose_per_point:g}"
+            return f"a dose of {self.dose:g} of {budget.dose:g} is spent; another point needs {budget.dose_per_point:g}"
         if not self.allowed().any():
-            return "nothing is left to measure: every candidate is measured or forbidden"
+            return "no candidate is left: all are measured or forbidden"
         return self.criterion_met
 
     @property
     def criterion_met(self) -> str:
-        """Why the criterion for stopping is met since a person last resumed; empty while it is not."""
+        """Why the stopping criterion is met since a person last resumed; empty if it is not."""
         if self.settings.stop is None:
             return ""
         return self.settings.stop.reason(
@@ -340,9 +340,9 @@ class State:
         )
 
     def history(self) -> list[Snapshot]:
-        """Return a snapshot of each of the latest decisions, as many as the criteria look at, the oldest first.
+        """Return snapshots of the latest decisions, oldest first, as many as the criteria need.
 
-        A decision under another goal or scalarizer ends the history, even where that goal was undone.
+        The history starts after the last decision under another goal or scalarizer, even if that goal was undone.
         """
         criteria = (self.settings.stop, self.settings.freeze)
         most = max((one.needs for one in criteria if one is not None), default=0)
@@ -359,7 +359,7 @@ class State:
         return found[::-1]
 
     def snapshot(self, decision: Decision, maps: Maps) -> Snapshot:
-        """Return what criteria see of a decision under the present goal, at the precision of the record."""
+        """Return the snapshot of a decision under the current goal, at the precision of the record."""
         model = decision.model
         return Snapshot(
             maps.mean.astype(np.float64) * np.array(self.steering.signs),
@@ -374,10 +374,10 @@ class State:
     # ---- what to do
 
     def next(self, n: int) -> Next | None:
-        """Return what to do now; none where a decision is needed first.
+        """Return the next step, or None if a decision is needed first.
 
         Args:
-            n: Most candidates to return.
+            n: Maximum number of candidates.
         """
         if finished := self.finished:
             return Next(finished=finished)
@@ -387,7 +387,7 @@ class State:
             return None
         mode = self.steering.mode.kind
         if self.origin != "person" and mode == "watch":
-            return Next(waiting=f"only watching; would measure candidate {pending[0]}")
+            return Next(waiting=f"watch mode; would measure candidate {pending[0]}")
         if self.needs_approval():
             return Next(waiting=f"candidate {pending[0]} needs approval")
         most = 1 if mode == "approve" else n
@@ -397,7 +397,7 @@ class State:
 
     @property
     def steps_complete(self) -> bool:
-        """Whether the number of measurements that a person asked for is reached, and a pause is due."""
+        """Whether the number of requested measurements is reached and a pause is due."""
         return not self.flow.paused and self.flow.until is not None and self.step >= self.flow.until
 
     def steering_of(self, decision: Decision) -> Steering:
@@ -410,7 +410,7 @@ class State:
         return self.decisions[-1][1].origin
 
     def pending(self) -> list[int]:
-        """Return what was decided and not measured since; nothing where a person has changed what is chosen by."""
+        """Return chosen candidates that are not measured yet; none if a person has since changed the steering."""
         if not self.decisions:
             return []
         last = self.decisions[-1][1]
@@ -420,7 +420,7 @@ class State:
         return [candidate for candidate in last.chosen if candidate not in done]
 
     def origin_of(self, candidate: int) -> Origin:
-        """Return who decided last to measure a candidate; a person where no decision did."""
+        """Return who last decided to measure a candidate; "person" if no decision chose it."""
         for _, one in reversed(self.decisions):
             if candidate in one.chosen:
                 later = self.measured[one.step :]
@@ -428,7 +428,7 @@ class State:
         return "person"
 
     def needs_approval(self) -> bool:
-        """Return whether the pending choice waits for a person's approval."""
+        """Return whether the pending choice needs a person's approval."""
         mode = self.steering.mode
         if mode.kind != "approve" or not self.pending() or self.origin != "policy":
             return False

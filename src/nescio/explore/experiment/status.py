@@ -25,14 +25,14 @@ _NAN = float("nan")
 def run_status(
     trace: Trace, state: State, output: Output, best: Sequence[tuple[int, float]], fit: Fit | None
 ) -> RunStatus:
-    """Return how an experiment stands, whether it runs here or was opened to be looked at.
+    """Return the status of an experiment, running or opened for reading.
 
     Args:
         trace: The record.
-        state: Its state.
-        output: The first of the scalarizer, with its unit.
-        best: The best candidate with its value; empty where there is none.
-        fit: The latest model, where it is in memory.
+        state: The experiment's state.
+        output: The scalarizer's first output, with its unit.
+        best: The best candidate with its value; empty if there is none.
+        fit: The latest model, or None if it is not in memory.
     """
     place = state.candidates.place
     steering, finished = state.steering, state.finished
@@ -78,7 +78,7 @@ def run_status(
 
 
 def _expected(trace: Trace, state: State, fit: Fit | None) -> tuple[Floats | None, Floats | None, float]:
-    """Return what the model of the last decision expects: mean and sd over the candidates, and the noise."""
+    """Return mean and sd over the candidates, and the noise sd, of the last decision's model."""
     if fit is not None:
         one = fit.outputs[0]
         return one.mean, one.sd, one.noise_sd

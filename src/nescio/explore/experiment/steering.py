@@ -1,4 +1,4 @@
-"""What a person may change: the configuration, with every accepted act that was not undone applied in order."""
+"""The steering: the configuration plus all accepted acts that were not undone, applied in order."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["Accepted", "PlaceWanted", "Steering", "steered", "undoable"]
 
 
 class PlaceWanted(NamedTuple):
-    """A place that a person wants measured: a candidate, or the one nearest to a position."""
+    """A place that a person requested: a candidate, or the one nearest to a position."""
 
     candidate: int | None
     position: tuple[float, ...] | None
     step: int
-    """Number of measurements when it was asked for."""
+    """Number of measurements at the time of the request."""
 
 
 @dataclass(frozen=True)
 class Steering:
-    """All that a person may change. Two are equal where they lead to the same choice."""
+    """The settings that a person may change. Two are equal if they lead to the same choice."""
 
     policy: Policy
     scalarizer: Scalarizer
@@ -39,11 +39,11 @@ class Steering:
     rejected: frozenset[int] = frozenset()
     """Numbers of measurements that the model ignores."""
     wanted: tuple[PlaceWanted, ...] = ()
-    """In order."""
+    """Requested places, in order."""
     stopped: str = field(default="", compare=False)
-    """Who ended the experiment; empty where nobody did, or where somebody resumed it since."""
+    """Who stopped the experiment; empty if nobody did, or if somebody has resumed it since."""
     resumed_at: int = field(default=-1, compare=False)
-    """Number of measurements when a person last resumed it; -1 where nobody did."""
+    """Number of measurements when a person last resumed the experiment; -1 if nobody did."""
     approvals: tuple[int, ...] = field(default=(), compare=False)
     """Number of measurements at each approval."""
 
@@ -66,10 +66,10 @@ class Steering:
         return self.goal.signs(len(self.scalarizer.outputs))
 
     def ranking(self) -> Policy:
-        """Return the policy, weighed against costs where there are any.
+        """Return the policy, weighed by the costs if there are any.
 
         Raises:
-            ExplorationError: The costs cannot be weighed against this policy.
+            ExplorationError: This policy cannot be combined with the costs.
         """
         if self.costs is None:
             return self.policy
@@ -81,11 +81,11 @@ class Steering:
 
 
 class SteeringAct(Protocol):
-    """What this module needs of an act (:class:`nescio.explore.PersonAct`)."""
+    """The part of :class:`nescio.explore.PersonAct` that this module needs."""
 
     @property
     def steers(self) -> bool:
-        """Whether the act changes what is chosen next; such an act can be undone."""
+        """Whether the act changes the next choice; such acts can be undone."""
 
     def change(self, now: Steering, step: int, who: str) -> Steering:
         """Return the steering after the act."""
@@ -96,17 +96,17 @@ class Accepted:
     """An act that took effect."""
 
     number: int
-    """Index among all acts, refused ones included."""
+    """Index among all acts, including refused ones."""
     act: SteeringAct
     step: int
     """Number of measurements when it took effect."""
     who: str = ""
     undoes: int | None = None
-    """Number of the act that this one takes back; none where it takes back none."""
+    """Number of the act that this one undoes, or None."""
 
 
 def steered(settings: ExploreSettings, accepted: Sequence[Accepted]) -> Steering:
-    """Return the steering after acts, given in their order."""
+    """Return the steering after the acts, applied in order."""
     now = Steering.configured(settings)
     active = _active(accepted)
     for one in accepted:
@@ -116,16 +116,16 @@ def steered(settings: ExploreSettings, accepted: Sequence[Accepted]) -> Steering
 
 
 def undoable(accepted: Sequence[Accepted]) -> list[Accepted]:
-    """Return the acts that can be undone, in their order."""
+    """Return the acts that can be undone, in order."""
     active = _active(accepted)
     return [one for one in accepted if one.number in active and one.act.steers]
 
 
 def _active(accepted: Sequence[Accepted]) -> set[int]:
-    """Return the numbers of the acts that hold: an undo that is itself undone takes nothing back."""
+    """Return the numbers of the active acts; an undo that was itself undone has no effect."""
     active: set[int] = set()
     undone: set[int] = set()
-    # The latest first, since what takes an act back comes after it.
+    # Latest first, because an undo comes after the act that it undoes.
     for one in reversed(accepted):
         if one.number in undone:
             continue

@@ -1,4 +1,4 @@
-"""How measurements, events and acts are written into the record, and taken into the state: completely or not at all."""
+"""Write measurements, events and acts into the record and the state, completely or not at all."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def keep_measurement(
     faults: Sequence[str] = (),
     pause: str = "",
 ) -> Measured | None:
-    """Write a measurement, or only its faults where the candidate is to be tried again after a pause.
+    """Write a measurement, or only its faults if the candidate is to be measured again after a pause.
 
     Raises:
-        ExplorationError: There is no such candidate.
+        ExplorationError: The candidate does not exist.
         TraceError: The record cannot be written.
     """
     position = state.candidates.position(candidate)
@@ -82,16 +82,16 @@ def keep_act(
     scalars: Sequence[tuple[Scalar, ...]] | None,
     event: Event | None,
 ) -> None:
-    """Write that an act takes effect.
+    """Write an accepted act.
 
     Args:
         trace: The record.
-        state: Before the act; changed.
+        state: The state before the act; it is changed in place.
         row: Row of the act in the record.
         accepted: The act.
-        after: The steering that it leads to.
-        scalars: Of all measurements, where it leads to another scalarizer.
-        event: The event that the act is for the experiment, if it is one.
+        after: The steering after the act.
+        scalars: Scalars of all measurements, if the act changes the scalarizer.
+        event: The event that the act causes, or None.
     """
     with trace.step():
         trace.add(ActOutcome(act=row, step=state.step, accepted=True))
@@ -114,10 +114,10 @@ def keep_events(trace: Trace, state: State, events: Sequence[Event]) -> None:
 
 
 def rescalarized(trace: Trace, state: State, scalarizer: Scalarizer) -> list[tuple[Scalar, ...]]:
-    """Return the scalars of all measurements by another scalarizer.
+    """Return the scalars of all measurements from another scalarizer.
 
     Raises:
-        ScalarizerError: It gives no value for any of the spectra.
+        ScalarizerError: The scalarizer gives no value for any spectrum.
     """
     found = []
     for one in state.measured:
@@ -126,13 +126,13 @@ def rescalarized(trace: Trace, state: State, scalarizer: Scalarizer) -> list[tup
     tried = [scalars for one, scalars in zip(state.measured, found, strict=True) if one.spectrum is not None]
     if tried and all(np.isnan(scalar.value) for scalars in tried for scalar in scalars):
         raise ScalarizerError(
-            f"{scalarizer.kind} gives no value for any of {len(tried)} spectra (the last: {tried[-1][0].reason})"
+            f"{scalarizer.kind} gives no value for any of the {len(tried)} spectra (the last: {tried[-1][0].reason})"
         )
     return found
 
 
 def _scalars_of(scalarizer: Scalarizer, spectrum: xr.DataArray | None, problem: str) -> tuple[Scalar, ...]:
-    """Return one scalar for each output, whatever the scalarizer does."""
+    """Return one scalar per output; if the scalarizer fails, NaN with the reason."""
     reason = problem
     if spectrum is not None:
         try:
@@ -142,7 +142,7 @@ def _scalars_of(scalarizer: Scalarizer, spectrum: xr.DataArray | None, problem: 
             )
             if len(found) == len(scalarizer.outputs):
                 return found
-            reason = f"{scalarizer.kind} gave {len(found)} numbers, not {len(scalarizer.outputs)}"
+            reason = f"{scalarizer.kind} returned {len(found)} numbers instead of {len(scalarizer.outputs)}"
         except Exception as error:
             reason = f"{scalarizer.kind} failed: {type(error).__name__}: {error}"
     return tuple(Scalar(float("nan"), reason=reason) for _ in scalarizer.outputs)
@@ -165,20 +165,20 @@ def _add_scalars(
 
 
 def _kept(trace: Trace, spectrum: xr.DataArray, events: list[Event]) -> tuple[int | None, str]:
-    """Write as much of a spectrum as a file can hold, and return its row, or why there is none."""
+    """Write as much of a spectrum as can be stored; return its row, or None and the reason."""
     try:
         row, left_out = _add_spectrum(trace, spectrum)
     except TraceError as error:
-        return None, f"the spectrum cannot be kept: {error}"
+        return None, f"the spectrum cannot be stored: {error}"
     if left_out:
-        events.append(Event(kind="warning", message=f"a spectrum was kept only in part: {left_out}"))
+        events.append(Event(kind="warning", message=f"a spectrum was stored only in part: {left_out}"))
     return row, ""
 
 
 def _add_spectrum(trace: Trace, spectrum: xr.DataArray) -> tuple[int, str]:
-    """Write a spectrum, and return its row and what of it was left out.
+    """Write a spectrum; return its row and a message about omitted parts.
 
-    Attributes that are objects, or coordinates of times, cannot be stored and are left out: the numbers matter.
+    Attributes that are objects, and coordinates that are times, cannot be stored and are omitted.
 
     Raises:
         TraceError: The numbers themselves cannot be stored, or nothing can be written.
@@ -189,7 +189,7 @@ def _add_spectrum(trace: Trace, spectrum: xr.DataArray) -> tuple[int, str]:
         problem = str(error)
     plain = spectrum.variable.copy(deep=False)
     if plain.dtype.kind in "fc" and not np.can_cast(plain.dtype, np.complex128):
-        # Wider than any file format stores.
+        # Wider than the file formats can store.
         plain = plain.astype(np.complex128 if plain.dtype.kind == "c" else np.float64)
     plain.attrs = _texts(spectrum.attrs)
     kept: dict[str, Any] = {}

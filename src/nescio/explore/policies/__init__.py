@@ -1,6 +1,6 @@
-"""How the next measurement is chosen: policies rank candidates by what a surrogate expects of them.
+"""Policies rank the candidates for the next measurement from a surrogate's predictions.
 
-Larger is better everywhere: a goal that is minimised reaches a policy with its sign turned.
+Larger is always better: an output to be minimised is passed to the policy with its sign reversed.
 """
 
 from nescio.explore.policies.base import POLICIES, AnyPolicy, Policy, View, build_policy

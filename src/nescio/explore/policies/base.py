@@ -1,4 +1,4 @@
-"""A policy ranks candidates by what a surrogate expects of them; larger is measured first."""
+"""The protocol of policies, which rank candidates from a surrogate's predictions; larger is measured first."""
 
 from __future__ import annotations
 
@@ -21,83 +21,83 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """All that a policy may look at; larger is better (goals that are minimised arrive with their sign turned)."""
+    """The input of a policy. Larger is better: outputs to be minimised have their sign reversed."""
 
     mean: Floats
-    """Shape (n, outputs); expected value at each candidate, in the units of the scalar."""
+    """Shape (n, outputs); posterior mean at each candidate, in units of the scalar."""
     sd: Floats
-    """Shape (n, outputs); the model's own uncertainty, without measurement noise."""
+    """Shape (n, outputs); posterior standard deviation, without measurement noise."""
     noise_sd: Floats
     """Shape (outputs,); one standard deviation of a repeated measurement."""
     measured: NDArray[np.bool_]
-    """Shape (n,); where a measurement was made or is under way."""
+    """Shape (n,); True for candidates that are measured or being measured."""
     values: Floats
-    """Shape (m, outputs); the scalars so far, without missing ones."""
+    """Shape (m, outputs); the measured scalars, without missing ones."""
     features: NDArray[np.float32]
     """Shape (n, features)."""
     positions: Floats
     """Shape (n, coordinates)."""
     allowed: NDArray[np.bool_]
-    """Shape (n,); False where nothing may be measured (again)."""
+    """Shape (n,); True for candidates that may be chosen."""
     step: int
-    """How many measurements there are."""
+    """Number of measurements."""
     key: jax.Array
-    """For policies that draw."""
+    """Random key, for policies that draw."""
     spent: float = 0.0
-    """Share of the budget that is spent, 0 to 1."""
+    """Fraction of the budget spent, 0 to 1."""
     current: int | None = None
-    """The candidate where the instrument is."""
+    """The candidate at which the instrument is."""
     sample: Callable[[jax.Array, int], Floats] | None = None
     """(key, draws) -> joint draws of the posterior, shape (draws, n, outputs)."""
     fantasize: Callable[[Sequence[int]], View] | None = None
-    """Candidates taken as if measured at their mean -> the view there would be."""
+    """(candidates) -> the view after these were measured and gave their posterior mean."""
 
 
 class Policy(Settings):
-    """Base of all policies: its fields are its parameters.
+    """Base class of policies; the fields are the policy's parameters.
 
-    A policy of one's own derives from this, declares ``kind: Literal["its-name"] = "its-name"``, and is registered
-    under the entry point group ``nescio.policies``.
+    To add a policy, derive from this class, declare ``kind: Literal["its-name"] = "its-name"``, and register the class
+    in the entry point group ``nescio.policies``.
     """
 
     kind: str
 
     def acquisition(self, view: View) -> Floats:
-        """Return the value of measuring each candidate next, shape (n,), finite where allowed; larger is better."""
+        """Return the acquisition of each candidate, shape (n,), finite for allowed candidates; larger is better."""
         raise NotImplementedError
 
     @property
     def logarithmic(self) -> bool:
-        """Whether `acquisition` is the logarithm of something positive."""
+        """Whether `acquisition` is the logarithm of a positive quantity."""
         return False
 
     @property
     def needs_model(self) -> bool:
-        """Whether it looks at what the surrogate expects; if so it cannot choose before something was measured."""
+        """Whether the policy uses the surrogate; if so, it cannot choose before the first measurement."""
         return True
 
     def check(self, outputs: int) -> None:
-        """See that it can rank by that many numbers; by default by any.
+        """Check that the policy supports this number of outputs; by default it supports any.
 
         Args:
-            outputs: How many numbers the scalarizer gives.
+            outputs: Number of outputs of the scalarizer.
 
         Raises:
-            ExplorationError: It cannot, and what could.
+            ExplorationError: The policy does not; the message names one that does.
         """
         del outputs
 
     def at(self, step: int) -> Policy:
-        """Return the policy that holds at a step; itself unless it is a schedule."""
+        """Return the policy in force at a step: the policy itself, except for schedules."""
         del step
         return self
 
     def document(self) -> dict[str, Any]:
-        """Return its definition as JSON-compatible values."""
+        """Return the definition as JSON-compatible values."""
         return self.model_dump(mode="json")
 
 
 POLICIES = Kinds("policy", Policy, group="nescio.policies")
 build_policy = POLICIES.build
 AnyPolicy = Annotated[SerializeAsAny[Policy], POLICIES.table]
-"""A field that holds any policy, written as a table with its kind."""
+"""Type of a field for any policy, given as a table with its kind."""

@@ -1,4 +1,4 @@
-"""From a policy's ranking to the next candidates: one, or several at once."""
+"""Choose the next candidates, one or several at once, from a policy's ranking."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Floats = NDArray[np.float64]
 
 
 class Choice(NamedTuple):
-    """A candidate to be measured, and why."""
+    """A chosen candidate and its acquisition."""
 
     candidate: int
     acquisition: float
-    """What the policy gave it, without a bonus for favoured regions."""
+    """Acquisition of the candidate, without the bonus for favoured regions."""
     acquisitions: Floats
-    """Shape (n,); what the policy gave each candidate, NaN where nothing may be measured."""
+    """Shape (n,); acquisition of each candidate, NaN for those that are not allowed."""
     note: str = ""
-    """What a reader of the record should know of how it was chosen; empty if nothing."""
+    """A remark on the choice for the record; usually empty."""
 
 
 def choose(
@@ -37,33 +37,34 @@ def choose(
     *,
     favoured: Floats | None = None,
 ) -> list[Choice]:
-    """Return the candidates to measure next, the best first; of equal ones that with the lowest index.
+    """Return the candidates to measure next, best first; in a tie the lowest index wins.
 
-    Several are chosen one after the other, each as if those before it had been measured and had given what the
-    surrogate expects there. Where nothing was measured successfully yet, or the surrogate has no expectation, a policy
-    that needs one gives way to :class:`nescio.explore.policies.Coverage`, and the note says so.
+    Several candidates are chosen one after another, each as if the previous ones had been measured and had given their
+    posterior mean. If there is no successful measurement or no prediction yet, a policy that needs the surrogate is
+    replaced by :class:`nescio.explore.policies.Coverage`, and the note says so.
 
     Args:
-        policy: Ranks the candidates.
-        view: What it looks at.
-        n: How many; fewer come back where fewer are allowed.
-        favoured: Shape (candidates,); by how much a person would rather measure there: in standard deviations of the
-            acquisition over the allowed candidates (of what it is the logarithm of, where it is one); 0 elsewhere.
+        policy: The policy.
+        view: The policy's input.
+        n: Number of candidates; fewer are returned if fewer are allowed.
+        favoured: Shape (candidates,); bonus of favoured candidates, otherwise 0, in standard deviations of the
+            acquisition over the allowed candidates. For a logarithmic acquisition, the bonus is applied before the
+            logarithm.
 
     Raises:
-        ExplorationError: Nothing may be measured, or the policy gives no usable ranking.
+        ExplorationError: No candidate is allowed, or the policy gives no usable ranking.
 
     Source: kriging believer: Ginsbourger et al., in Computational Intelligence in Expensive Optimization Problems,
     Springer, 131 (2010), section 4.2.
     """
     if n < 1:
-        raise ExplorationError(f"{n} candidates asked for: needs 1 or more")
+        raise ExplorationError(f"n is {n}; it must be 1 or more")
     if not view.allowed.any():
-        raise ExplorationError("nothing left to measure: every candidate is measured already, or forbidden")
+        raise ExplorationError("no candidate is left: all are measured or forbidden")
     if favoured is not None and favoured.shape != view.allowed.shape:
-        raise ExplorationError(f"favoured has shape {favoured.shape} for {len(view.allowed)} candidates")
+        raise ExplorationError(f"favoured has shape {favoured.shape}; it must be ({len(view.allowed)},)")
     if favoured is not None and not (np.isfinite(favoured) & (favoured >= 0.0)).all():
-        raise ExplorationError("weights of favoured regions: need to be 0 or more, and finite")
+        raise ExplorationError("weights of favoured regions must be finite and not negative")
     policy, note = _usable(policy.at(view.step), view)
     choices: list[Choice] = []
     now = view
@@ -83,9 +84,9 @@ def _usable(policy: Policy, view: View) -> tuple[Policy, str]:
     if not policy.needs_model:
         return policy, ""
     if len(view.values) == 0:
-        why = "nothing was measured successfully yet"
+        why = "there is no successful measurement yet"
     elif not np.isfinite(view.mean[view.allowed]).any():
-        why = "the surrogate expects nothing anywhere"
+        why = "the surrogate has no predictions"
     else:
         return policy, ""
     return Coverage(), f"{why}: chosen by coverage instead of {policy.kind}"
@@ -100,13 +101,13 @@ def _ranked(policy: Policy, view: View) -> Floats:
         raise ExplorationError(f"policy {policy.kind} failed: {type(error).__name__}: {error}") from error
     if acquisition.shape != view.allowed.shape:
         raise ExplorationError(
-            f"policy {policy.kind} ranked with shape {acquisition.shape}: needs ({len(view.allowed)},)"
+            f"policy {policy.kind} returned shape {acquisition.shape}; it must be ({len(view.allowed)},)"
         )
     bad = np.flatnonzero(view.allowed & ~np.isfinite(acquisition))
     if bad.size:
         raise ExplorationError(
-            f"policy {policy.kind} gives {acquisition[bad[0]]} for candidate {bad[0]} ({bad.size} of "
-            f"{int(view.allowed.sum())} allowed ones are not finite)"
+            f"policy {policy.kind} returned {acquisition[bad[0]]} for candidate {bad[0]} ({bad.size} of "
+            f"{int(view.allowed.sum())} allowed candidates are not finite)"
         )
     acquisition[~view.allowed] = np.nan
     return acquisition
@@ -117,7 +118,7 @@ def _favour(acquisition: Floats, weights: Floats, logarithmic: bool) -> Floats:
         raised: Floats = acquisition + weights * np.nanstd(acquisition)
         return raised
     score = acquisition.copy()
-    # Logarithms have long tails, whose spread would drown every difference that matters.
+    # The bonus is computed before the logarithm: logarithms have long tails, which would dominate their spread.
     score -= np.nanmax(score)
     bonus = weights * float(np.nanstd(np.exp(score)))
     better = bonus > 0.0
@@ -137,8 +138,8 @@ def _as_if_measured(policy: Policy, view: View, chosen: list[int]) -> View:
         after = view.fantasize(chosen)
     measured, allowed = view.measured.copy(), view.allowed.copy()
     measured[chosen], allowed[chosen] = True, False
-    # Of fantasies only the posterior counts. The step stays: one policy chooses them all. Each draws
-    # anew, and moves on from the last.
+    # Only the posterior is taken from the fantasy. The step is unchanged, so that one policy makes all choices.
+    # Each choice has its own random key, and travel starts from the previous choice.
     return replace(
         view,
         mean=after.mean,

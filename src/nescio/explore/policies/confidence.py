@@ -1,4 +1,4 @@
-"""Policies that weigh what is expected against what is uncertain, by formula or by drawing."""
+"""Policies that balance the posterior mean and its uncertainty: confidence bounds, Thompson sampling, variance."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["MaximumVariance", "Thompson", "UpperConfidenceBound"]
 
 
 class UpperConfidenceBound(Policy):
-    """The largest value that is plausible: mean + kappa x standard deviation.
+    """Upper confidence bound: mean + kappa x standard deviation.
 
     Source: Srinivas et al., IEEE Trans. Inf. Theory 58, 3250 (2012), eq. 6, with kappa = sqrt(beta).
     """
 
     kind: Literal["upper-confidence-bound"] = "upper-confidence-bound"
     kappa: Annotated[Real, Field(ge=0.0, le=1e6)] = 2.0
-    """How many standard deviations; 0 goes where the mean is largest, much goes where little is known."""
+    """Number of standard deviations. 0 chooses the largest mean; large values choose uncertain candidates."""
     final_kappa: Annotated[Real, Field(ge=0.0, le=1e6)] | None = None
-    """What kappa becomes, in proportion to the budget that is spent; by default it stays."""
+    """Kappa at the end of the budget; in between it changes linearly. By default kappa is constant."""
 
     def check(self, outputs: int) -> None:
-        """See that there is one number to rank by."""
+        """Check that there is one output."""
         check_one_output(outputs, self.kind)
 
     def acquisition(self, view: View) -> Floats:
-        """Return the bound in the units of the scalar, shape (n,).
+        """Return the bound in units of the scalar, shape (n,).
 
         Raises:
-            ExplorationError: There are several outputs.
+            ExplorationError: The goal has several outputs.
         """
         mean, sd = only_output(view, self.kind)
         final = self.kappa if self.final_kappa is None else self.final_kappa
@@ -43,7 +43,7 @@ class UpperConfidenceBound(Policy):
 
 
 class Thompson(Policy):
-    """One map drawn from the posterior, followed to its maximum: a place is chosen as often as it is probably the best.
+    """Thompson sampling: draw one map from the posterior and choose its maximum.
 
     Source: Thompson, Biometrika 25, 285 (1933).
     """
@@ -51,41 +51,42 @@ class Thompson(Policy):
     kind: Literal["thompson"] = "thompson"
 
     def check(self, outputs: int) -> None:
-        """See that there is one number to rank by."""
+        """Check that there is one output."""
         check_one_output(outputs, self.kind)
 
     def acquisition(self, view: View) -> Floats:
-        """Return one joint draw in the units of the scalar, shape (n,).
+        """Return one joint draw in units of the scalar, shape (n,).
 
         Raises:
-            ExplorationError: There are several outputs, or the surrogate cannot draw.
+            ExplorationError: The goal has several outputs, or the surrogate cannot draw samples.
         """
         only_output(view, self.kind)
         if view.sample is None:
-            raise ExplorationError(f"policy {self.kind}: this surrogate cannot draw from its posterior")
+            raise ExplorationError(
+                f"policy {self.kind}: the surrogate cannot draw samples from its posterior"
+            )
         return np.asarray(view.sample(view.key, 1), dtype=np.float64)[0, :, 0]
 
 
 class MaximumVariance(Policy):
-    """Where the surrogate knows least: maps everything, looks for nothing.
+    """Maximum posterior variance: maps the whole sample instead of searching for an optimum.
 
     Source: MacKay, Neural Comput. 4, 590 (1992).
     """
 
     kind: Literal["maximum-variance"] = "maximum-variance"
     noise: bool = False
-    """Whether to count what a noisy measurement would tell, in nats, rather than the standard deviation. With one
-    output the order is the same; with several, those that are measured well weigh more, and costs are weighed against
-    nats."""
+    """Use the information gain of a noisy measurement, in nats, instead of the standard deviation. With one output the
+    order is the same. With several, outputs with low noise weigh more. A cost weight is then in nats per second."""
 
     def acquisition(self, view: View) -> Floats:
-        """Return what is unknown of each candidate, shape (n,).
+        """Return the uncertainty of each candidate, shape (n,).
 
-        With `noise`, sum over outputs of ln(1 + (sd / noise_sd)^2) / 2. Without, the standard deviation for one output,
-        and for several the root of the summed squares of each in units of the standard deviation of its values.
+        With `noise`: the sum over outputs of ln(1 + (sd / noise_sd)^2) / 2. Without: the standard deviation for one
+        output; for several, the root of the summed squares, each in units of the standard deviation of its values.
         """
         if self.noise:
-            # A noise of zero would make every measurement infinitely telling.
+            # Zero noise would make the information gain infinite.
             noise = np.maximum(view.noise_sd, 1e-6 * np.max(view.sd, axis=0) + np.finfo(float).tiny)
             gain: Floats = 0.5 * np.log1p((view.sd / noise) ** 2).sum(axis=1)
             return gain

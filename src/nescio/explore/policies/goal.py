@@ -1,4 +1,4 @@
-"""What several policies ask of a view: its only output, what is best so far, how much the values vary."""
+"""Quantities that several policies derive from a view: its only output, the best so far, the spread of values."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Best = Literal["noisy", "observed"]
 
 
 def check_one_output(outputs: int, kind: str) -> None:
-    """See that a goal has one output.
+    """Check that a goal has one output.
 
     Raises:
-        ExplorationError: There are several.
+        ExplorationError: The goal has several outputs.
     """
     if outputs != 1:
         raise ExplorationError(
-            f"policy {kind}: the goal has {outputs} outputs, where this policy ranks by one; "
-            "use hypervolume-improvement for two, or a scalarizer that makes one number of them"
+            f"policy {kind}: the goal has {outputs} outputs, but this policy needs one; "
+            "use hypervolume-improvement for two, or combine them in the scalarizer"
         )
 
 
@@ -31,18 +31,18 @@ def only_output(view: View, kind: str) -> tuple[Floats, Floats]:
     """Return mean and standard deviation, each of shape (n,), of a goal with one output.
 
     Raises:
-        ExplorationError: There are several outputs.
+        ExplorationError: The goal has several outputs.
     """
     check_one_output(view.mean.shape[1], kind)
     return view.mean[:, 0], view.sd[:, 0]
 
 
 def so_far(view: View, best: Best) -> Floats:
-    """Return what was reached so far, shape (k, outputs).
+    """Return the values reached so far, shape (k, outputs).
 
     Args:
-        view: With at least one value.
-        best: "noisy" for the posterior means at the measured places, "observed" for the values themselves.
+        view: A view with at least one value.
+        best: "noisy" for the posterior means at measured candidates, "observed" for the measured values.
     """
     if best == "noisy" and view.measured.any():
         return view.mean[view.measured]
@@ -50,12 +50,12 @@ def so_far(view: View, best: Best) -> Floats:
 
 
 def best_so_far(view: View, best: Best) -> float:
-    """Return the largest number reached so far by a goal with one output."""
+    """Return the largest value reached so far, for a goal with one output."""
     return float(np.max(so_far(view, best)))
 
 
 def spread_of(values: Floats) -> Floats:
-    """Return the standard deviation of the values of each output, shape (outputs,); zero for fewer than two values.
+    """Return the standard deviation of each output's values, shape (outputs,); zero for fewer than two values.
 
     Args:
         values: Shape (m, outputs).

@@ -1,4 +1,4 @@
-"""Policies that ask how far, or how probably, a place would exceed the best one so far."""
+"""Policies from the expected size or the probability of an improvement on the best value so far."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _Margin = Annotated[Real, Field(ge=0.0, le=100.0)]
 
 
 def log_expected_improvement(mean: Floats, sd: Floats, best: float) -> Floats:
-    """Return the logarithm of the mean of max(y - best, 0) for normal y.
+    """Return the logarithm of the expectation of max(y - best, 0) for normally distributed y.
 
     Args:
         mean: Shape (n,).
         sd: Shape (n,).
-        best: In the units of `mean`.
+        best: Best value so far, in units of `mean`.
 
     Returns:
         Shape (n,), finite.
@@ -36,11 +36,10 @@ def log_expected_improvement(mean: Floats, sd: Floats, best: float) -> Floats:
 
 class _Improvement(Policy):
     xi: _Margin = 0.0
-    """What counts as an improvement must exceed the best so far by this much, in standard deviations of the values so
-    far; larger explores more."""
+    """Required improvement on the best so far, in standard deviations of the measured values; larger explores more."""
     best: Best = "noisy"
-    """What is the best so far: the largest posterior mean at measured places ("noisy": one lucky measurement does not
-    set the mark), or the largest value ("observed": right where measurements are exact)."""
+    """Definition of the best so far: the largest posterior mean at measured candidates ("noisy", robust to one outlier)
+    or the largest measured value ("observed", for exact measurements)."""
 
     @property
     def logarithmic(self) -> bool:
@@ -48,7 +47,7 @@ class _Improvement(Policy):
         return True
 
     def check(self, outputs: int) -> None:
-        """See that there is one number to rank by."""
+        """Check that there is one output."""
         check_one_output(outputs, self.kind)
 
     def _mark(self, view: View) -> float:
@@ -56,9 +55,9 @@ class _Improvement(Policy):
 
 
 class ExpectedImprovement(_Improvement):
-    """By how much a place is expected to exceed the best so far; the default.
+    """Expected improvement on the best so far.
 
-    The acquisition is its logarithm, which ranks places also where the expectation itself is too small for a number.
+    The acquisition is its logarithm, which ranks candidates even if the expectation itself underflows.
 
     Source: Jones et al., J. Global Optim. 13, 455 (1998); Ament et al., NeurIPS 36 (2023).
     """
@@ -69,14 +68,14 @@ class ExpectedImprovement(_Improvement):
         """Return the logarithm of the expected improvement, shape (n,).
 
         Raises:
-            ExplorationError: There are several outputs.
+            ExplorationError: The goal has several outputs.
         """
         mean, sd = only_output(view, self.kind)
         return log_expected_improvement(mean, sd, self._mark(view))
 
 
 class ProbabilityOfImprovement(_Improvement):
-    """How probably a place exceeds the best so far, by however little; with `xi` above zero, by that much.
+    """Probability of exceeding the best so far by any amount, or by `xi` if it is above zero.
 
     Source: Kushner, J. Basic Eng. 86, 97 (1964).
     """
@@ -87,7 +86,7 @@ class ProbabilityOfImprovement(_Improvement):
         """Return the logarithm of the probability of improvement, shape (n,).
 
         Raises:
-            ExplorationError: There are several outputs.
+            ExplorationError: The goal has several outputs.
         """
         mean, sd = only_output(view, self.kind)
         return log_probability((mean - self._mark(view)) / positive_sd(sd))

@@ -1,4 +1,4 @@
-"""Expectations over normal distributions that stay exact far into the tails."""
+"""Expectations over normal distributions, accurate far into the tails."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _FLOOR = 1e-9
 
 
 def log_excess(z: Floats) -> Floats:
-    """Return the logarithm of h(z) = phi(z) + z Phi(z), the mean of max(z + x, 0) for a standard normal x.
+    """Return the logarithm of h(z) = phi(z) + z Phi(z), the expectation of max(z + x, 0) for a standard normal x.
 
     Args:
         z: Any shape.
 
     Returns:
-        The same shape; finite and rising with z down to z = -1e150.
+        The same shape; finite and increasing down to z = -1e150.
 
-    Source: Ament et al., NeurIPS 36 (2023), eq. 9; below z = -100 the asymptotic series of Mills' ratio instead, where
-    their middle branch subtracts numbers that are nearly equal.
+    Source: Ament et al., NeurIPS 36 (2023), eq. 9. Below z = -100 their middle branch subtracts nearly equal numbers,
+    so the asymptotic series of Mills' ratio is used instead.
     """
     z = np.maximum(np.asarray(z, dtype=np.float64), -1e150)
     result = np.empty_like(z)
@@ -50,7 +50,9 @@ def log_probability(z: Floats) -> Floats:
 
 
 def positive_sd(sd: Floats) -> Floats:
-    """Return standard deviations of which none is zero, which a model without noise gives where it was measured.
+    """Return the standard deviations with zeros replaced by a small positive number.
+
+    A model without noise gives zero at measured candidates.
 
     Args:
         sd: Shape (n,).

@@ -1,4 +1,4 @@
-"""Two goals at once: by how much a measurement would push out the front of the best compromises."""
+"""Expected hypervolume improvement, for goals with two outputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def pareto_front(values: Floats) -> Floats:
-    """Return the values that no other exceeds in both outputs, the first output rising, the second falling.
+    """Return the Pareto front: values that no other exceeds in both outputs, sorted by increasing first output.
 
     Args:
         values: Shape (m, 2).
@@ -39,9 +39,9 @@ def pareto_front(values: Floats) -> Floats:
 
 
 def default_reference(front: Floats, spread: Floats) -> Floats:
-    """Return a point a little worse than the worst of the front in each output, shape (2,).
+    """Return a reference point slightly worse than the front's worst value in each output, shape (2,).
 
-    A tenth of the front's extent below it; of `spread` where the front is one point.
+    The distance is a tenth of the front's extent, or of `spread` if the front is one point.
 
     Args:
         front: Shape (k, 2).
@@ -59,7 +59,7 @@ def hypervolume(front: Floats, reference: Floats) -> float:
     """Return the area between a front and a reference point.
 
     Args:
-        front: Shape (k, 2), as :func:`pareto_front` gives it.
+        front: Shape (k, 2), as from :func:`pareto_front`.
         reference: Shape (2,).
     """
     above = front[(front > reference).all(axis=1)]
@@ -72,27 +72,27 @@ def log_expected_hypervolume_improvement(
 ) -> Floats:
     """Return the logarithm of the expected gain in hypervolume for two independent normal outputs.
 
-    The area beyond the front is cut into one stripe for each interval of the first output, open at the top. A gain in a
-    stripe is the product of how far the first output reaches into it and how far the second exceeds the front there,
-    whose expectations are known. All terms are positive and summed as logarithms, so that nothing underflows.
+    The area beyond the front is divided into one stripe per interval of the first output, open at the top. The gain in
+    a stripe is the product of the reach of the first output into it and the excess of the second output over the front.
+    The expectations of both factors are known. All terms are positive and summed as logarithms to avoid underflow.
 
     Args:
         mean: Shape (n, 2).
         sd: Shape (n, 2).
-        front: Shape (k, 2), as :func:`pareto_front` gives it; may have no rows.
-        reference: Shape (2,); nothing below it counts.
+        front: Shape (k, 2), as from :func:`pareto_front`; may have no rows.
+        reference: Shape (2,); values below it are ignored.
 
     Returns:
-        Shape (n,), finite, in the product of both units before the logarithm.
+        Shape (n,), finite; before the logarithm, the unit is the product of both units.
 
-    Source: Emmerich et al., IEEE CEC, 2147 (2011); as stripes, Yang et al., J. Global Optim. 75, 3 (2019).
+    Source: Emmerich et al., IEEE CEC, 2147 (2011); stripes: Yang et al., J. Global Optim. 75, 3 (2019).
     """
     front = front[(front > reference).all(axis=1)]
     edges = np.concatenate([[reference[0]], front[:, 0]])
     levels = np.concatenate([front[:, 1], [reference[1]]])
     first, second = (positive_sd(sd[:, output])[:, None] for output in (0, 1))
     reached = log_excess((mean[:, :1] - edges) / first)
-    # The next edge is further away, so that its excess is smaller; beyond the last stripe's there is none.
+    # The next edge is further away, so its excess is smaller. The last stripe has no next edge.
     next_edge = np.concatenate([reached[:, 1:], np.full_like(reached[:, :1], -np.inf)], axis=1)
     with np.errstate(divide="ignore"):
         width = reached + np.log(-np.expm1(np.minimum(next_edge - reached, 0.0)))
@@ -102,19 +102,19 @@ def log_expected_hypervolume_improvement(
 
 
 class HypervolumeImprovement(Policy):
-    """By how much a place is expected to enlarge the area that the best compromises of two outputs dominate.
+    """Expected growth of the area dominated by the Pareto front of two outputs.
 
-    The outputs count as independent. The acquisition is the logarithm of the expectation.
+    The outputs are treated as independent. The acquisition is the logarithm of the expectation.
 
     Source: Emmerich et al., IEEE CEC, 2147 (2011); Yang et al., J. Global Optim. 75, 3 (2019).
     """
 
     kind: Literal["hypervolume-improvement"] = "hypervolume-improvement"
     reference: tuple[Real, Real] | None = None
-    """Values of the two outputs below which nothing counts (larger is better: an output that is minimised has its sign
-    turned); by default a tenth of the front's extent below its worst."""
+    """Values of the two outputs below which nothing counts. Larger is better: reverse the sign of a minimised output.
+    Default: a tenth of the front's extent below its worst values."""
     best: Best = "noisy"
-    """What makes the front: posterior means at measured places ("noisy"), or the values themselves ("observed")."""
+    """Values of the front: posterior means at measured candidates ("noisy") or measured values ("observed")."""
 
     @property
     def logarithmic(self) -> bool:
@@ -122,7 +122,7 @@ class HypervolumeImprovement(Policy):
         return True
 
     def check(self, outputs: int) -> None:
-        """See that there are two numbers to rank by."""
+        """Check that there are two outputs."""
         if outputs != 2:
             raise ExplorationError(f"policy {self.kind}: needs a goal with two outputs, not {outputs}")
 
@@ -130,7 +130,7 @@ class HypervolumeImprovement(Policy):
         """Return the logarithm of the expected hypervolume improvement, shape (n,).
 
         Raises:
-            ExplorationError: There are not two outputs.
+            ExplorationError: The goal does not have two outputs.
         """
         self.check(view.mean.shape[1])
         front = pareto_front(so_far(view, self.best))

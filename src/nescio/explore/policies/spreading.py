@@ -1,4 +1,4 @@
-"""Policies that need no surrogate: they spread measurements over what there is."""
+"""Policies that need no surrogate: coverage and random."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Coverage", "Random"]
 
 
 class Coverage(Policy):
-    """The candidate that differs most from all that were measured, so that each kind of place is seen early.
+    """Choose the candidate furthest from all measured ones, so that each kind of feature is measured early.
 
-    Differences are Euclidean distances between features (between positions where there are none), each column in
-    standard deviations over all candidates. The first place is the most typical one.
+    Distances are Euclidean, between features (between positions if there are no features), with each column in standard
+    deviations over all candidates. The first choice is the candidate nearest to the mean.
 
     Source: Gonzalez, Theor. Comput. Sci. 38, 293 (1985); maximin distance: Johnson et al., J. Stat. Plan. Inference 26,
     131 (1990).
@@ -26,11 +26,11 @@ class Coverage(Policy):
 
     @property
     def needs_model(self) -> bool:
-        """Features are enough."""
+        """The policy only uses features."""
         return False
 
     def acquisition(self, view: View) -> Floats:
-        """Return the distance to the nearest measured place, shape (n,); before the first, minus that to the mean."""
+        """Return distances to the nearest measured candidate, shape (n,); at first, minus the distance to the mean."""
         features = np.asarray(view.features if view.features.shape[1] else view.positions, dtype=np.float64)
         spread = features.std(axis=0)
         standard = (features - features.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
@@ -38,7 +38,7 @@ class Coverage(Policy):
             typical: Floats = -np.linalg.norm(standard, axis=1)
             return typical
         places = standard[view.measured]
-        # As a product of matrices: thousands of candidates from hundreds of places in tens of dimensions.
+        # A matrix product is fast for thousands of candidates, hundreds of measurements and tens of dimensions.
         squares = standard @ (-2.0 * places.T)
         squares += (places**2).sum(axis=1)
         nearest = squares.min(axis=1) + (standard**2).sum(axis=1)
@@ -47,13 +47,13 @@ class Coverage(Policy):
 
 
 class Random(Policy):
-    """Any candidate, each as probable as another: what others are compared with."""
+    """Choose uniformly at random; the baseline for other policies."""
 
     kind: Literal["random"] = "random"
 
     @property
     def needs_model(self) -> bool:
-        """Nothing is needed."""
+        """The policy uses nothing but the random key."""
         return False
 
     def acquisition(self, view: View) -> Floats:

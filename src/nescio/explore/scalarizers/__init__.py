@@ -1,4 +1,4 @@
-"""From a spectrum to the number, or numbers, that an experiment cares about."""
+"""Scalarizers turn a spectrum into the number, or numbers, that an experiment optimises."""
 
 from nescio.explore.scalarizers.agent import AgentReading
 from nescio.explore.scalarizers.bands import BandIntegral, BandRatio, integral_weights, value_weights

@@ -1,4 +1,4 @@
-"""What a learned agent says of a spectrum."""
+"""Readings of a trained agent."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 __all__ = ["AgentReading"]
 
 _DOCUMENT = "agent.json"
-# Any level will do: nothing is asked of the verdict.
+# The value does not matter: the verdict is not used.
 _ALPHA = 0.5
 
 
 class AgentReading(CurveScalarizer):
-    """A reading of an agent that `nescio learn` made: how novel a spectrum is, or what it looks like.
+    """A reading of an agent trained by `nescio learn`: novelty, class probability or latent position.
 
-    The spectrum is prepared by the agent's technique, as `nescio assess` does; its axis must bear a name that the
-    technique reads (``two_theta`` or ``q`` for diffraction), and its attribute ``wavelength_angstrom`` is passed on.
-    A single spectrum does not tell the uncertainty of these readings.
+    The agent's technique prepares the spectrum as in `nescio assess`. The axis must have a name that the technique
+    reads (``two_theta`` or ``q`` for diffraction). The attribute ``wavelength_angstrom`` is passed on. The uncertainty
+    of these readings is unknown.
     """
 
     files: ClassVar[tuple[str, ...]] = ("agent",)
     kind: Literal["agent"] = "agent"
     agent: str
-    """Its folder."""
+    """Folder of the agent."""
     digest: str = ""
-    """Of the agent; read from the folder when this is built, and compared with it when given."""
+    """Digest of the agent. It is read from the folder; a given digest is compared with it."""
     reading: Literal["p-value", "novelty", "latent", "probability"] = "novelty"
     label: str = ""
-    """Of the class whose probability is asked for."""
+    """Class of the probability."""
     dimension: Annotated[Whole, Field(ge=0)] = 0
-    """Of the map, counted from 0; for ``latent``."""
+    """Dimension of the latent space, counted from 0, for ``latent``."""
     options: Mapping[str, Any] = Field(default_factory=dict)
-    """For the technique's `prepare`, such as ``background``."""
+    """Options of the technique's `prepare`, such as ``background``."""
 
     @model_validator(mode="before")
     @classmethod
@@ -55,46 +55,46 @@ class AgentReading(CurveScalarizer):
         if not isinstance(given, Mapping) or not isinstance(given.get("agent"), str):
             return given
         wanted = given.get("digest", "")
-        # A definition out of a record is complete, even where the agent is gone.
+        # A definition from a record is complete, even if the agent no longer exists.
         if wanted and not (Path(given["agent"]) / _DOCUMENT).exists():
             return given
         found = _digest(given["agent"])
         if wanted and wanted != found:
             raise ValueError(
-                f"{given['agent']}: is another agent (digest {found[:12]}, not {str(wanted)[:12]})"
+                f"{given['agent']}: this is another agent (digest {found[:12]}, expected {str(wanted)[:12]})"
             )
-        # The experiment may run elsewhere than where this was typed.
+        # The experiment may run in another working folder.
         return {**given, "agent": str(Path(given["agent"]).absolute()), "digest": found}
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if (self.reading == "probability") != bool(self.label):
-            raise ValueError("a label is needed for the probability of a class, and for nothing else")
+            raise ValueError("label is required for reading = 'probability' and not allowed otherwise")
         return self
 
     def _outputs(self, unit: str, axis_unit: str) -> tuple[Output, ...]:
         del unit, axis_unit
-        told = {
-            "p-value": "share of known measurements at least as strange",
+        texts = {
+            "p-value": "share of calibration measurements at least as novel",
             "novelty": "novelty score",
-            "latent": f"position on the map, dimension {self.dimension}",
+            "latent": f"latent position, dimension {self.dimension}",
             "probability": f"probability of {self.label}",
         }
-        return (Output(self._titled(self.reading, False), "1", told[self.reading]),)
+        return (Output(self._titled(self.reading, False), "1", texts[self.reading]),)
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
         """Return the reading.
 
         Raises:
-            AgentError: The agent cannot be loaded, or is another one by now.
-            MeasurementError: The spectrum cannot be prepared for it.
+            AgentError: The agent cannot be loaded, or has been replaced.
+            MeasurementError: The spectrum cannot be prepared for the agent.
             ScalarizerError: The agent cannot read the spectrum, or has no such class or dimension.
         """
         from nescio.techniques import find_technique
 
         agent = _loaded(self.agent, self.digest)
         if self.label and self.label not in agent.labels:
-            raise ScalarizerError(f"the agent knows no {self.label!r} (known: {', '.join(agent.labels)})")
+            raise ScalarizerError(f"the agent has no class {self.label!r} (known: {', '.join(agent.labels)})")
         measured = self._measured(spectrum)
         technique = find_technique(agent.prior.technique)
         prepared = technique.prepare(measured, agent.prior, **dict(self.options))
@@ -105,7 +105,7 @@ class AgentReading(CurveScalarizer):
             latent = findings["latent"].values
             if self.dimension >= latent.size:
                 raise ScalarizerError(
-                    f"the agent's map has {latent.size} dimensions; there is no {self.dimension}"
+                    f"the agent's latent space has dimensions 0 to {latent.size - 1}, not {self.dimension}"
                 )
             return (Scalar(float(latent[self.dimension])),)
         if self.reading == "probability":
@@ -114,7 +114,7 @@ class AgentReading(CurveScalarizer):
         return (Scalar(float(findings[name].item())),)
 
     def _measured(self, spectrum: xr.DataArray) -> xr.Dataset:
-        """Return the spectrum in the form that readers give."""
+        """Return the spectrum as a dataset like those of the readers."""
         import xarray as xr
 
         curve = self.curve(spectrum)
@@ -141,12 +141,14 @@ def _loaded(folder: str, digest: str) -> ClassAgent:
     agent = load_agent(folder, ClassAgent)
     found = _digest(folder)
     if found != digest:
-        raise AgentError(f"{folder}: is another agent by now (digest {found[:12]}, not {digest[:12]})")
+        raise AgentError(
+            f"{folder}: the agent has been replaced (digest {found[:12]}, expected {digest[:12]})"
+        )
     return agent
 
 
 def _digest(folder: str) -> str:
-    """Return the digest that a saved agent bears."""
+    """Return the digest of a saved agent."""
     from nescio.learn import agent_digest
 
     try:

@@ -1,4 +1,4 @@
-"""Integrals over parts of the axis."""
+"""Integrals over ranges of the axis."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ Background = Literal["none", "linear"]
 
 
 class BandIntegral(CurveScalarizer):
-    """The integral over part of the axis, by the trapezoid rule, with values interpolated at its edges.
+    """Integral over a range of the axis, by the trapezoid rule, with interpolated values at the ends.
 
-    Uncertainty: white noise, as the spectrum states it (coordinate ``uncertainty``) or as its neighbouring points tell.
+    Uncertainty: from white noise, given by the spectrum (coordinate ``uncertainty``) or estimated from neighbouring
+    points.
     """
 
     kind: Literal["band-integral"] = "band-integral"
     low: Real
-    """In the axis's units."""
+    """In units of the axis."""
     high: Real
     background: Background = "none"
-    """"linear" takes away what lies under the straight line between the values at the edges."""
+    """"linear" subtracts the straight line between the values at the ends."""
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
@@ -40,14 +41,14 @@ class BandIntegral(CurveScalarizer):
         return self
 
     def _outputs(self, unit: str, axis_unit: str) -> tuple[Output, ...]:
-        told = f"integral from {self.low:g} to {self.high:g} {axis_unit}".rstrip()
-        return (Output(self._titled("integral", False), product(unit, axis_unit), told),)
+        text = f"integral from {self.low:g} to {self.high:g} {axis_unit}".rstrip()
+        return (Output(self._titled("integral", False), product(unit, axis_unit), text),)
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
         """Return the integral.
 
         Raises:
-            ScalarizerError: The band is not on the axis, or the axis cannot be found.
+            ScalarizerError: The range exceeds the axis, or the axis does not exist.
         """
         curve = self.curve(spectrum)
         weights = _band_weights(curve, self.low, self.high, self.background)
@@ -55,25 +56,25 @@ class BandIntegral(CurveScalarizer):
 
 
 class BandRatio(CurveScalarizer):
-    """The ratio of the integrals over two parts of the axis; uncertainty as :class:`BandIntegral`'s."""
+    """Ratio of the integrals over two ranges of the axis; uncertainty as for :class:`BandIntegral`."""
 
     kind: Literal["band-ratio"] = "band-ratio"
     numerator: Band
     denominator: Band
     background: Background = "none"
-    """Of both; as :class:`BandIntegral`'s."""
+    """Background of both integrals, as in :class:`BandIntegral`."""
 
     def _outputs(self, unit: str, axis_unit: str) -> tuple[Output, ...]:
         del unit
         above, below = self.numerator, self.denominator
-        told = f"{above.low:g} to {above.high:g} over {below.low:g} to {below.high:g} {axis_unit}".rstrip()
-        return (Output(self._titled("ratio", False), "1", f"ratio of the integrals from {told}"),)
+        text = f"{above.low:g} to {above.high:g} over {below.low:g} to {below.high:g} {axis_unit}".rstrip()
+        return (Output(self._titled("ratio", False), "1", f"ratio of the integrals from {text}"),)
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
         """Return the ratio.
 
         Raises:
-            ScalarizerError: A band is not on the axis, or the denominator cannot be told from zero.
+            ScalarizerError: A range exceeds the axis, or the denominator is not distinguishable from zero.
         """
         curve = self.curve(spectrum)
         above = _band_weights(curve, self.numerator.low, self.numerator.high, self.background)
@@ -82,16 +83,16 @@ class BandRatio(CurveScalarizer):
         spread = float(np.sqrt(np.sum((below * curve.sd) ** 2)))
         if denominator == 0.0 or abs(denominator) <= spread:
             raise ScalarizerError(
-                f"the denominator, {denominator:.3g} +- {spread:.2g}, cannot be told from zero"
+                f"the denominator {denominator:.3g} +- {spread:.2g} is not distinguishable from zero"
             )
         ratio = float(above @ curve.y) / denominator
-        # Both integrals share noise where the bands overlap: the ratio's weights say how it answers to each point.
+        # Overlapping ranges share noise, so propagate the ratio's weight of each point.
         weights = (above - ratio * below) / denominator
         return (Scalar(ratio, float(np.sqrt(np.sum((weights * curve.sd) ** 2)))),)
 
 
 def integral_weights(x: Floats, low: float, high: float) -> Floats:
-    """Return by what each value counts in the integral from `low` to `high` of the line through points at `x`.
+    """Return the weight of each value in the integral from `low` to `high` of the line through points at `x`.
 
     Args:
         x: Shape (points,), increasing.
@@ -99,7 +100,7 @@ def integral_weights(x: Floats, low: float, high: float) -> Floats:
         high: Not above the last of `x`.
 
     Returns:
-        Shape (points,), in the axis's units.
+        Shape (points,), in units of the axis.
     """
     width = np.diff(x)
     start = np.clip((low - x[:-1]) / width, 0.0, 1.0)
@@ -113,7 +114,7 @@ def integral_weights(x: Floats, low: float, high: float) -> Floats:
 
 
 def value_weights(x: Floats, at: float) -> Floats:
-    """Return by what each value counts in the one at a place between them, shape (points,)."""
+    """Return the weight of each value in the interpolated value at `at`, shape (points,)."""
     weights = np.zeros(x.size)
     right = int(np.clip(np.searchsorted(x, at), 1, x.size - 1))
     part = float(np.clip((at - x[right - 1]) / (x[right] - x[right - 1]), 0.0, 1.0))
@@ -124,7 +125,7 @@ def value_weights(x: Floats, at: float) -> Floats:
 def _band_weights(curve: Curve, low: float, high: float, background: Background) -> Floats:
     curve.check(low, high)
     if curve.x.size < 2:
-        raise ScalarizerError("the spectrum has one point, over which nothing can be integrated")
+        raise ScalarizerError("the spectrum has one point; an integral needs at least two")
     weights = integral_weights(curve.x, low, high)
     if background == "linear":
         weights -= 0.5 * (high - low) * (value_weights(curve.x, low) + value_weights(curve.x, high))

@@ -1,4 +1,4 @@
-"""A scalarizer turns a spectrum into the number, or numbers, that an experiment cares about."""
+"""The base class of scalarizers, which turn a spectrum into one or more numbers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["SCALARIZERS", "Output", "Part", "Scalar", "Scalarizer", "build_scala
 
 
 class Output(NamedTuple):
-    """What one number of a scalarizer is."""
+    """Name and unit of one number of a scalarizer."""
 
     name: str
     unit: str
-    """As UDUNITS writes it; "1" for a number without one."""
+    """In UDUNITS notation; "1" if dimensionless."""
     long_name: str
 
     def text(self, value: float) -> str:
@@ -33,35 +33,35 @@ class Output(NamedTuple):
 
 
 class Scalar(NamedTuple):
-    """A number with one standard deviation; NaN with a reason where there is none."""
+    """A number with its standard deviation, or NaN with a reason."""
 
     value: float
     uncertainty: float = float("nan")
-    """One standard deviation of the value; NaN where it cannot be known from one spectrum."""
+    """One standard deviation of the value; NaN if one spectrum is not enough to estimate it."""
     reason: str = ""
-    """Why the value is missing; empty where it is not."""
+    """Why the value is missing; empty if it is not."""
 
 
 class Scalarizer(Settings):
-    """Base of all scalarizers: its fields are its definition, and `measure` does the work.
+    """Base class of scalarizers; the fields are the definition, and `measure` computes the numbers.
 
-    A scalarizer of one's own derives from this, declares ``kind: Literal["its-name"] = "its-name"``, and is registered
-    under the entry point group ``nescio.scalarizers``.
+    To add a scalarizer, derive from this class, declare ``kind: Literal["its-name"] = "its-name"``, and register the
+    class in the entry point group ``nescio.scalarizers``.
     """
 
     files: ClassVar[tuple[str, ...]] = ()
-    """Names of those of its fields that may name a file or a folder; in an experiment's file these are named from where
-    that file is."""
+    """Names of the fields that may hold the path of a file or folder. In an experiment's file, such paths are relative
+    to that file."""
 
     kind: str
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """What the numbers are, in order."""
+        """The outputs, in order."""
         raise NotImplementedError
 
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
-        """Return the outputs, with the units that a spectrum states where the definition has none."""
+        """Return the outputs; units missing in the definition are taken from a spectrum."""
         del spectrum
         return self.outputs
 
@@ -69,12 +69,12 @@ class Scalarizer(Settings):
         """Return one :class:`Scalar` for each output.
 
         Raises:
-            ScalarizerError: It cannot be computed for this spectrum.
+            ScalarizerError: The numbers cannot be computed for this spectrum.
         """
         raise NotImplementedError
 
     def __call__(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
-        """Return one :class:`Scalar` for each output; what goes wrong is a missing value with a reason, no error."""
+        """Return one :class:`Scalar` for each output; an error gives a missing value with a reason."""
         try:
             scalars = self.measure(spectrum)
         except NescioError as error:
@@ -90,15 +90,15 @@ class Scalarizer(Settings):
 SCALARIZERS = Kinds("scalarizer", Scalarizer, group="nescio.scalarizers")
 build_scalarizer = SCALARIZERS.build
 Part = Annotated[SerializeAsAny[Scalarizer], SCALARIZERS.table]
-"""A field that holds any scalarizer, written as a table with its kind."""
+"""Type of a field for any scalarizer, given as a table with its kind."""
 
 
 def named_from(home: Path, document: Any) -> Any:
-    """Return the table of a scalarizer with the files that it, or a part of it, names relative to a folder.
+    """Return a scalarizer's table with all relative paths, also those of its parts, made absolute.
 
     Args:
-        home: The folder from which they are named.
-        document: The table; what is none is returned as it is.
+        home: The folder that the paths are relative to.
+        document: The table; anything else is returned unchanged.
     """
     if isinstance(document, list):
         return [named_from(home, part) for part in document]
@@ -108,7 +108,7 @@ def named_from(home: Path, document: Any) -> Any:
     try:
         files = SCALARIZERS.find(str(named.get("kind", "")), "scalarizer").files
     except ConfigurationError:
-        # Whoever builds it says so.
+        # Building the scalarizer reports the unknown kind.
         return named
     for field in files:
         if isinstance(named.get(field), str):

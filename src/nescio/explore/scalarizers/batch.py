@@ -1,4 +1,4 @@
-"""Many spectra at once."""
+"""Scalarize many spectra."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["scalarize"]
 
-# Fewer take no time that a progress bar could fill.
+# Fewer spectra take too little time for a progress bar.
 _SHORT = 50
 
 
@@ -26,13 +26,13 @@ def scalarize(
     """Turn spectra into numbers.
 
     Args:
-        scalarizer: What to compute of each.
-        spectra: Any number of them.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        scalarizer: The scalarizer.
+        spectra: The spectra.
+        progress: Show a progress bar; default: if standard error is a terminal.
 
     Returns:
-        Values and one standard deviation of each, both of shape (n, outputs), NaN where missing or unknown; and for
-        each spectrum why something is missing, empty where nothing is.
+        Values and their standard deviations, each of shape (n, outputs), NaN if missing or unknown; and for each
+        spectrum the reason for missing values, empty if none is missing.
     """
     outputs = scalarizer.outputs
     values = np.full((len(spectra), len(outputs)), np.nan)
@@ -49,13 +49,13 @@ def scalarize(
                 for output, scalar in zip(outputs, scalars, strict=True)
                 if scalar.reason
             }
-            reasons.append(_told(missing, len(outputs)))
+            reasons.append(_joined(missing, len(outputs)))
             tell(1)
     return values, uncertainties, reasons
 
 
-def _told(missing: dict[str, str], outputs: int) -> str:
-    """Return why numbers are missing, naming them where not all are for one reason."""
+def _joined(missing: dict[str, str], outputs: int) -> str:
+    """Return why numbers are missing, with their names unless all have the same reason."""
     if len(missing) == outputs and len(set(missing.values())) == 1:
         return next(iter(missing.values()))
     names: dict[str, list[str]] = {}

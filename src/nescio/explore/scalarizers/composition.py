@@ -1,4 +1,4 @@
-"""Scalarizers made out of scalarizers."""
+"""Scalarizers built from other scalarizers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["Ratio", "Several", "WeightedSum"]
 
 
 class Ratio(Scalarizer):
-    """One scalarizer's number over another's.
+    """Ratio of the numbers of two scalarizers.
 
-    Uncertainty: as if both erred independently; unknown where one of theirs is. (:class:`BandRatio` and
-    :class:`PeakRatio` know what noise their two parts share.)
+    Uncertainty: the errors of both parts are treated as independent; unknown if one of them is unknown.
+    (:class:`BandRatio` and :class:`PeakRatio` account for noise that both parts share.)
     """
 
     kind: Literal["ratio"] = "ratio"
     name: str = ""
-    """What the number is called."""
+    """Name of the number."""
     numerator: Part
     denominator: Part
 
@@ -38,11 +38,11 @@ class Ratio(Scalarizer):
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """The ratio, in the units of the parts."""
+        """The ratio, with the units of the parts."""
         return self._outputs(self.numerator.outputs[0], self.denominator.outputs[0])
 
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
-        """The ratio, in the units that a spectrum states."""
+        """The ratio, with the units of a spectrum."""
         return self._outputs(
             self.numerator.outputs_for(spectrum)[0], self.denominator.outputs_for(spectrum)[0]
         )
@@ -55,7 +55,7 @@ class Ratio(Scalarizer):
         """Return the ratio.
 
         Raises:
-            ScalarizerError: A part is missing, or the denominator cannot be told from zero.
+            ScalarizerError: A part is missing, or the denominator is not distinguishable from zero.
         """
         above, below = (
             _number(self.numerator, spectrum, "numerator"),
@@ -63,7 +63,7 @@ class Ratio(Scalarizer):
         )
         if below.value == 0.0 or abs(below.value) <= below.uncertainty:
             raise ScalarizerError(
-                f"the denominator, {below.value:.3g} +- {below.uncertainty:.2g}, cannot be told from zero"
+                f"the denominator {below.value:.3g} +- {below.uncertainty:.2g} is not distinguishable from zero"
             )
         ratio = above.value / below.value
         variance = above.uncertainty**2 + (ratio * below.uncertainty) ** 2
@@ -71,20 +71,20 @@ class Ratio(Scalarizer):
 
 
 class WeightedSum(Scalarizer):
-    """Numbers of other scalarizers, times weights, added up; uncertainty as :class:`Ratio`'s."""
+    """Weighted sum of the numbers of other scalarizers; uncertainty as for :class:`Ratio`."""
 
     kind: Literal["sum"] = "sum"
     name: str = ""
-    """What the number is called."""
+    """Name of the number."""
     unit: str = ""
-    """Of the sum; by default that of the parts where they have one in common."""
+    """Unit of the sum; default: the common unit of the parts, if they have one."""
     weights: Annotated[tuple[Real, ...], Field(min_length=1)]
     parts: tuple[Part, ...]
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if len(self.weights) != len(self.parts):
-            raise ValueError(f"{len(self.weights)} weights for {len(self.parts)} parts; needs one each")
+            raise ValueError(f"{len(self.weights)} weights for {len(self.parts)} parts; each part needs one")
         for i, part in enumerate(self.parts):
             _one_number(part, f"part {i}")
         return self
@@ -95,14 +95,14 @@ class WeightedSum(Scalarizer):
         return self._outputs([part.outputs[0] for part in self.parts])
 
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
-        """The sum, in the unit that a spectrum states."""
+        """The sum, with the unit of a spectrum."""
         return self._outputs([part.outputs_for(spectrum)[0] for part in self.parts])
 
     def _outputs(self, parts: list[Output]) -> tuple[Output, ...]:
         units = {part.unit for part in parts}
         unit = self.unit or (units.pop() if len(units) == 1 else "")
-        told = " + ".join(f"{weight:g} {part.name}" for weight, part in zip(self.weights, parts, strict=True))
-        return (Output(self.name or "sum", unit, told),)
+        text = " + ".join(f"{weight:g} {part.name}" for weight, part in zip(self.weights, parts, strict=True))
+        return (Output(self.name or "sum", unit, text),)
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
         """Return the sum.
@@ -119,18 +119,18 @@ class WeightedSum(Scalarizer):
 
 
 class Several(Scalarizer):
-    """The numbers of several scalarizers side by side; where one is missing, the others are there all the same."""
+    """The numbers of several scalarizers side by side; if one is missing, the others are still returned."""
 
     kind: Literal["several"] = "several"
     parts: Annotated[tuple[Part, ...], Field(min_length=1)]
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Those of the parts; a name, or long name, that occurs again gets a number."""
+        """The outputs of the parts; repeated names and long names get a number."""
         return _unique([output for part in self.parts for output in part.outputs])
 
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
-        """Those of the parts, in the units that a spectrum states."""
+        """The outputs of the parts, with the units of a spectrum."""
         return _unique([output for part in self.parts for output in part.outputs_for(spectrum)])
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
@@ -153,7 +153,7 @@ def _number(part: Scalarizer, spectrum: xr.DataArray, what: str) -> Scalar:
 
 
 def _unique(outputs: list[Output]) -> tuple[Output, ...]:
-    """Return outputs of which no two share a name or a long name; a repeated one gets a number."""
+    """Return the outputs with unique names and long names; repeated ones get a number."""
     names, long_names = set[str](), set[str]()
     found = []
     for output in outputs:
@@ -164,7 +164,7 @@ def _unique(outputs: list[Output]) -> tuple[Output, ...]:
 
 
 def _numbered(name: str, form: str, taken: set[str]) -> str:
-    """Return a name that is not taken yet, with the next free number where it is; and take it."""
+    """Return the name, with the next free number if it is taken, and add it to `taken`."""
     found, number = name, 2
     while found in taken:
         found, number = form.format(name, number), number + 1

@@ -1,4 +1,4 @@
-"""A spectrum as plain arrays along one axis: what most scalarizers look at."""
+"""A spectrum as plain arrays along one axis, the input of most scalarizers."""
 
 from __future__ import annotations
 
@@ -27,42 +27,42 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# Of normal noise, the standard deviation over the median absolute value.
+# Standard deviation over median absolute value, for normal noise.
 _NORMAL = 1.4826
-# Fewer neighbours do not tell noise.
+# Fewer points are not enough to estimate noise.
 _LEAST_NEIGHBOURS = 5
-# Deviations beyond so many standard deviations are features; and how often it is asked which these are.
+# Deviations beyond this many standard deviations are features; maximum number of rounds to exclude them.
 _STANDS_OUT, _ROUNDS = 3.0, 8
 _UNCERTAINTY = "uncertainty"
 
 
 class Curve(NamedTuple):
-    """Values along an increasing axis, without those that are not finite."""
+    """Finite values along an increasing axis."""
 
     x: Floats
     """Shape (points,), increasing."""
     y: Floats
     """Shape (points,), averaged over all other dimensions."""
     sd: Floats
-    """Shape (points,), one standard deviation of each: the spectrum's own, else from :func:`noise_sd`; may be NaN."""
+    """Shape (points,), standard deviation of each value: the spectrum's, or from :func:`noise_sd`; may be NaN."""
     stated: bool
-    """Whether `sd` is the spectrum's own."""
+    """Whether `sd` is given by the spectrum."""
     axis: str
     unit: str
-    """Of the axis."""
+    """Unit of the axis."""
 
     def within(self, low: float | None, high: float | None, points: int = 1) -> Curve:
         """Return the part from `low` to `high`, inclusive.
 
         Raises:
-            ScalarizerError: The range is not on the axis, or fewer than `points` were measured there.
+            ScalarizerError: The range exceeds the axis, or contains fewer than `points` points.
         """
         self.check(low, high)
         first = 0 if low is None else int(np.searchsorted(self.x, low, side="left"))
         last = self.x.size if high is None else int(np.searchsorted(self.x, high, side="right"))
         if last - first < points:
             raise ScalarizerError(
-                f"{max(last - first, 0)} points of {self.told(low, high)} were measured; at least {points} are needed"
+                f"{max(last - first, 0)} points were measured in {self.range_text(low, high)}; needs at least {points}"
             )
         return self._replace(x=self.x[first:last], y=self.y[first:last], sd=self.sd[first:last])
 
@@ -70,46 +70,46 @@ class Curve(NamedTuple):
         """Check that a range is on the axis.
 
         Raises:
-            ScalarizerError: It reaches beyond what was measured.
+            ScalarizerError: The range exceeds the measured axis.
         """
         slack = 1e-9 * (self.x[-1] - self.x[0])
         if (low is not None and low < self.x[0] - slack) or (high is not None and high > self.x[-1] + slack):
             raise ScalarizerError(
-                f"{self.told(low, high)} reaches beyond what was measured, "
+                f"{self.range_text(low, high)} exceeds the measured range, "
                 f"{self.x[0]:g} to {self.x[-1]:g} {self.unit}".rstrip()
             )
 
-    def told(self, low: float | None, high: float | None) -> str:
-        """Return a range in words."""
+    def range_text(self, low: float | None, high: float | None) -> str:
+        """Return a range of the axis as text."""
         start, stop = (self.x[0] if low is None else low), (self.x[-1] if high is None else high)
         return f"{self.axis} {start:g} to {stop:g} {self.unit}".rstrip()
 
 
 class CurveScalarizer(Scalarizer):
-    """Base of scalarizers that look at values along one axis.
+    """Base class of scalarizers of values along one axis.
 
-    Units are needed before anything is measured, for the record and for axes of figures: give them as `unit` and
-    `axis_unit`. A spectrum that states another unit is then refused; one that states none is taken as it is. Where
-    they are not given, :attr:`outputs` has no units, and :meth:`outputs_for` takes those of a spectrum.
+    Give the units as `unit` and `axis_unit`; the record and figures need them before the first measurement. A spectrum
+    that states another unit is then rejected; one that states no unit is accepted. Without them, :attr:`outputs` has no
+    units, and :meth:`outputs_for` uses those of a spectrum.
     """
 
     name: str = ""
-    """What the number is called; by default what it is. Where there are several, it stands before each."""
+    """Name of the number; default: the quantity. With several numbers, it precedes each name."""
     axis: str | None = None
-    """Dimension (or coordinate along one); not needed for a spectrum of one dimension."""
+    """Dimension, or coordinate along a dimension; not needed for one-dimensional spectra."""
     unit: str = ""
-    """Of the spectrum's values."""
+    """Unit of the spectrum's values."""
     axis_unit: str = ""
     select: Mapping[str, Selection] = Field(default_factory=dict)
-    """Which part of each dimension counts; what remains of all but the axis is averaged."""
+    """Part of each dimension to use; all dimensions except the axis are then averaged."""
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """What the numbers are; without units where `unit` or `axis_unit` was not given."""
+        """The outputs; without units if `unit` or `axis_unit` is not given."""
         return self._outputs(self.unit, self.axis_unit)
 
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
-        """What the numbers of a spectrum are, in the units that it states where the definition has none."""
+        """Return the outputs; units missing in the definition are taken from a spectrum."""
         unit = self.unit or str(spectrum.attrs.get("units", ""))
         axis = self.axis if self.axis is not None else str(spectrum.dims[-1])
         axis_unit = self.axis_unit or (
@@ -127,11 +127,11 @@ class CurveScalarizer(Scalarizer):
         return f"{self.name} {quantity}" if several else self.name
 
     def curve(self, spectrum: xr.DataArray) -> Curve:
-        """Return a spectrum's values along the axis, those of all other dimensions averaged.
+        """Return a spectrum's values along the axis, averaged over all other dimensions.
 
         Raises:
-            ScalarizerError: The axis or a selected dimension is not there, or nothing finite was measured, or a unit is
-                another than the one given.
+            ScalarizerError: The axis or a selected dimension does not exist, no value is finite, or a unit differs from
+                the given one.
         """
         stated_unit(spectrum.attrs, self.unit, "the spectrum")
         values, coordinates = selected(spectrum, self.select)
@@ -160,13 +160,13 @@ class CurveScalarizer(Scalarizer):
             return self.axis
         if len(dims) != 1:
             raise ScalarizerError(
-                f"the spectrum has dimensions {', '.join(dims)}: which of them is the axis?"
+                f"the spectrum has several dimensions; set axis to one of {', '.join(dims)}"
             )
         return dims[0]
 
 
 def _mean(rows: Floats) -> Floats:
-    """Return the mean of rows (n, points) over what is finite; NaN where nothing is."""
+    """Return the mean of the rows (n, points) over finite values; NaN if there are none."""
     if len(rows) == 1:
         return np.asarray(rows[0])
     if np.isfinite(rows).all():
@@ -178,10 +178,10 @@ def _mean(rows: Floats) -> Floats:
 
 def _curve(x: Floats, y: Floats, sd: Floats | None, name: str, unit: str) -> Curve:
     if not np.isfinite(x).all():
-        raise ScalarizerError(f"axis {name!r} holds values that are not finite")
+        raise ScalarizerError(f"axis {name!r} has values that are not finite")
     good = np.isfinite(y)
     if not good.any():
-        raise ScalarizerError("the spectrum holds no finite value")
+        raise ScalarizerError("the spectrum has no finite value")
     if 2 * good.sum() < good.size:
         raise ScalarizerError(f"{good.size - good.sum()} of the spectrum's {good.size} values are not finite")
     if not good.all():
@@ -192,22 +192,22 @@ def _curve(x: Floats, y: Floats, sd: Floats | None, name: str, unit: str) -> Cur
         x, y, steps = x[::-1], y[::-1], -steps
         sd = None if sd is None else sd[::-1]
     if (steps <= 0).any():
-        raise ScalarizerError(f"axis {name!r} goes back and forth; it must increase or decrease")
+        raise ScalarizerError(f"axis {name!r} is not monotonic; it must increase or decrease")
     if sd is not None:
         return Curve(x, y, sd, True, name, unit)
     return Curve(x, y, np.full(x.size, noise_sd(y, x)), False, name, unit)
 
 
 def noise_sd(y: Floats, x: Floats | None = None) -> float:
-    """Estimate white noise from how far each point lies off the straight line between its neighbours.
+    """Estimate white noise from the distance of each point to the straight line between its neighbours.
 
-    Sharp features are left out, being far off the line. NaN where there is no noise, or too few points to tell.
+    Sharp features, which lie far off the line, are excluded. Return NaN without noise or with too few points.
 
     Args:
         y: Shape (..., points).
-        x: Shape (points,), increasing; equal steps by default.
+        x: Shape (points,), increasing; default: equal steps.
 
-    Source: Gasser, Sroka and Jennen-Steinmetz, Biometrika 73, 625 (1986), with a median for their mean.
+    Source: Gasser, Sroka and Jennen-Steinmetz, Biometrika 73, 625 (1986), with a median instead of their mean.
     """
     if y.shape[-1] < _LEAST_NEIGHBOURS:
         return float("nan")
@@ -222,38 +222,38 @@ def noise_sd(y: Floats, x: Floats | None = None) -> float:
             return float("nan")
     off = off.ravel()
     sd = _NORMAL * float(np.median(off))
-    # Features are not noise: what stands out is left out, until nothing more does.
+    # Exclude features until no more points stand out.
     for _ in range(_ROUNDS):
         quiet = off[off <= _STANDS_OUT * sd]
         if quiet.size == off.size:
             break
         off = quiet
         sd = _NORMAL * float(np.median(off))
-    # What arithmetic leaves of a straight line is no noise.
+    # Rounding errors of a straight line are not noise.
     return sd if sd > 1e-12 * largest else float("nan")
 
 
 def stated_unit(attributes: Mapping[Any, Any], wanted: str, what: str) -> str:
-    """Return the unit that attributes state, else the wanted one.
+    """Return the unit stated in the attributes, or else the expected unit.
 
     Raises:
-        ScalarizerError: They state another than the wanted one.
+        ScalarizerError: The stated unit differs from the expected one.
     """
     stated = str(attributes.get("units", ""))
     if stated and wanted and stated != wanted:
-        raise ScalarizerError(f"{what} is in {stated}, where the scalarizer expects {wanted}")
+        raise ScalarizerError(f"{what} is in {stated}, but the scalarizer expects {wanted}")
     return stated or wanted
 
 
 def selected(spectrum: xr.DataArray, select: Mapping[str, Selection]) -> tuple[Floats, Any]:
-    """Return the values that were selected, and a function that returns a coordinate, cut alike.
+    """Return the selected values, and a function that returns a coordinate with the same selection.
 
     Raises:
-        ScalarizerError: A dimension is not there, a selection is empty, or the values are no real numbers.
+        ScalarizerError: A dimension does not exist, a selection is empty, or the values are not real numbers.
     """
     values = spectrum.variable.values
     if values.dtype.kind not in "fiu":
-        raise ScalarizerError(f"the spectrum holds {values.dtype.name}, where real numbers are needed")
+        raise ScalarizerError(f"the spectrum contains {values.dtype.name}; needs real numbers")
     cuts: dict[str, NDArray[np.intp]] = {}
     for dim, selection in select.items():
         if dim not in spectrum.dims:
@@ -278,12 +278,12 @@ def _indices(spectrum: xr.DataArray, dim: str, selection: Selection) -> NDArray[
     if selection.indices is not None:
         wrong = [index for index in selection.indices if not -size <= index < size]
         if wrong:
-            raise ScalarizerError(f"{dim} has {size} entries, counted from 0: there is no {wrong[0]}")
+            raise ScalarizerError(
+                f"index {wrong[0]} is out of range: {dim} has {size} entries, counted from 0"
+            )
         return np.asarray(selection.indices, np.intp)
     if dim not in spectrum.coords:
-        raise ScalarizerError(
-            f"dimension {dim!r} has no values to select by; select by index, such as [0, 1]"
-        )
+        raise ScalarizerError(f"dimension {dim!r} has no coordinate; select by index, such as [0, 1]")
     values = spectrum.coords[dim].variable.values
     if selection.values is not None:
         found = [np.flatnonzero(values == wanted) for wanted in selection.values]

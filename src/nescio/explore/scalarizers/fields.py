@@ -1,4 +1,4 @@
-"""Types of the fields that scalarizers share."""
+"""Field types shared by scalarizers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def ordered(low: float | None, high: float | None) -> None:
 
 
 class Band(Settings):
-    """Part of an axis."""
+    """A range of an axis."""
 
     low: Real
-    """In the axis's units."""
+    """In units of the axis."""
     high: Real
 
     @model_validator(mode="after")
@@ -37,16 +37,16 @@ class Band(Settings):
 
 
 class Selection(Settings):
-    """Which part of a dimension counts: a list of indices, ``{values = [...]}``, or ``{low = ..., high = ...}``."""
+    """Part of a dimension to use: a list of indices, ``{values = [...]}``, or ``{low = ..., high = ...}``."""
 
     indices: Annotated[tuple[Whole, ...], Field(min_length=1)] | None = None
-    """Counted from 0, negative ones from the end; a plain list stands for this."""
+    """Indices from 0; negative ones count from the end. A plain list is read as indices."""
     values: Annotated[tuple[Real | str, ...], Field(min_length=1)] | None = None
-    """Values of the dimension's coordinate, such as the numbers of sweeps."""
+    """Values of the dimension's coordinate, such as sweep numbers."""
     low: Real | None = None
-    """Values of the coordinate from here on; in its units."""
+    """Lower end of the coordinate's range, in its units."""
     high: Real | None = None
-    """Values of the coordinate up to here, inclusive."""
+    """Upper end of the range, inclusive."""
 
     @model_validator(mode="before")
     @classmethod
@@ -61,6 +61,6 @@ class Selection(Settings):
             self.low is not None or self.high is not None,
         )
         if sum(ways) != 1:
-            raise ValueError("needs a list of indices, or values, or low and high (one of them will do)")
+            raise ValueError("needs exactly one of: a list of indices, values, or low and/or high")
         ordered(self.low, self.high)
         return self

@@ -1,4 +1,4 @@
-"""The size of a mean response."""
+"""Magnitude of a mean response."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ __all__ = ["MeanMagnitude"]
 
 
 class MeanMagnitude(CurveScalarizer):
-    """The absolute value of the mean over all that is selected.
+    """Absolute value of the mean over all selected values.
 
-    Uncertainty: of white noise, told by neighbouring points along the longest dimension.
+    Uncertainty: from white noise, given by the spectrum (coordinate ``uncertainty``) or estimated from neighbouring
+    points along the longest dimension.
     """
 
     kind: Literal["mean-magnitude"] = "mean-magnitude"
@@ -32,14 +33,14 @@ class MeanMagnitude(CurveScalarizer):
         """Return the magnitude.
 
         Raises:
-            ScalarizerError: Nothing finite is selected.
+            ScalarizerError: No selected value is finite.
         """
         stated_unit(spectrum.attrs, self.unit, "the spectrum")
         values, coordinate = selected(spectrum, self.select)
         good = np.isfinite(values)
         count = int(good.sum())
         if count == 0:
-            raise ScalarizerError("the spectrum holds no finite value")
+            raise ScalarizerError("the spectrum has no finite value")
         mean = float(np.where(good, values, 0.0).sum() / count)
         if "uncertainty" in spectrum.coords and spectrum.coords["uncertainty"].dims == spectrum.dims:
             given = np.asarray(coordinate("uncertainty"), np.float64)[good]

@@ -1,4 +1,4 @@
-"""Readings of fitted peaks."""
+"""Quantities of fitted peaks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Peak", "PeakRatio"]
 
 _Quantity = Literal["position", "height", "width", "area"]
-_TOLD = {
+_LONG_NAMES = {
     "position": "position of the peak",
     "height": "height of the peak above background",
     "width": "full width of the peak at half maximum",
@@ -29,47 +29,47 @@ _TOLD = {
 
 
 class _PeakScalarizer(CurveScalarizer):
-    """What fits of peaks have in common; uncertainties come from the fit's covariance."""
+    """Common fields of peak fits; uncertainties come from the covariance of the fit."""
 
     shape: Shape = "gaussian"
     background: Literal["constant", "linear"] = "linear"
     direction: Literal["up", "down"] = "up"
-    """Whether the peak stands above the background or is a dip; then height and area are negative."""
+    """Peak above the background ("up") or dip ("down", with negative height and area)."""
     significance: Positive = 4.0
-    """A peak lower than this many standard deviations of the residual is none."""
+    """Smallest height of a peak, in standard deviations of the residual."""
 
 
 class Peak(_PeakScalarizer):
-    """Position, height, width or area of one peak, fitted on a background; no start need be given."""
+    """Position, height, width or area of one peak, fitted on a background with automatic start values."""
 
     kind: Literal["peak"] = "peak"
     low: Real | None = None
-    """Fit from here on, in the axis's units; the peak must lie within."""
+    """Lower end of the fit range, in units of the axis; the peak must lie inside the range."""
     high: Real | None = None
     quantities: Annotated[tuple[_Quantity, ...], Field(min_length=1)] = ("height",)
-    """The width is the full one at half maximum."""
+    """Quantities to return; the width is the full width at half maximum."""
     guess: Real | None = None
-    """Where the peak is, roughly; only needed where another, larger one is in the range."""
+    """Approximate position; only needed if the range contains a larger peak."""
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
         ordered(self.low, self.high)
         if len(set(self.quantities)) < len(self.quantities):
-            raise ValueError("a quantity is asked for twice")
+            raise ValueError("a quantity is listed twice")
         return self
 
     def _outputs(self, unit: str, axis_unit: str) -> tuple[Output, ...]:
         units = {"position": axis_unit, "height": unit, "width": axis_unit, "area": product(unit, axis_unit)}
         several = len(self.quantities) > 1
         return tuple(
-            Output(self._titled(name, several), units[name], _TOLD[name]) for name in self.quantities
+            Output(self._titled(name, several), units[name], _LONG_NAMES[name]) for name in self.quantities
         )
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
-        """Return what was asked for of the peak.
+        """Return the chosen quantities of the peak.
 
         Raises:
-            ScalarizerError: There is no peak, or the fit failed; the message says why.
+            ScalarizerError: No peak was found, or the fit failed; the message says why.
         """
         curve = self.curve(spectrum)
         low = float(curve.x[0]) if self.low is None else self.low
@@ -97,11 +97,11 @@ def _reader(name: str) -> Callable[[tuple[FittedPeak, ...]], float]:
 
 
 class PeakRatio(_PeakScalarizer):
-    """The ratio of two peaks' heights or areas, fitted together on one background."""
+    """Ratio of the heights or areas of two peaks, fitted jointly on one background."""
 
     kind: Literal["peak-ratio"] = "peak-ratio"
     numerator: Band
-    """Where the first peak is; the fit uses what was measured in either range."""
+    """Range of the first peak; the fit uses the points in both ranges."""
     denominator: Band
     of: Literal["height", "area"] = "height"
 
@@ -113,7 +113,7 @@ class PeakRatio(_PeakScalarizer):
         """Return the ratio.
 
         Raises:
-            ScalarizerError: One of the peaks is not there, or the fit failed.
+            ScalarizerError: A peak was not found, or the fit failed.
         """
         fit = fit_peaks(
             self.curve(spectrum),
@@ -125,7 +125,7 @@ class PeakRatio(_PeakScalarizer):
         )
         above, below = (float(getattr(peak, self.of)) for peak in fit.peaks)
         if below == 0.0:
-            raise ScalarizerError("the denominator's peak has no height")
+            raise ScalarizerError("the denominator's peak has zero height")
         return (
             Scalar(
                 above / below,

@@ -1,4 +1,4 @@
-"""Coefficients of a polynomial through the spectrum."""
+"""Coefficients of a polynomial fitted to the spectrum."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ __all__ = ["Polynomial"]
 class Polynomial(CurveScalarizer):
     """Coefficients of a least-squares polynomial, and ratios of them.
 
-    They are named from the highest power down: with ``degree = 3`` and no constant, y = A x^3 + B x^2 + C x.
-    Uncertainty: the covariance of the fit, with the noise that the spectrum states or that the residuals tell.
+    The names start at the highest power: with ``degree = 3`` and no constant, y = A x^3 + B x^2 + C x.
+    Uncertainty: from the covariance of the fit, with the spectrum's uncertainties or else the residual noise.
     """
 
     kind: Literal["polynomial"] = "polynomial"
     degree: Annotated[Whole, Field(ge=1, le=9)]
     constant: Annotated[bool, Strict()] = True
-    """Whether there is a term without x."""
+    """Whether to fit a constant term."""
     quantities: Annotated[tuple[str, ...], Field(min_length=1)] = ("A",)
-    """Names of coefficients, or ratios such as ``A/B``."""
+    """Names of coefficients, or ratios of two such as ``A/B``."""
     low: Real | None = None
-    """Fit from here on; in the axis's units."""
+    """Lower end of the fit range, in units of the axis."""
     high: Real | None = None
 
     @model_validator(mode="after")
@@ -48,7 +48,7 @@ class Polynomial(CurveScalarizer):
                     f"quantity {quantity!r} is not known (known: {', '.join(known)} and ratios: A/B)"
                 )
         if len(set(self.quantities)) < len(self.quantities):
-            raise ValueError("a quantity is asked for twice")
+            raise ValueError("a quantity is listed twice")
         return self
 
     @property
@@ -65,29 +65,29 @@ class Polynomial(CurveScalarizer):
         for quantity in self.quantities:
             above, *below = (self._names.index(part) for part in quantity.split("/"))
             exponent = self._powers[above]
-            told = f"coefficient of x^{exponent}"
+            text = f"coefficient of x^{exponent}"
             own = units[above]
             if below:
-                told += f" over that of x^{self._powers[below[0]]}"
-                # The spectrum's unit cancels, and need not be known.
+                text += f" over that of x^{self._powers[below[0]]}"
+                # The spectrum's unit cancels; it may be unknown.
                 difference = self._powers[below[0]] - exponent
                 own = (
                     power(axis_unit, difference)
                     if difference >= 0
                     else quotient("1", power(axis_unit, -difference))
                 )
-            found.append(Output(self._titled(quantity, len(self.quantities) > 1), own, told))
+            found.append(Output(self._titled(quantity, len(self.quantities) > 1), own, text))
         return tuple(found)
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
         """Return the coefficients.
 
         Raises:
-            ScalarizerError: There are fewer points than coefficients, or the range is not on the axis.
+            ScalarizerError: There are fewer points than coefficients, or the range exceeds the axis.
         """
         powers = self._powers
         curve = self.curve(spectrum).within(self.low, self.high, points=len(powers))
-        # On an axis scaled to 1 the powers are comparable, and the fit is well conditioned.
+        # Scale the axis to 1, so that the powers are comparable and the fit is well conditioned.
         scale = float(np.abs(curve.x).max())
         design = (curve.x[:, None] / scale) ** np.asarray(powers)
         weight = 1.0 / curve.sd if curve.stated and (curve.sd > 0).all() else np.ones(curve.x.size)
@@ -115,7 +115,7 @@ def _reading(quantity: str, names: tuple[str, ...], values: Floats, covariance: 
     if denominator == 0.0 or abs(denominator) <= spread:
         return Scalar(
             float("nan"),
-            reason=f"{names[below[0]]}, {denominator:.3g} +- {spread:.2g}, cannot be told from zero",
+            reason=f"{names[below[0]]} = {denominator:.3g} +- {spread:.2g} is not distinguishable from zero",
         )
     ratio = float(values[above]) / denominator
     gradient[above] += 1.0 / denominator

@@ -1,4 +1,4 @@
-"""Least-squares fits of a few peaks on a background, which find their own start."""
+"""Least-squares fits of a few peaks on a background; start values are found automatically."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Shape = Literal["gaussian", "lorentzian", "voigt", "pseudo-voigt"]
 
 _LN2 = float(np.log(2.0))
 _FWHM = 2.0 * (2.0 * _LN2) ** 0.5
-# Starting widths, as multiples of the one read off the data.
+# Start widths, as multiples of the width estimated from the data.
 _STARTS = (1.0, 0.4, 2.5)
-# A fit that needs more has lost its way.
+# Limit of evaluations; a fit that needs more does not converge.
 _EVALUATIONS = 600
 
 
@@ -36,9 +36,9 @@ def _lorentzian(u: Floats) -> Floats:
 
 
 def _voigt_widths(width: float, fraction: float) -> tuple[float, float]:
-    """Return the full widths at half maximum of the Gaussian and the Lorentzian that give a Voigt of `width`.
+    """Return the full widths at half maximum of the Gaussian and Lorentzian parts of a Voigt of `width`.
 
-    The Lorentzian makes up `fraction` of it, and the Gaussian follows.
+    The Lorentzian width is `fraction` of `width`; the Gaussian width follows.
 
     Source: Olivero and Longbothum, J. Quant. Spectrosc. Radiat. Transf. 17, 233 (1977), for the width.
     """
@@ -48,7 +48,7 @@ def _voigt_widths(width: float, fraction: float) -> tuple[float, float]:
 
 
 def _voigt(u: Floats, fraction: float) -> Floats:
-    """Return a Voigt of unit width and height."""
+    """Return a Voigt profile of unit width and height."""
     from scipy.special import voigt_profile
 
     gaussian, lorentzian = _voigt_widths(1.0, fraction)
@@ -57,7 +57,7 @@ def _voigt(u: Floats, fraction: float) -> Floats:
 
 
 def _profile(shape: Shape, u: Floats, fraction: float) -> Floats:
-    """Return a profile of unit height and width (full, at half maximum), at distances `u` from its position."""
+    """Return a profile of unit height and full width at half maximum, at distances `u` from its position."""
     if shape == "gaussian":
         return _gaussian(u)
     if shape == "lorentzian":
@@ -83,7 +83,7 @@ def _unit_area(shape: Shape, fraction: float) -> float:
 
 
 class FittedPeak(NamedTuple):
-    """One peak; the width is the full one at half maximum."""
+    """One peak; `width` is the full width at half maximum."""
 
     position: float
     height: float
@@ -92,16 +92,16 @@ class FittedPeak(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What a fit found."""
+    """The result of a fit."""
 
     peaks: tuple[FittedPeak, ...]
     residual_sd: float
     spread: Callable[[Callable[[tuple[FittedPeak, ...]], float]], float]
-    """One standard deviation of what a function makes of the peaks, by the covariance of the fit."""
+    """Returns one standard deviation of a function of the peaks, from the covariance of the fit."""
 
 
 class _Model:
-    """Peaks on a background, as a function of one vector: four numbers a peak, then the background."""
+    """Peaks on a background as a function of one vector: four numbers per peak, then the background."""
 
     def __init__(self, x: Floats, shape: Shape, peaks: int, linear: bool) -> None:
         self.x, self.shape, self.count, self.linear = x, shape, peaks, linear
@@ -133,19 +133,19 @@ def fit_peaks(
     significance: float,
     guess: float | None = None,
 ) -> Fit:
-    """Fit one peak in each range, all together, on one background.
+    """Fit one peak in each range, jointly, on one background.
 
     Args:
-        curve: What was measured; points outside all ranges do not count.
-        ranges: From where to where each peak may be, in the axis's units.
-        shape: Of all peaks.
-        linear: Whether the background may slope.
-        down: Whether peaks are dips; their heights and areas are then negative.
-        significance: A peak lower than this many standard deviations of the residual is none.
-        guess: Where to start for the (only) peak.
+        curve: The measured curve; points outside all ranges are ignored.
+        ranges: The range of each peak's position, in units of the axis.
+        shape: Shape of all peaks.
+        linear: Fit a linear background instead of a constant one.
+        down: Fit dips; their heights and areas are negative.
+        significance: Smallest height of a peak, in standard deviations of the residual.
+        guess: Start position, if there is one peak.
 
     Raises:
-        ScalarizerError: Too few points, no convergence, a peak outside its range, as wide as it, or lost in noise.
+        ScalarizerError: Too few points, no convergence, or a peak outside its range, wider than it, or not significant.
     """
     inside = np.zeros(curve.x.size, bool)
     for low, high in ranges:
@@ -157,10 +157,10 @@ def fit_peaks(
     varied = (4 if model.fraction_varies else 3) * len(ranges) + (2 if linear else 1)
     if y.size <= varied:
         raise ScalarizerError(
-            f"{y.size} points of {curve.told(*_hull(ranges))} were measured; more than {varied} are needed for the fit"
+            f"{y.size} points were measured in {curve.range_text(*_hull(ranges))}; the fit needs more than {varied}"
         )
     if np.ptp(y) == 0.0:
-        raise ScalarizerError(f"the spectrum is flat over {curve.told(*_hull(ranges))}: there is no peak")
+        raise ScalarizerError(f"no peak: the spectrum is constant in {curve.range_text(*_hull(ranges))}")
     stated = curve.stated and bool((sd > 0).all())
     weight = 1.0 / sd if stated else np.full(y.size, 1.0 / float(np.ptp(y)))
     reason, best = "the fit did not converge", None
@@ -203,7 +203,7 @@ def _hull(ranges: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _start(model: _Model, y: Floats, ranges: Sequence[tuple[float, float]], guess: float | None) -> Floats:
-    """Read positions, heights and widths off the data."""
+    """Estimate positions, heights and widths from the data."""
     ends = max(y.size // 8, 1)
     left, right = float(np.median(y[:ends])), float(np.median(y[-ends:]))
     x = model.x
@@ -234,7 +234,7 @@ def _minimised(
     factor: float,
     guess: float | None,
 ) -> tuple[Floats, NDArray[np.intp], bool]:
-    """Return the best vector, which of it was free to move (not at a bound), and whether the fit converged."""
+    """Return the best vector, the indices of free parameters (not at a bound), and whether the fit converged."""
     import lmfit
 
     start = _start(model, y, ranges, guess)
@@ -283,31 +283,31 @@ def _problem(
     varied: int,
     significance: float,
 ) -> str:
-    """Say why a fit is not to be believed; empty where it is."""
+    """Return why a fit is rejected; empty if it is accepted."""
     noise = float(np.sqrt(np.sum(residual**2) / (residual.size - varied)))
     unit = f" {curve.unit}".rstrip()
     for peak, (low, high) in zip(peaks, ranges, strict=True):
         if abs(peak.height) <= significance * noise:
             return (
-                f"no peak in {curve.told(low, high)}: the height, {abs(peak.height):.3g}, is less than "
-                f"{significance:g} times the scatter about the fit, {noise:.2g}"
+                f"no peak in {curve.range_text(low, high)}: its height {abs(peak.height):.3g} is less than "
+                f"{significance:g} times the residual's standard deviation {noise:.2g}"
             )
         if not low <= peak.position <= high:
-            return f"the peak lies at {peak.position:.4g}{unit}, outside {curve.told(low, high)}"
-        # Points are as far apart as most of them are: a lone high point is no peak.
+            return f"the peak lies at {peak.position:.4g}{unit}, outside {curve.range_text(low, high)}"
+        # The median step: one high point alone is not a peak.
         step = float(np.median(np.diff(curve.x)))
         if peak.width < step:
             where = f"{peak.position:.4g}{unit}"
-            return f"what stands out at {where} is narrower than the points are apart, {step:.3g}{unit}"
+            return f"the peak at {where} is narrower than the distance between points, {step:.3g}{unit}"
         if peak.width > high - low:
-            return f"the peak is {peak.width:.3g}{unit} wide, wider than {curve.told(low, high)}"
+            return f"the peak's width {peak.width:.3g}{unit} exceeds {curve.range_text(low, high)}"
     return ""
 
 
 def _nudged(vector: Floats, free: NDArray[np.intp]) -> list[tuple[int, Floats, Floats]]:
     """Return, for each free parameter, its index and the vector a little above and below."""
     peaks = vector[:-2].reshape(-1, 4)
-    # Positions change on the scale of widths, the background on that of heights.
+    # Steps scale with the width for positions, and with the height for the background.
     scales = np.stack([peaks[:, 2], peaks[:, 1], peaks[:, 2], np.ones(len(peaks))], axis=1).ravel()
     steps = 1e-5 * np.concatenate([scales, np.full(2, peaks[:, 1].max())])
     found = []
@@ -320,15 +320,15 @@ def _nudged(vector: Floats, free: NDArray[np.intp]) -> list[tuple[int, Floats, F
 
 
 def _covariance(model: _Model, vector: Floats, free: NDArray[np.intp], weight: Floats) -> Floats:
-    """Return the inverse of the normal matrix of what was free.
+    """Return the inverse normal matrix of the free parameters.
 
-    Parameters on a bound (a pseudo-Voigt that is all Gaussian) are left out; lmfit gives no uncertainty at all there.
+    Parameters at a bound (for example a purely Gaussian pseudo-Voigt) are excluded; lmfit gives no uncertainties then.
     """
     columns = [
         (model(up) - model(below)) / (up[i] - below[i]) * weight for i, up, below in _nudged(vector, free)
     ]
     jacobian = np.stack(columns, axis=1)
-    # Columns of like size: heights and positions may differ by many orders of magnitude.
+    # Normalise columns: heights and positions may differ by many orders of magnitude.
     size = np.linalg.norm(jacobian, axis=0)
     size[size == 0.0] = 1.0
     scaled = jacobian / size

@@ -1,4 +1,4 @@
-"""How like a target a spectrum is."""
+"""Similarity of a spectrum to a target."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Similarity"]
 # Wang et al. (2004): the constants, and the side of a uniform window.
 _K1, _K2, _WINDOW = 0.01, 0.03, 7
 _LARGEST_FILE = 50_000_000
-_TOLD = {
+_LONG_NAMES = {
     "correlation": "correlation with the target",
     "cosine": "cosine of the angle to the target",
     "negative-mse": "minus the mean squared difference from the target",
@@ -32,13 +32,13 @@ _TOLD = {
 
 
 class Similarity(CurveScalarizer):
-    """How like a target spectrum a measured one is, point by point; larger is more alike.
+    """Similarity of a spectrum to a target spectrum, point by point; larger is more similar.
 
-    A correlation and a cosine do not heed the scale, a correlation no offset either. ``ssim`` is the structural
-    similarity in one dimension, its mean over windows of 7 points, with the target's range for scale.
+    The correlation and the cosine ignore the scale; the correlation also ignores an offset. ``ssim`` is the structural
+    similarity in one dimension: the mean over windows of 7 points, scaled by the target's range.
 
-    Uncertainty: of white noise (told by neighbouring points, or stated), to the second order of the noise, since the
-    first vanishes at the target; none for ``ssim``.
+    Uncertainty: from white noise (given, or estimated from neighbouring points), to second order in the noise, because
+    the first order vanishes at the target. Unknown for ``ssim``.
 
     Source of ``ssim``: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004), eqs. 13 and 17.
     """
@@ -46,7 +46,7 @@ class Similarity(CurveScalarizer):
     files: ClassVar[tuple[str, ...]] = ("target",)
     kind: Literal["similarity"] = "similarity"
     target: Annotated[tuple[Real, ...], Field(min_length=3)]
-    """Shape (points,); or the path of a one-dimensional .npy or .csv file, which is read when this is built."""
+    """Shape (points,); or the path of a one-dimensional .npy or .csv file, which is read at once."""
     measure_by: Literal["correlation", "cosine", "negative-mse", "ssim"] = "correlation"
 
     @field_validator("target", mode="before")
@@ -61,27 +61,29 @@ class Similarity(CurveScalarizer):
         if self.measure_by == "ssim" and len(self.target) < _WINDOW:
             raise ValueError(f"the target has {len(self.target)} points; ssim needs {_WINDOW}")
         if self.measure_by in ("correlation", "ssim") and len(set(self.target)) == 1:
-            raise ValueError(f"the target is the same everywhere, to which there is no {self.measure_by}")
+            raise ValueError(f"the target is constant; {self.measure_by} is undefined")
         if not any(self.target) and self.measure_by == "cosine":
-            raise ValueError("the target is zero everywhere, to which there is no angle")
+            raise ValueError("the target is zero; cosine is undefined")
         return self
 
     def _outputs(self, unit: str, axis_unit: str) -> tuple[Output, ...]:
         del axis_unit
         own = power(unit, 2) if self.measure_by == "negative-mse" else "1"
-        return (Output(self._titled("similarity", False), own, _TOLD[self.measure_by]),)
+        return (Output(self._titled("similarity", False), own, _LONG_NAMES[self.measure_by]),)
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
         """Return the similarity.
 
         Raises:
-            ScalarizerError: The spectrum has another number of points than the target, or is the same everywhere.
+            ScalarizerError: The number of points differs from the target's, or the spectrum is constant.
         """
         curve = self.curve(spectrum)
         target = np.asarray(self.target)
         if curve.x.size != target.size:
-            raise ScalarizerError(f"the spectrum has {curve.x.size} finite points, the target {target.size}")
-        # A decreasing axis was turned round.
+            raise ScalarizerError(
+                f"the spectrum has {curve.x.size} finite points, but the target has {target.size}"
+            )
+        # `curve` reverses a decreasing axis, so reverse the target too.
         along = spectrum.coords[curve.axis].variable.values
         if along[0] > along[-1]:
             target = target[::-1]
@@ -97,11 +99,11 @@ def _cosine(y: Floats, target: Floats, sd: Floats, *, centred: bool) -> Scalar:
     target = target - target.mean() if centred else target
     length = float(np.linalg.norm(y))
     if length <= 1e-12 * max(float(np.abs(y).max()), 1e-300) or length == 0.0:
-        raise ScalarizerError("the spectrum is the same everywhere, which is like nothing")
+        raise ScalarizerError("the spectrum is constant or zero; the similarity is undefined")
     own, other = y / length, target / np.linalg.norm(target)
     cosine = float(np.clip(own @ other, -1.0, 1.0))
     fourth = float(np.sum(sd**4)) / length**4
-    # Part of what sets the spectrum apart from the target is noise, which is not there to be multiplied by noise again.
+    # Part of the difference to the target is noise itself; subtract it, so that it is not counted twice.
     first = np.maximum(np.sum(((other - cosine * own) / length * sd) ** 2) - fourth, 0.0)
     return Scalar(cosine, float(np.sqrt(first + 0.5 * fourth * cosine**2)))
 
@@ -130,7 +132,7 @@ def _ssim(y: Floats, target: Floats) -> float:
 def _target_from(path: Path) -> list[float]:
     """Read a one-dimensional array from a .npy or .csv file."""
     if suffix_of(path) not in (".npy", ".csv", ".txt"):
-        raise ValueError(f"{path}: is neither a .npy nor a .csv file")
+        raise ValueError(f"{path}: must be a .npy or .csv file")
     try:
         source = read_source(path, _LARGEST_FILE)
         if file_kind(source.content) is FileKind.NPY:
@@ -142,6 +144,6 @@ def _target_from(path: Path) -> list[float]:
         raise ValueError(f"{path}: cannot be read as a row of numbers ({error})") from None
     if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise ValueError(
-            f"{path}: holds {values.dtype.name} of shape {values.shape}, where a row of numbers is needed"
+            f"{path}: contains {values.dtype.name} of shape {values.shape}; needs a row of numbers"
         )
     return [float(value) for value in values]

@@ -1,4 +1,4 @@
-"""Units of what is computed from others, as text; empty where one of them is not known."""
+"""Units of products, quotients and powers, as text; empty if a unit is unknown."""
 
 from __future__ import annotations
 

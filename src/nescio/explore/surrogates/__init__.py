@@ -1,4 +1,4 @@
-"""Models of the scalars over all candidates: Gaussian processes with trained embeddings, calibrated."""
+"""Surrogates: calibrated Gaussian processes with trained embeddings, over all candidates."""
 
 from nescio.explore.surrogates.calibration import LeftOut, Scale, fit_scale
 from nescio.explore.surrogates.fit import Fit, OutputFit

@@ -1,4 +1,4 @@
-"""How far a surrogate's uncertainty can be believed: leave-one-out residuals of networks that never saw the point."""
+"""Calibrate a surrogate's uncertainty with leave-one-out residuals of members not trained on the point."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ _NOISES = np.exp(np.linspace(-3.0, 1.0, 41))
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Each measurement as predicted from all the others, by members whose embedding was trained without it."""
+    """Leave-one-out predictions by members whose embedding was not trained on the measurement."""
 
     residual: Floats
     """Shape (n,); measured minus predicted, standardised."""
     variance: Floats
-    """Shape (n,); of the function, without noise; members' disagreement included."""
+    """Shape (n,); variance of the function, without noise, including the members' disagreement."""
     noise: float
-    """Variance of a measurement, as the members learned it."""
+    """Noise variance of a measurement, as learned by the members."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What makes the left-out residuals as large as they were said to be."""
+    """Calibration that makes the leave-one-out residuals as large as predicted."""
 
     model: float
-    """Factor of the model's variance."""
+    """Factor on the model's variance."""
     noise: float
-    """Variance of a measurement, standardised."""
+    """Noise variance of a measurement, standardised."""
     log_likelihood: float
-    """Mean over the left-out measurements of the logarithm of their density."""
+    """Mean log predictive density of the left-out measurements."""
     coverage: float
-    """Share of them within their 95 % interval."""
+    """Fraction of the left-out measurements inside their 95 % interval."""
 
 
 def fit_scale(left: LeftOut) -> Scale:
-    """Return the factor of the model's variance and the noise under which left-out residuals are most likely.
+    """Fit the factor on the model's variance and the noise variance to the leave-one-out residuals.
 
-    Both have a log-normal prior of width 1 about 1 and about the members' own noise, so that a handful of
-    measurements does not move them far.
+    Both maximise the likelihood times a log-normal prior of width 1, centred at 1 and at the members' noise. A few
+    measurements therefore change them little.
 
     Source: leave-one-out in closed form: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006),
-    eqs. 5.10-5.12; scaling the variance by it: Bachoc, Comput. Stat. Data Anal. 66, 55 (2013).
+    eqs. 5.10-5.12; scaling of the variance: Bachoc, Comput. Stat. Data Anal. 66, 55 (2013).
     """
     squared = left.residual**2
     total = _SCALES[:, None, None] * left.variance + _NOISES[None, :, None] * left.noise

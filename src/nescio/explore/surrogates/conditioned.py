@@ -1,4 +1,4 @@
-"""Members given all measurements, and what they then expect of the candidates."""
+"""Condition the members on all measurements, and predict the candidates."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from nescio.explore.surrogates.parameters import Parameters
 
 __all__ = ["Conditioned", "condition", "predict"]
 
-# Candidates whose covariances are in memory at once.
+# Number of candidates whose covariances are in memory at once.
 _CANDIDATES = 4096
 
 
 class Conditioned(NamedTuple):
-    """Members given all measurements; each field with a leading axis of members."""
+    """Members conditioned on all measurements; each field has a leading axis of members."""
 
     inverse: Array
-    """Shape (members, size, size), inverse of the Cholesky factor of the covariance of the support: of the measurements
-    with their noise, or of the inducing points."""
+    """Shape (members, size, size), inverse Cholesky factor of the support's covariance: of the measurements with noise,
+    or of the inducing points."""
     weights: Array
-    """Shape (members, size), with which the covariances with the support add up to the mean."""
+    """Shape (members, size); the mean is the sum of the covariances with the support times these weights."""
     residual: Array
-    """Shape (members, n), of each measurement as predicted from all others."""
+    """Shape (members, n), leave-one-out residual of each measurement."""
     variance: Array
-    """Shape (members, n), of the function there, without noise."""
+    """Shape (members, n), leave-one-out variance of the function, without noise."""
     spread: Array | None = None
-    """Shape (members, size, size), what inducing points leave open; none where the support is measured."""
+    """Shape (members, size, size), for the posterior variance at inducing points; None for an exact model."""
 
 
 @jax.jit
 def condition(
     parameters: Parameters, inputs: Inputs, targets: Array, mask: Array, positioned: Array
 ) -> Conditioned:
-    """Give every member all measurements: inputs (size, ...), targets and mask (size,), positioned (members,)."""
+    """Condition every member on the measurements: inputs (size, ...), targets, mask (size,), positioned (members,)."""
 
     def one(parameters: Parameters, positioned: Array) -> Conditioned:
         noise = noise_variance(parameters)
@@ -61,15 +61,15 @@ def predict(
     candidates: Inputs,
     positioned: Array,
 ) -> tuple[Array, Array]:
-    """Return every member's mean and variance of the function at the candidates, each of shape (members, n).
+    """Return each member's mean and variance of the function at the candidates, each of shape (members, n).
 
     Args:
-        parameters: With a leading axis of members.
-        conditioned: The members, given all measurements.
-        support: What they were conditioned on, shape (size, ...): the measurements, or the inducing points.
+        parameters: Parameters with a leading axis of members.
+        conditioned: The conditioned members.
+        support: The measurements or inducing points, shape (size, ...).
         mask: Shape (size,), 1 for a point of the support.
-        candidates: Shape (n, ...).
-        positioned: Shape (members,), 1 where the kernel sees the position.
+        candidates: The candidates, shape (n, ...).
+        positioned: Shape (members,), 1 if the member's kernel uses the position.
     """
     n = candidates.positions.shape[0]
     size = min(n, _CANDIDATES)
@@ -92,6 +92,6 @@ def predict(
         mean, variance = jax.lax.map(block, blocks)
         return mean.ravel()[:n], variance.ravel()[:n]
 
-    # One member and one block after the other: all covariances at once would take gigabytes.
+    # One member and one block at a time: all covariances at once would take gigabytes.
     predicted: tuple[Array, Array] = jax.lax.map(one, (parameters, conditioned, positioned))
     return predicted

@@ -1,4 +1,4 @@
-"""Deep kernels trained side by side: a program for each of five sizes, however many measurements there are."""
+"""Train an ensemble of deep kernels together, with one compiled program for each of five sizes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from nescio.explore.surrogates.parameters import Parameters, log_prior
 __all__ = ["EXACT", "Halves", "capacity", "halves", "train"]
 
 EXACT = 1000
-"""Most measurements that an exact Gaussian process is given, and of which the members learn."""
+"""Largest number of measurements for an exact Gaussian process and for training the members."""
 
 _CAPACITIES = (100, 200, 400, 700, EXACT)
 
 
 def capacity(n: int) -> int:
-    """Return the size of the arrays that hold `n` measurements: one of five up to `EXACT`, then doubled and doubled."""
+    """Return the array size for `n` measurements: one of five sizes up to `EXACT`, then doubled as often as needed."""
     for size in _CAPACITIES:
         if n <= size:
             return size
@@ -35,34 +35,35 @@ def capacity(n: int) -> int:
 
 
 class Halves(NamedTuple):
-    """What each member learns from; its partner learns from the rest."""
+    """The training measurements of each member; its partner is trained on the others."""
 
     order: NDArray[np.intp]
-    """Shape (members, size), which measurements; 0 where padded."""
+    """Shape (members, size), indices of measurements; 0 for padding."""
     mask: NDArray[np.float32]
-    """Shape (members, size), 1 for a measurement."""
+    """Shape (members, size), 1 for a measurement and 0 for padding."""
     seen: NDArray[np.bool_]
-    """Shape (members, n), whether a member learned from a measurement."""
+    """Shape (members, n), whether a measurement belongs to a member's half."""
 
 
 def halves(n: int, members: int, seed: int) -> Halves:
-    """Divide `n` measurements between the two members of each pair, at random.
+    """Divide `n` measurements at random between the two members of each pair.
 
-    Of every two that follow one another, one goes to each; and where a measurement went does not change when more are
-    added, so that a member never learns from what it must not have seen. Of more than `EXACT` measurements each member
-    learns from as many of its own, drawn at random, as it has of `EXACT`; a further measurement replaces one at most.
+    Of each two successive measurements, each member gets one. The assignment does not change when measurements are
+    added, so a member is never trained on measurements that calibrate it. With more than `EXACT` measurements, each
+    member is trained on a random subset of its half, of the same size as for `EXACT`; a new measurement replaces at
+    most one of the subset.
     """
     size = capacity(min(n, EXACT)) // 2
     seen = np.zeros((members, n), bool)
     for pair in range(members // 2):
-        # More draws only follow the earlier ones.
+        # With more measurements, the first draws stay the same.
         first = np.random.default_rng([seed, pair]).integers(0, 2, (n + 1) // 2)
         number = np.arange(n)
         seen[2 * pair] = (number % 2) == first[number // 2]
         seen[2 * pair + 1] = ~seen[2 * pair]
     order = np.zeros((members, size), np.intp)
     mask = np.zeros((members, size), np.float32)
-    # As above: more draws only follow the earlier ones.
+    # As above: the first draws stay the same.
     priority = np.random.default_rng([seed, members]).random(n)
     for member in range(members):
         mine = np.flatnonzero(seen[member])
@@ -100,20 +101,19 @@ def train(
     steps: Array,
     learning_rate: Array,
 ) -> Parameters:
-    """Return members' parameters after some steps of Adam towards the maximum of their posterior.
+    """Train the members: maximise each posterior with Adam and return the parameters.
 
     Args:
-        start: With a leading axis of members.
-        head: Middle of the head's prior, shape (features, embedding).
-        inputs: Shape (members, size, ...), what each learns from.
+        start: Start parameters with a leading axis of members.
+        head: Centre of the head's prior, shape (features, embedding).
+        inputs: Training inputs of each member, shape (members, size, ...).
         targets: Shape (members, size), standardised.
-        mask: Shape (members, size), 1 for a measurement.
-        positioned: Shape (members,), 1 where the kernel sees the position.
-        trained_head: 1 where the head is trained as well, 0 where it only follows the stretch, which is then the one
-            lengthscale of the embedding.
-        freedom: Of the head, see :func:`log_prior`.
-        steps: How many; not part of the compiled program.
-        learning_rate: At the beginning; it falls to a tenth along a cosine.
+        mask: Shape (members, size), 1 for a measurement and 0 for padding.
+        positioned: Shape (members,), 1 if the member's kernel uses the position.
+        trained_head: 1 to train the head; 0 to scale it only by the stretch, the single lengthscale of the embedding.
+        freedom: Freedom of the head, see :func:`log_prior`.
+        steps: Number of steps; changing it does not recompile the program.
+        learning_rate: Initial learning rate; it falls to a tenth along a cosine.
     """
     optimiser = optax.inject_hyperparams(optax.adam)(learning_rate=learning_rate, b2=0.99)
     gradient = jax.vmap(jax.grad(_objective), in_axes=(0, None, 0, 0, 0, 0, None))

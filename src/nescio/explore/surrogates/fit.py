@@ -1,4 +1,4 @@
-"""What a surrogate says of all candidates, and the trained members that it says so by."""
+"""A fitted surrogate: predictions for all candidates, and the trained members behind them."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ __all__ = ["ROUNDING", "Data", "Fit", "Model", "OutputFit", "Support", "given", 
 Floats = NDArray[np.float64]
 
 INDUCING = EXACT
-"""Inducing points of a sparse model: as many as the exact model takes measurements."""
+"""Number of inducing points of a sparse model, equal to the limit of the exact model."""
 
-# Values that differ by less than this, relatively, are all the same.
+# Values with a smaller relative spread are treated as constant.
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class OutputFit:
-    """One scalar over all candidates."""
+    """Predictions of one scalar for all candidates."""
 
     mean: Floats
-    """Shape (n,), in the scalar's units."""
+    """Shape (n,), in units of the scalar."""
     sd: Floats
-    """Shape (n,), of the function, without noise."""
+    """Shape (n,), standard deviation of the function, without noise."""
     noise_sd: float
-    """Of a measurement."""
+    """Standard deviation of the measurement noise."""
     scale: Scale
-    """Calibration, standardised."""
+    """Calibration, in standardised units."""
     embedding: Floats
-    """Shape (n, embedding), of the first member; without columns where the model sees positions only."""
+    """Shape (n, embedding), from the first member; no columns if the model only uses positions."""
     encoder: str
-    """Which features the model looks at; empty for the main ones."""
+    """Name of the features that the model uses; empty for the main features."""
     positioned: bool
-    """Whether it looks at the position as well."""
+    """Whether the model also uses the position."""
     scratch: bool
-    """Whether it was trained from scratch."""
+    """Whether the model was trained from scratch."""
     model: Model
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """All scalars over all candidates."""
+    """Predictions of all scalars for all candidates."""
 
     outputs: tuple[OutputFit, ...]
     seconds: float
-    """What fitting and predicting took."""
+    """Time for fitting and predicting, in seconds."""
 
     @property
     def mean(self) -> Floats:
@@ -80,7 +80,7 @@ class Fit:
         return np.stack([o.model.sample(k, draws) for o, k in zip(self.outputs, keys, strict=True)], 2)
 
     def fantasize(self, chosen: Sequence[int]) -> Fit:
-        """Return the model as if some candidates had been measured and had given their mean."""
+        """Return the fit as if some candidates had been measured with their mean as result."""
         return replace(
             self, outputs=tuple(output.model.fantasized(output, chosen) for output in self.outputs)
         )
@@ -99,7 +99,7 @@ class Data:
 
     @staticmethod
     def of(index: NDArray[np.intp], values: Floats) -> Data:
-        """Return the measurements of candidates (m,), none of whose values (m,) is missing."""
+        """Return the data for candidates (m,) and their values (m,), none of them missing."""
         n, size = len(values), capacity(len(values))
         centre = float(values.mean())
         spread = float(values.std())
@@ -113,31 +113,31 @@ class Data:
 
 @dataclass(frozen=True, eq=False)
 class Support:
-    """The candidates through whose covariances a model predicts: all measured ones, or inducing points among them."""
+    """The candidates that a model is conditioned on: all measured ones, or inducing points among them."""
 
     index: NDArray[np.intp]
-    """Shape (size,), candidates; 0 where padded."""
+    """Shape (size,), indices of candidates; 0 for padding."""
     mask: NDArray[np.float32]
-    """Shape (size,), 1 where not padded."""
+    """Shape (size,), 0 for padding, otherwise 1."""
 
 
 def given(
     parameters: Parameters, points: Inputs, data: Data, positioned: jax.Array, *, imagined: Sequence[int] = ()
 ) -> tuple[Conditioned, Support]:
-    """Give trained members all measurements: exactly up to `EXACT` of them, through inducing points beyond.
+    """Condition trained members on all measurements: exactly for up to `EXACT`, else with inducing points.
 
     Args:
-        parameters: Of the members.
-        points: Of all candidates.
+        parameters: Parameters of the members.
+        points: Inputs of all candidates.
         data: The measurements.
-        positioned: Shape (members,), 1 where the kernel sees the position.
-        imagined: Candidates among the measurements that are only imagined as measured; they are inducing points.
+        positioned: Shape (members,), 1 if the member's kernel uses the position.
+        imagined: Candidates in `data` that are only imagined as measured; they become inducing points.
     """
     measured = rows_of(points, data.index)
     if data.n <= EXACT:
         support = Support(data.index, data.mask)
         return condition(parameters, measured, data.target, data.mask, positioned), support
-    # By the kernel of one member for all: their embeddings differ little.
+    # Choose inducing points with the first member's kernel; the members' embeddings differ little.
     first = jax.tree.map(lambda leaf: leaf[0], parameters)
     chosen, kept = choose_inducing(first, measured, data.mask, positioned[0], size=INDUCING)
     mask = np.array(kept)
@@ -153,19 +153,19 @@ def given(
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Trained members, given all measurements."""
+    """Trained members, conditioned on all measurements."""
 
     parameters: Parameters
     conditioned: Conditioned
     support: Support
     points: Inputs
-    """Of all candidates."""
+    """Inputs of all candidates."""
     data: Data
     positioned: jax.Array
     scale: Scale
 
     def predicted(self) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation over the candidates, in the scalar's units."""
+        """Return mean and standard deviation at the candidates, in units of the scalar."""
         support = rows_of(self.points, self.support.index)
         means, variances = predict(
             self.parameters, self.conditioned, support, self.support.mask, self.points, self.positioned
@@ -176,10 +176,10 @@ class Model:
         return means.mean(0) * data.spread + data.centre, np.sqrt(variance) * data.spread
 
     def sample(self, key: jax.Array, draws: int) -> Floats:
-        """Return draws (draws, n), each of one member, about the common mean and as wide as the calibrated model."""
+        """Return draws (draws, n), each from one member, about the common mean and with the calibrated width."""
         members = len(self.parameters.log_noise)
         each = -(-draws // members)
-        # In any order: a single draw would else always be of the first member.
+        # Random order: otherwise a single draw would always come from the first member.
         order = np.asarray(jax.random.permutation(jax.random.fold_in(key, members), members))[:draws]
         drawn = np.stack(
             [
@@ -206,16 +206,16 @@ class Model:
         return np.asarray(mean + np.sqrt(self.scale.model) * centred, np.float64)
 
     def _targets(self) -> NDArray[np.float32]:
-        """Return the targets of the support where it is measured; a sparse model needs none."""
+        """Return the targets of the support; zeros for a sparse model, which does not use them."""
         return self.data.target if self.conditioned.spread is None else np.zeros(INDUCING, np.float32)
 
     def fantasized(self, fit: OutputFit, chosen: Sequence[int]) -> OutputFit:
-        """Return its fit as if some candidates had been measured and had given their mean."""
+        """Return the fit as if some candidates had been measured with their mean as result."""
         index = np.concatenate([self.data.index[: self.data.n], np.asarray(chosen, np.intp)])
         kept = self.data.target[: self.data.n] * self.data.spread + self.data.centre
         values = np.concatenate([kept, fit.mean[np.asarray(chosen, np.intp)]])
         grown = Data.of(index, values)
-        # The same units as before: what is learned of a made-up measurement is where not to look, not a new scale.
+        # Keep the standardisation: an imagined measurement must not change the scale.
         target = np.zeros_like(grown.target)
         target[: grown.n] = (values - self.data.centre) / self.data.spread
         data = replace(grown, target=target, centre=self.data.centre, spread=self.data.spread)
@@ -227,5 +227,5 @@ class Model:
 
 
 def rows_of(points: Inputs, index: NDArray[np.intp]) -> Inputs:
-    """Return some of the points."""
+    """Return the inputs at the given indices."""
     return Inputs(points.features[index], points.positions[index])

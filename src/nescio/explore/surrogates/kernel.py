@@ -1,4 +1,4 @@
-"""The kernel: a Matern function of embedding and position, and one of the position alone."""
+"""The kernel: a Matern function of embedding and position, plus one of the position only."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nescio.explore.surrogates.parameters import Parameters
 
 __all__ = ["Inputs", "covariance", "matern52", "noise_variance", "prior_variance", "squared_distance"]
 
-# Added to the noise's variance, of targets of unit spread.
+# Added to the noise variance, for targets of unit variance.
 _JITTER = 1e-4
 
 
 class Inputs(NamedTuple):
-    """What the kernel sees of points."""
+    """Inputs of the kernel."""
 
     features: Array
     """Shape (n, features), standardised."""
@@ -36,7 +36,7 @@ def matern52(squared: Array) -> Array:
 
     Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), eq. 4.17.
     """
-    # The root's slope at zero is infinite; its product with the function's is not.
+    # The small offset avoids the infinite slope of the root at zero.
     r = jnp.sqrt(5.0 * squared + 1e-12)
     return (1.0 + r + r * r / 3.0) * jnp.exp(-r)
 
@@ -44,8 +44,8 @@ def matern52(squared: Array) -> Array:
 def covariance(parameters: Parameters, a: Inputs, b: Inputs, positioned: Array) -> Array:
     """Return the covariance of the function at points a and b, shape (n, m).
 
-    Where `positioned` is 1 the kernel is ``s^2 [w M(|z|^2 + |p / l|^2) + (1 - w) M(|p / r|^2)]`` with the embedding
-    z, the position p and the Matern function M; where it is 0, ``s^2 M(|z|^2)``. Without features it is
+    If `positioned` is 1, the kernel is ``s^2 [w M(|z|^2 + |p / l|^2) + (1 - w) M(|p / r|^2)]`` with the embedding z,
+    the position p and the Matern function M. If it is 0, the kernel is ``s^2 M(|z|^2)``. Without features, it is
     ``s^2 M(|p / l|^2)``.
     """
     signal = jnp.exp(2.0 * parameters.log_signal)
@@ -60,14 +60,14 @@ def covariance(parameters: Parameters, a: Inputs, b: Inputs, positioned: Array) 
 
 
 def prior_variance(parameters: Parameters) -> Array:
-    """Return the variance of the function at any one point."""
+    """Return the prior variance of the function at a point."""
     return jnp.exp(2.0 * parameters.log_signal)
 
 
 def noise_variance(parameters: Parameters) -> Array:
-    """Return the variance of a measurement about the function, never so small that a covariance is singular.
+    """Return the noise variance of a measurement, large enough to avoid a singular covariance.
 
-    What single precision needs grows with the covariance's largest eigenvalue, and so with the function's variance.
+    In single precision, the minimum grows with the largest eigenvalue of the covariance, hence with the prior variance.
     """
     least = _JITTER * jnp.maximum(1.0, prior_variance(parameters))
     return jnp.exp(2.0 * parameters.log_noise) + least

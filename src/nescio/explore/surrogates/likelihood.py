@@ -1,4 +1,4 @@
-"""Marginal likelihood of a Gaussian process, with its gradient written out."""
+"""Marginal likelihood of a Gaussian process, with an explicit gradient."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["inverse_factor", "negative_log_likelihood", "padded"]
 
 
 def padded(covariance: Array, noise: Array, mask: Array) -> Array:
-    """Return the covariance of measurements (n, n), with rows of the unit matrix where `mask` is 0.
+    """Return the covariance of measurements (n, n), with rows of the unit matrix for padding.
 
     Args:
-        covariance: Of the function, shape (n, n).
-        noise: Variance of a measurement.
+        covariance: Covariance of the function, shape (n, n).
+        noise: Noise variance of a measurement.
         mask: Shape (n,), 1 for a measurement and 0 for padding.
     """
     kept = covariance * mask[:, None] * mask[None, :]
@@ -35,7 +35,7 @@ def inverse_factor(matrix: Array) -> tuple[Array, Array]:
 def negative_log_likelihood(matrix: Array, targets: Array) -> Array:
     """Return ``(y^T K^-1 y + log |K|) / 2`` for the covariance K of measurements (n, n) and targets y (n,).
 
-    The gradient is ``(K^-1 - a a^T) / 2`` with ``a = K^-1 y``: the inverse of the factor serves both.
+    The gradient is ``(K^-1 - a a^T) / 2`` with ``a = K^-1 y``; both use the inverse of the Cholesky factor.
 
     Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), eqs. 2.30 and 5.9.
     """

@@ -1,4 +1,4 @@
-"""Parameters of one deep kernel, where they start, and how likely they are before anything was measured."""
+"""Parameters of one deep kernel: initial values and priors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Parameters", "initial_parameters", "log_prior", "principal_head"]
 
-# Mean and standard deviation of normal priors, for targets of unit spread, an embedding of unit spread and positions
-# of unit spread: wide, but enough that tens of noisy points do not overfit.
+# Mean and standard deviation of normal priors, for targets, embedding and positions of unit variance. They are wide,
+# but narrow enough to avoid overfitting to tens of noisy points.
 _SIGNAL = (0.0, 0.7)
 _NOISE = (-1.5, 1.0)
 _POSITION = (0.0, 1.0)
@@ -23,26 +23,26 @@ _STRETCH = 1.0
 
 
 class Parameters(NamedTuple):
-    """Of one kernel; logarithms are natural, targets, features and positions standardised."""
+    """Parameters of one kernel, for standardised targets, features and positions; logarithms are natural."""
 
     head: Array
-    """Shape (features, embedding); a linear embedding."""
+    """Shape (features, embedding); the linear embedding."""
     log_stretch: Array
-    """By how much the principal components are stretched, about which the head's prior is centred."""
+    """Log factor on the principal components, which are the centre of the head's prior."""
     log_signal: Array
     """Standard deviation of the function."""
     log_noise: Array
-    """Standard deviation of a measurement about it."""
+    """Standard deviation of the measurement noise."""
     log_position: Array
-    """Shape (coordinates,); lengthscales of the position beside the embedding."""
+    """Shape (coordinates,); lengthscales of the position, in the part that also depends on the embedding."""
     log_region: Array
-    """Lengthscale of the part of the function that depends on the position alone."""
+    """Lengthscale of the part of the function that depends only on the position."""
     share: Array
-    """Logit of the variance's share that depends on the embedding."""
+    """Logit of the fraction of the variance that depends on the embedding."""
 
 
 def principal_head(features: NDArray[np.floating], embedding: int) -> NDArray[np.float32]:
-    """Return the first principal components of standardised features (n, f), scaled to a total spread of 1.
+    """Return the first principal components of standardised features (n, f), scaled to a total variance of 1.
 
     Returns:
         Shape (f, embedding); columns beyond the number of features are zero.
@@ -51,20 +51,20 @@ def principal_head(features: NDArray[np.floating], embedding: int) -> NDArray[np
     head = np.zeros((f, embedding), np.float32)
     if f == 0:
         return head
-    # Of the small side's Gram matrix: an SVD of ten thousand candidates would take seconds.
+    # The Gram matrix of the features is small; an SVD of ten thousand candidates would take seconds.
     values = np.asarray(features, np.float64)
     spread, vectors = np.linalg.eigh(values.T @ values / len(values))
     kept = min(embedding, f)
     total = max(float(spread[::-1][:kept].sum()), 1e-12)
     components = vectors[:, ::-1][:, :kept]
-    # The sign of an eigenvector is arbitrary; fixed, so that every machine starts from the same head.
+    # Fix the arbitrary sign of the eigenvectors, so that every machine starts from the same head.
     components = components * np.sign(components[np.abs(components).argmax(axis=0), np.arange(kept)])
     head[:, :kept] = components / np.sqrt(total)
     return head
 
 
 def initial_parameters(head: Array, coordinates: int, members: int) -> Parameters:
-    """Return the middle of the prior, with a leading axis of members on every field."""
+    """Return the prior means, with a leading axis of members on every field."""
     one = Parameters(
         head=head,
         log_stretch=jnp.zeros(()),
@@ -76,7 +76,7 @@ def initial_parameters(head: Array, coordinates: int, members: int) -> Parameter
     )
 
     def repeated(leaf: Array) -> Array:
-        # Of a type of its own, not of a Python number's: else a start would be compiled apart from what is trained.
+        # A strong type; with a Python number's weak type, the start would need its own compiled program.
         return jnp.broadcast_to(jnp.asarray(leaf, jnp.float32), (members, *leaf.shape))
 
     members_of: Parameters = jax.tree.map(repeated, one)
@@ -84,12 +84,12 @@ def initial_parameters(head: Array, coordinates: int, members: int) -> Parameter
 
 
 def log_prior(parameters: Parameters, head: Array, freedom: float | Array) -> Array:
-    """Return the logarithm of the prior of one member's parameters, up to a constant.
+    """Return the log prior of one member's parameters, up to a constant.
 
     Args:
-        parameters: Of one member.
+        parameters: Parameters of one member.
         head: The principal components, shape (features, embedding).
-        freedom: Total spread that the head's deviation from them has, a priori, in each dimension.
+        freedom: Prior standard deviation of the head from them, in total over the features, per dimension.
     """
 
     def normal(value: Array, prior: tuple[float, float]) -> Array:

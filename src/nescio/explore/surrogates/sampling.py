@@ -1,4 +1,4 @@
-"""Joint draws of the posterior over thousands of candidates, without their covariance."""
+"""Joint draws from the posterior over thousands of candidates, without their full covariance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nescio.explore.surrogates.parameters import Parameters
 __all__ = ["draw_functions"]
 
 _WAVES = 1024
-# A Matern function of smoothness 5/2 has a spectrum of Student's t with 5 degrees of freedom.
+# The spectral density of a Matern-5/2 kernel is Student's t with 5 degrees of freedom.
 _DEGREES = 5
 
 
@@ -24,10 +24,10 @@ def _prior_functions(key: Array, dimensions: int, draws: int) -> Callable[[Array
     """Draw functions from a Matern-5/2 prior of unit variance by random Fourier features.
 
     Returns:
-        What takes points (n, dimensions), in lengthscales, to values (n, draws).
+        A function from points (n, dimensions), in lengthscales, to values (n, draws).
     """
     normal_key, phase_key = jax.random.split(key)
-    # All normal variates at once, and chi squared as a sum of squares: sampling is what takes long to compile.
+    # Sampling is slow to compile, so draw all normal variates at once, and chi squared as a sum of squares.
     normal = jax.random.normal(normal_key, (_WAVES, dimensions + _DEGREES + draws))
     direction, squares, weights = jnp.split(normal, [dimensions, dimensions + _DEGREES], axis=1)
     frequency = direction * jnp.sqrt(_DEGREES / jnp.sum(squares**2, 1, keepdims=True))
@@ -48,10 +48,10 @@ def draw_functions(
     *,
     draws: int,
 ) -> Array:
-    """Return draws of one member's posterior at the candidates, standardised, shape (draws, n).
+    """Return draws from one member's posterior at the candidates, standardised, shape (draws, n).
 
-    A draw of the prior from random Fourier features is moved onto the measurements, or onto a draw of the values of the
-    inducing points, by Matheron's rule. (`targets` are used only where the support is measured.)
+    A draw from the prior by random Fourier features is corrected by Matheron's rule to fit the measurements, or a draw
+    of the values at the inducing points. `targets` is only used if the support consists of the measurements.
 
     Source: Wilson et al., Proc. ICML 119, 10292 (2020), eqs. 6 and 13; Rahimi and Recht, NIPS 20 (2007).
     """
@@ -81,7 +81,7 @@ def draw_functions(
         gap = (targets[:, None] - drawn - noise) * mask[:, None]
         moved = conditioned.inverse.T @ (conditioned.inverse @ gap)
     else:
-        # The values of the inducing points are drawn from their own posterior.
+        # Draw the values at the inducing points from their posterior.
         left_open = conditioned.spread.T @ jax.random.normal(noise_key, drawn.shape)
         known = conditioned.inverse.T @ (conditioned.inverse @ (drawn * mask[:, None]))
         moved = conditioned.weights[:, None] + left_open - known

@@ -1,10 +1,10 @@
-"""Conditioning on more measurements than an exact Gaussian process takes: inducing points among the measured ones.
+"""Sparse Gaussian process for many measurements, with inducing points among the measured candidates.
 
-What the inducing points leave open of a measurement counts as further noise of it (the fully independent training
-conditional), so that few inducing points make a model less sure and not more.
+The variance of a measurement that the inducing points do not explain is added to its noise (fully independent training
+conditional, FITC). Few inducing points therefore increase the model's uncertainty.
 
-Source: Snelson and Ghahramani, NIPS 18, 1257 (2006), eqs. 6-8; choice of the inducing points: Burt, Rasmussen and van
-der Wilk, J. Mach. Learn. Res. 21, 131 (2020), section 4.2; leaving one out in closed form, as for any linear smoother:
+Source: Snelson and Ghahramani, NIPS 18, 1257 (2006), eqs. 6-8. Choice of the inducing points: Burt, Rasmussen and van
+der Wilk, J. Mach. Learn. Res. 21, 131 (2020), section 4.2. Leave-one-out in closed form, as for any linear smoother:
 Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 5.4.2.
 """
 
@@ -24,10 +24,10 @@ from nescio.explore.surrogates.parameters import Parameters
 __all__ = ["BLOCK", "choose_inducing", "condition_sparse"]
 
 BLOCK = 1000
-"""Measurements whose covariances are in memory at once."""
+"""Number of measurements whose covariances are in memory at once."""
 
-# Variance added to that of the inducing values, and least conditional variance of a further inducing point, both as
-# shares of the prior variance: what single precision can still tell from zero.
+# Variance added at the inducing points, and smallest conditional variance of a further inducing point. Both are
+# fractions of the prior variance, at the limit of single precision.
 _JITTER = 1e-4
 _LEAST = 1e-4
 
@@ -36,17 +36,17 @@ _LEAST = 1e-4
 def choose_inducing(
     parameters: Parameters, inputs: Inputs, mask: Array, positioned: Array, *, size: int
 ) -> tuple[Array, Array]:
-    """Return measurements that tell most of the others, one after the other where the variance is still largest.
+    """Choose inducing points greedily: each is the measurement with the largest remaining variance.
 
     Args:
-        parameters: Of one member.
-        inputs: Of all measurements, shape (n, ...).
-        mask: Shape (n,), 1 for a measurement.
-        positioned: 1 where the kernel sees the position.
-        size: How many.
+        parameters: Parameters of one member.
+        inputs: Inputs of all measurements, shape (n, ...).
+        mask: Shape (n,), 1 for a measurement and 0 for padding.
+        positioned: 1 if the kernel uses the position, otherwise 0.
+        size: Number of inducing points.
 
     Returns:
-        Indices and mask, shape (size,); the mask is 0 from where no measurement has variance left.
+        Indices and mask, each of shape (size,). The mask is 0 for entries after no measurement has variance left.
     """
     prior = prior_variance(parameters)
 
@@ -81,16 +81,16 @@ def condition_sparse(
     mask: Array,
     positioned: Array,
 ) -> Conditioned:
-    """Give every member all measurements, through their covariance with the inducing points.
+    """Condition every member on all measurements, through their covariance with the inducing points.
 
     Args:
-        parameters: With a leading axis of members.
-        inducing: Shape (size, ...).
+        parameters: Parameters with a leading axis of members.
+        inducing: Inducing points, shape (size, ...).
         inducing_mask: Shape (size,), 1 for an inducing point.
-        inputs: Of all measurements, shape (n, ...) with n a multiple of `BLOCK`.
+        inputs: Inputs of all measurements, shape (n, ...) with n a multiple of `BLOCK`.
         targets: Shape (n,), standardised.
         mask: Shape (n,), 1 for a measurement.
-        positioned: Shape (members,), 1 where the kernel sees the position.
+        positioned: Shape (members,), 1 if the member's kernel uses the position.
     """
     number = mask.size // BLOCK
     blocks = jax.tree.map(lambda leaf: leaf.reshape(number, BLOCK, *leaf.shape[1:]), (inputs, targets, mask))
@@ -137,6 +137,6 @@ def condition_sparse(
             spread=outer @ inverse,
         )
 
-    # One member after the other, as in :func:`predict`.
+    # One member at a time to limit memory, as in :func:`predict`.
     conditioned: Conditioned = jax.lax.map(one, (parameters, positioned))
     return conditioned

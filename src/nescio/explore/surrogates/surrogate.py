@@ -1,4 +1,4 @@
-"""The model of the scalars over all candidates, kept from one measurement to the next."""
+"""The surrogate: a model of the scalars over all candidates, updated after each measurement."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ __all__ = ["Surrogate"]
 
 Floats = NDArray[np.float64]
 
-# Fewer measurements than this say nothing about how far the model's own uncertainty is off.
+# With fewer measurements, the model's uncertainty cannot be calibrated.
 _FEWEST_FOR_SCALE = 8
 _MAIN = ""
 
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """What one scalar's model is continued from."""
+    """The state of one scalar's model between updates."""
 
     parameters: Parameters
     positioned: bool
     encoder: str
     refitted_at: int
-    """Measurements there were when it was last trained from scratch."""
+    """Number of measurements when the model was last trained from scratch."""
 
 
 class Surrogate:
-    """A Gaussian process with a trained embedding, refitted with every measurement.
+    """A Gaussian process with a trained embedding, updated after each measurement.
 
-    Deterministic: the same candidates, settings, seed and order of measurements give the same model, also when it is
-    continued from :meth:`state`.
+    The model is deterministic: the same candidates, settings, seed and order of measurements give the same model, also
+    after :meth:`restore`.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class Surrogate:
         outputs: int = 1,
         seed: int = 0,
     ) -> None:
-        """Make a model that knows nothing yet.
+        """Create a model without measurements.
 
         Args:
-            candidates: All there are.
-            settings: The defaults if not given.
-            outputs: How many scalars.
-            seed: Of the partition of measurements between members.
+            candidates: All candidates.
+            settings: The settings; default: `SurrogateSettings()`.
+            outputs: Number of scalars.
+            seed: Seed for the division of measurements between members.
 
         Raises:
-            ExplorationError: A model of features is asked for candidates that have none.
+            ExplorationError: The kind needs features, but the candidates have none.
         """
         self.settings = settings or SurrogateSettings()
         self.candidates = candidates
@@ -80,8 +80,8 @@ class Surrogate:
             sets = {_MAIN: candidates.features[:, :0]}
         elif candidates.features.shape[1] == 0:
             raise ExplorationError(
-                f'surrogate kind "{self.settings.kind}" needs features, and the candidates have none; '
-                'kind "coordinates" works without'
+                f'surrogate kind "{self.settings.kind}" needs features, but the candidates have none; '
+                'use kind "coordinates"'
             )
         for name, features in sets.items():
             values = _standardised(features)
@@ -90,7 +90,7 @@ class Surrogate:
         self._states: list[_State | None] = [None] * outputs
 
     def freeze(self) -> None:
-        """Stop training: from here on the models are only conditioned on new measurements."""
+        """Stop training; from now on the models are only conditioned on new measurements."""
         self._frozen = True
 
     @property
@@ -99,14 +99,14 @@ class Surrogate:
         return self._frozen
 
     def update(self, chosen: Sequence[int] | NDArray[np.intp], values: Floats) -> Fit:
-        """Learn from all measurements so far, and predict every candidate.
+        """Fit all measurements so far and predict all candidates.
 
         Args:
-            chosen: Shape (m,), the candidate of each measurement; the same one may come back.
-            values: Shape (m, outputs), in the scalars' units; NaN where missing.
+            chosen: Shape (m,), the candidate of each measurement; repeats are allowed.
+            values: Shape (m, outputs), in units of the scalars; NaN if missing.
 
         Raises:
-            ExplorationError: A scalar has no value at all.
+            ExplorationError: A scalar has no values.
         """
         start = time.perf_counter()
         index = np.asarray(chosen, np.intp)
@@ -156,7 +156,7 @@ class Surrogate:
         return replace(state, parameters=trained), model, False
 
     def _from_scratch(self, data: Data, before: _State | None) -> tuple[_State, Model, bool]:
-        """Train every way of looking at the candidates for half of the steps, and the likeliest for the rest."""
+        """Train each choice of inputs for half of the steps, then continue with the one of the highest likelihood."""
         settings = self.settings
         frozen_head = settings.kind == "static-deep-kernel" and before is not None
         trains_head = settings.kind == "deep-kernel" or (
@@ -191,7 +191,7 @@ class Surrogate:
             if best is None or score > best[0]:
                 best = (score, trained, encoder, positioned)
         if best is None:
-            raise ExplorationError("no way of looking at the candidates is left")
+            raise ExplorationError("the surrogate has no inputs to choose from")
         _, trained, encoder, positioned = best
         trained = self._train(
             trained,
@@ -253,7 +253,7 @@ class Surrogate:
         return scale if data.n >= _FEWEST_FOR_SCALE else replace(scale, model=1.0, noise=noise)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return what :meth:`restore` needs to go on exactly from here, as named arrays."""
+        """Return the model's state as named arrays, for :meth:`restore`."""
         arrays: dict[str, NDArray[Any]] = {"frozen": np.array(self.frozen)}
         for output, state in enumerate(self._states):
             if state is None:
@@ -266,10 +266,10 @@ class Surrogate:
         return arrays
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what :meth:`state` returned for the same candidates and settings.
+        """Restore the model from the result of :meth:`state`, for the same candidates and settings.
 
         Raises:
-            ExplorationError: It was of other candidates or settings.
+            ExplorationError: The arrays belong to other candidates or settings.
         """
         self._frozen = bool(arrays.get("frozen", False))
         members, coordinates = self.settings.members, self._positions.shape[1]
@@ -279,15 +279,17 @@ class Surrogate:
                 continue
             encoder = str(arrays[f"{output}/encoder"])
             if encoder not in self._heads:
-                raise ExplorationError(f"the stored model looks at features {encoder!r}, which there are not")
+                raise ExplorationError(
+                    f"the stored model uses features {encoder!r}, which the candidates do not have"
+                )
             like = initial_parameters(self._heads[encoder], coordinates, members)
             stored = {name: arrays.get(f"{output}/{name}") for name in Parameters._fields}
             for name, leaf in like._asdict().items():
                 found = stored[name]
                 if found is None or found.shape != leaf.shape:
                     raise ExplorationError(
-                        f"the stored model does not fit: {name} has shape {None if found is None else found.shape}, "
-                        f"where {leaf.shape} is needed"
+                        f"the stored model does not fit: {name} has shape {None if found is None else found.shape}; "
+                        f"needs {leaf.shape}"
                     )
             self._states[output] = _State(
                 Parameters(**{name: jnp.asarray(value, jnp.float32) for name, value in stored.items()}),
@@ -298,7 +300,7 @@ class Surrogate:
 
 
 def _standardised(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Return columns of mean 0 and spread 1; one that is constant becomes zero."""
+    """Return the columns with mean 0 and standard deviation 1; constant columns become zero."""
     table = np.asarray(values, np.float64)
     spread = table.std(axis=0)
     largest = np.abs(table).max(axis=0, initial=0.0)

@@ -21,19 +21,20 @@ from nescio.files import (
     suffix_of,
 )
 from nescio.microscopy.images import positions_of
-from nescio.microscopy.read.choosing import chosen
-from nescio.microscopy.read.colour import colour_field, is_colour
-from nescio.microscopy.read.fields import MAX_BYTES, Field
+from nescio.microscopy.read.datasets import image_form, is_image, is_spectra, listed_places, spectra_form
+from nescio.microscopy.read.fields import (
+    MAX_BYTES,
+    Field,
+    chosen,
+    colour_field,
+    converted,
+    is_colour,
+    with_lines,
+)
 from nescio.microscopy.read.hdf5 import hdf5_fields, is_hyperspy
-from nescio.microscopy.read.hyperspy import HYPERSPY_SUFFIXES, hyperspy_fields
-from nescio.microscopy.read.image_form import image_form, is_image
-from nescio.microscopy.read.lines import with_lines
+from nescio.microscopy.read.hyperspy import HYPERSPY_SUFFIXES, hyperspy_fields, zspy_fields
 from nescio.microscopy.read.netcdf3 import is_netcdf3, netcdf3_fields
 from nescio.microscopy.read.pictures import PICTURE_SUFFIXES, picture_fields
-from nescio.microscopy.read.places import listed_places
-from nescio.microscopy.read.spectra_form import is_spectra, spectra_form
-from nescio.microscopy.read.units import converted
-from nescio.microscopy.read.zspy import zspy_fields
 from nescio.signals import with_notes
 
 if TYPE_CHECKING:

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nescio.errors import FileError
-from nescio.microscopy.read.choosing import chosen
-from nescio.microscopy.read.fields import Field
+from nescio.microscopy.read.fields import Field, chosen, is_unnamed
 from nescio.microscopy.read.files import opened_fields, read_spectrum_image
-from nescio.microscopy.read.roles import is_unnamed
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,10 +13,16 @@ import numpy.typing as npt
 
 from nescio.errors import FileError, NescioError
 from nescio.files import Source, one_line, short_name, text_of
-from nescio.microscopy.read.fields import MAX_VALUES, Axis, Coordinate, Field
-from nescio.microscopy.read.lines import with_lines
+from nescio.microscopy.read.fields import (
+    MAX_VALUES,
+    Axis,
+    Coordinate,
+    Field,
+    axis_role,
+    direction_of,
+    with_lines,
+)
 from nescio.microscopy.read.packing import packing_of
-from nescio.microscopy.read.roles import axis_role, direction_of
 
 __all__ = ["is_netcdf3", "netcdf3_fields"]
 

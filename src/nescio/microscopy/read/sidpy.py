@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nescio.errors import MeasurementError
-from nescio.microscopy.read.fields import Axis, Field
-from nescio.microscopy.read.image_form import image_form, is_image
-from nescio.microscopy.read.roles import axis_role
-from nescio.microscopy.read.spectra_form import spectra_form
+from nescio.microscopy.read.datasets import image_form, is_image, spectra_form
+from nescio.microscopy.read.fields import Axis, Field, axis_role
 
 if TYPE_CHECKING:
     import xarray as xr

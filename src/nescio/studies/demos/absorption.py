@@ -27,7 +27,6 @@ from nescio.xas import (
     one_spectrum,
     prepare_spectra,
     read_athena,
-    read_columns,
     site_absorption,
     site_model,
 )
@@ -299,7 +298,7 @@ def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool
     prior = CoordinationPrior(bundled_library("Pt", "L3"), normalisation=NormalisationSettings(align="edge"))
     agent = _learned(prior, settings, folder / "agent", progress)
     spectra, _ = read_athena(data / PLATINUM_PARTICLES)
-    foil = read_columns(data / PLATINUM_FOIL)
+    foil = one_spectrum(data / PLATINUM_FOIL)
     prepared = prepare_spectra(spectra, prior, foil=foil)
     findings = agent.assess(prepared, alpha=ALPHA, progress=False)
     write_findings(findings, folder)

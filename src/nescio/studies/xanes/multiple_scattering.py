@@ -20,7 +20,7 @@ from nescio.xas import (
     environment,
     make_cluster,
     normalised,
-    read_columns,
+    one_spectrum,
     site_absorption,
     site_model,
 )
@@ -113,7 +113,7 @@ def compared_with_foil(data: Path, name: str) -> Compared:
     mu = np.asarray(
         site_absorption(model, jnp.asarray(filled), _potentials(index), sigma2=metal.sigma2), np.float64
     )
-    foil = normalised(read_columns(data / metal.foil), e0=metal.e0, pre=(-150.0, -40.0), post=(100.0, 800.0))
+    foil = normalised(one_spectrum(data / metal.foil), e0=metal.e0, pre=(-150.0, -40.0), post=(100.0, 800.0))
     wanted = np.arange(-10.0, 100.1, 0.5)
     target = np.interp(wanted, computed, mu)
     shifts = np.arange(-8.0, 8.0, 0.1)

@@ -39,7 +39,6 @@ from nescio.xas import (
     one_spectrum,
     prepare_normalised,
     read_athena,
-    read_columns,
 )
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
         agent: For copper, trained on spectra that are aligned by their edge: the foils are from several beamlines.
         data: Folder of measured data, see :mod:`nescio.studies.measured`.
     """
-    foil = normalised(read_columns(data / COPPER_FOIL), e0=METALS["cu"].e0)
+    foil = normalised(one_spectrum(data / COPPER_FOIL), e0=METALS["cu"].e0)
     folder = data / COPPER_TEMPERATURES
     files = sorted({file for pattern in FILE_PATTERNS for file in folder.glob(pattern)})
     if not files:
@@ -199,7 +198,7 @@ def measured_platinum(agent: NumberAgent, data: Path) -> tuple[xr.Dataset, xr.Da
             beamlines.
         data: Folder of measured data, see :mod:`nescio.studies.measured`.
     """
-    foil = normalised(read_columns(data / PLATINUM_FOIL), e0=METALS["pt"].e0)
+    foil = normalised(one_spectrum(data / PLATINUM_FOIL), e0=METALS["pt"].e0)
     particles, _ = read_athena(data / PLATINUM_PARTICLES)
     return (
         _assessed(agent, [foil], foil),

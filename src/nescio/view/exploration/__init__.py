@@ -1,4 +1,4 @@
-"""Figures, the report and the live view of an exploration (`nescio.signals`: explored)."""
+"""Figures, report and live view of an exploration (data layout: `nescio.signals`, explored)."""
 
 from nescio.view.exploration.curve import learning_curve, model_history, time_spent
 from nescio.view.exploration.front import best_compromises, front_figure

@@ -1,4 +1,4 @@
-"""How an exploration learned: what it found against number, what its model thought, how long it took."""
+"""Progress of an exploration: values, model diagnostics and time against the number of measurements."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from nescio.view.style import MEASURED, log_scale, new_figure, plain, say_empty,
 __all__ = ["learning_curve", "model_history", "time_spent"]
 
 _ACTS = 8
-"""Acts told of in the figure; the report's table has all."""
+"""Most acts listed in the figure; the report's table lists all."""
 
 
 @styled
 def learning_curve(explored: xr.Dataset, output: str | None = None) -> Figure:
-    """Draw each value and the best so far against number, when a person acted, and how much was left to learn.
+    """Draw the values and the best value so far against the number of measurements, with the acts of people.
 
-    Below: the change of the expected map from one decision to the next, and the largest expected improvement.
+    The lower panels show the change of the predicted map between decisions and the largest expected improvement.
 
     Args:
         explored: See `nescio.signals`.
-        output: Which scalar; by default the first.
+        output: Name of the scalar; by default the first.
 
     Raises:
-        MeasurementError: There is no such output.
+        MeasurementError: The output does not exist.
     """
     k = output_number(explored, output)
     figure = new_figure(6.2)
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(2.2, 1, 1))
     handles = _values(top, explored, k)
     for axes, name, label, missing in (
-        (middle, "map_change", "change of the map\n(its own sd = 1)", "no changes of the map were recorded"),
+        (middle, "map_change", "change of the map\n(in its own sd)", "no changes of the map were recorded"),
         (
             bottom,
             "largest_improvement",
@@ -107,12 +107,12 @@ def _values(axes: Axes, explored: xr.Dataset, k: int) -> list[Artist]:
     if (~good).any():
         transform = axes.get_xaxis_transform()
         axes.plot(number[~good], np.full((~good).sum(), 0.02), "x", color="black", ms=4, transform=transform)
-        handles.append(Line2D([], [], ls="", marker="x", color="black", ms=4, label="no value, or taken out"))
+        handles.append(Line2D([], [], ls="", marker="x", color="black", ms=4, label="no value, or rejected"))
     return handles
 
 
 def _acts(panels: tuple[Axes, ...], explored: xr.Dataset) -> list[Artist]:
-    """Mark when a person acted; return what each did as legend entries."""
+    """Mark the acts of people; return a legend entry for each."""
     steps = act_steps(explored)
     who, text = words(explored, "act_who", "act"), words(explored, "act_text", "act")
     handles: list[Artist] = []
@@ -141,13 +141,13 @@ def _acts(panels: tuple[Axes, ...], explored: xr.Dataset) -> list[Artist]:
 
 @styled
 def model_history(explored: xr.Dataset, output: str | None = None) -> Figure:
-    """Draw what the model thought of itself: its noise, the factor that calibrates it, leave-one-out coverage.
+    """Draw the model's diagnostics: noise, calibration factor and leave-one-out coverage.
 
-    The band about 95 % is what chance alone makes of it, two standard errors with so many measurements.
+    The band around 95 % is the range expected by chance: two standard errors for the number of measurements.
 
     Args:
         explored: See `nescio.signals`.
-        output: Which scalar; by default the first.
+        output: Name of the scalar; by default the first.
     """
     k = output_number(explored, output)
     figure = new_figure(4.6)
@@ -155,7 +155,7 @@ def model_history(explored: xr.Dataset, output: str | None = None) -> Figure:
     labels = {
         "noise_sd": f"noise,\none sd{_in(explored, k)}",
         "scale": "calibration factor\nof the variance",
-        "loo_coverage": "left out and inside\nthe 95 % interval",
+        "loo_coverage": "leave-one-out coverage\nof the 95 % interval",
     }
     for axes, (name, label) in zip(panels, labels.items(), strict=True):
         step, values = decided(explored, name, k)
@@ -181,7 +181,7 @@ def model_history(explored: xr.Dataset, output: str | None = None) -> Figure:
 
 @styled
 def time_spent(explored: xr.Dataset) -> Figure:
-    """Draw how long each measurement took, and each fit with the choice after it."""
+    """Draw the duration of each measurement, and of each model fit with the following choice."""
     figure = new_figure(2.9)
     axes = figure.subplots()
     axes.set(xlabel="measurements", ylabel="time for each (s)")
@@ -190,14 +190,14 @@ def time_spent(explored: xr.Dataset) -> Figure:
     if "seconds" in explored:
         seconds = numbers(explored, "seconds")
         known = np.isfinite(seconds) & (seconds > 0)
-        label = f"measuring, {duration_text(float(seconds[known].sum()))} in all"
+        label = f"measuring, {duration_text(float(seconds[known].sum()))} in total"
         number = np.arange(1, len(seconds) + 1)
         axes.plot(number[known], seconds[known], "s", color=MEASURED, ms=3, mfc="white", label=label)
         drawn.append(seconds[known])
     step, seconds = decided(explored, "fit_seconds")
     if len(seconds):
         known = seconds > 0
-        label = f"fitting and choosing, {duration_text(float(seconds[known].sum()))} in all"
+        label = f"fitting and choosing, {duration_text(float(seconds[known].sum()))} in total"
         axes.plot(step[known], seconds[known], "-", color="#0072B2", marker=".", ms=3.5, lw=0.8, label=label)
         drawn.append(seconds[known])
     everything = np.concatenate(drawn) if drawn else np.empty(0)
@@ -210,7 +210,7 @@ def time_spent(explored: xr.Dataset) -> Figure:
 
 
 def _count(axes: Axes) -> None:
-    """Give a horizontal axis whole numbers, round ones."""
+    """Use round whole numbers on a horizontal axis."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
@@ -220,7 +220,7 @@ def _in(explored: xr.Dataset, k: int) -> str:
 
 
 def _logarithmic(axes: Axes, values: Floats) -> None:
-    """Make a vertical axis logarithmic, with some decades at least, so that its labels say where one is."""
+    """Make a vertical axis logarithmic, over at least a factor of 16, so that it has labels."""
     log_scale(axes)
     low, high = float(values.min()), float(values.max())
     if high < 10 * low:

@@ -1,4 +1,4 @@
-"""The best compromises between two numbers: of every other place, at least one of the two is worse."""
+"""The best compromises between two outputs (Pareto front)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["best_compromises", "front_figure"]
 
 
 def best_compromises(explored: xr.Dataset) -> NDArray[np.intp]:
-    """Return the measurements that no other betters in the first two numbers, by the first number, best last.
+    """Return the indices of the measurements on the Pareto front of the first two outputs, by the first, best last.
 
-    Of measurements with the same two numbers the first counts.
+    Of measurements with equal values, only the first is returned.
 
     Args:
-        explored: With two numbers or more; see `nescio.signals`.
+        explored: With at least two outputs; see `nescio.signals`.
     """
     both = np.flatnonzero(usable(explored, 0) & usable(explored, 1))
     first, second = (_gain(explored, k)[both] for k in (0, 1))
-    # From the largest first number down, each that brings a second number larger than any so far.
+    # In descending order of the first output, keep each point whose second output exceeds all previous ones.
     order = np.lexsort((both, -second, -first))
     reached = np.maximum.accumulate(np.concatenate([[-np.inf], second[order]]))[:-1]
     return np.asarray(both[order[second[order] > reached]][::-1], np.intp)
@@ -36,26 +36,26 @@ def _gain(explored: xr.Dataset, k: int) -> Floats:
 
 @styled
 def front_figure(explored: xr.Dataset) -> Figure:
-    """Draw the first two numbers of every measurement against one another, the best compromises joined.
+    """Draw the first two outputs of all measurements against each other, with the Pareto front.
 
-    Everything on the far side of the line from the arrow is bettered in both numbers by something that was measured.
+    Points on the side of the line away from the arrow are worse in both outputs than some measured point.
 
     Args:
-        explored: With two numbers or more; see `nescio.signals`.
+        explored: With at least two outputs; see `nescio.signals`.
 
     Raises:
-        MeasurementError: There are no two numbers.
+        MeasurementError: The exploration has fewer than two outputs.
     """
     figure = new_figure(3.9)
     axes = figure.subplots()
     axes.set(xlabel=output_label(explored, 0, long=False), ylabel=output_label(explored, 1, long=False))
     front = best_compromises(explored)
     if not len(front):
-        say_empty(axes, "no measurement has both numbers")
+        say_empty(axes, "no measurement has both values")
         return figure
     x, y = column(explored, "value", 0), column(explored, "value", 1)
     draw_measured(axes, x, y, explored, size=18)
-    # Stairs: between two compromises nothing better is known than the worse of each number.
+    # A staircase: between two compromises, the best known point is the worse of each output.
     axes.step(x[front], y[front], where="pre", color=MODEL, lw=1.2, zorder=3)
     axes.plot(x[front], y[front], ls="", marker="o", ms=9, mfc="none", mec=MODEL, mew=1.4, zorder=4)
     better = [-1.0 if minimised(explored, k) else 1.0 for k in (0, 1)]
@@ -72,7 +72,7 @@ def front_figure(explored: xr.Dataset) -> Figure:
         arrowprops={"arrowstyle": "->", "color": "#444444"},
     )
     axes.margins(0.12)
-    axes.set_title(f"{len(front)} best compromises, ringed", loc="left")
+    axes.set_title(f"{len(front)} best compromises (ringed)", loc="left")
     handles = origin_handles(explored)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure

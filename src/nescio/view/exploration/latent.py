@@ -1,4 +1,4 @@
-"""What looks alike to an exploration's model, and how the exploration moved there."""
+"""Similarity map of an exploration: candidates in the model's feature space, and the path of the measurements."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = ["exploration_latent_map"]
 
 @styled
 def exploration_latent_map(explored: xr.Dataset, output: str | None = None) -> Figure:
-    """Draw all candidates as the model sees them, coloured by what it expects, and the path of the measurements.
+    """Draw all candidates in the model's feature space, coloured by predicted value, and the path of measurements.
 
-    Positions are those of the surrogate's own learned space where there is one, else of the features, each scaled to
-    the same spread; of more than two dimensions the two principal ones are shown.
+    The space is the surrogate's learned embedding if it has one, else the features, each scaled to unit variance. Of
+    more than two dimensions, the two principal components are shown.
 
     Args:
         explored: See `nescio.signals`.
-        output: Which scalar; by default the first.
+        output: Name of the scalar; by default the first.
 
     Raises:
-        MeasurementError: There is no such output.
+        MeasurementError: The output does not exist.
     """
     k = output_number(explored, output)
     figure = new_figure(4.8)
@@ -45,7 +45,7 @@ def exploration_latent_map(explored: xr.Dataset, output: str | None = None) -> F
     if placed is None:
         axes.set(xlabel="(no features)", ylabel="(no features)")
         say_empty(
-            axes, "candidates have neither features nor an embedding: the model sees only where they are"
+            axes, "candidates have neither features nor an embedding: the model uses only their positions"
         )
         return figure
     points, x_label, y_label = placed
@@ -67,7 +67,7 @@ def exploration_latent_map(explored: xr.Dataset, output: str | None = None) -> F
             rasterized=raster,
             zorder=1,
         )
-        figure.colorbar(drawn, ax=axes, label=f"expected {output_label(explored, k, long=False)}")
+        figure.colorbar(drawn, ax=axes, label=f"predicted {output_label(explored, k, long=False)}")
     path = measured_of(explored, points)
     on_map = path[np.isfinite(path).all(axis=1)]
     if len(on_map) > 1:
@@ -114,7 +114,7 @@ def exploration_latent_map(explored: xr.Dataset, output: str | None = None) -> F
 
 
 def _placed(explored: xr.Dataset) -> tuple[Floats, str, str] | None:
-    """Return candidates on a plane, shape (n, 2), and the names of its axes."""
+    """Return the candidates' positions on a plane, shape (n, 2), and its axis labels."""
     for name, what in (("embedding", "learned space"), ("features", "features")):
         if name not in explored or not explored[name].shape[1]:
             continue
@@ -122,14 +122,14 @@ def _placed(explored: xr.Dataset) -> tuple[Floats, str, str] | None:
         values = np.where(np.isfinite(values), values, 0.0)
         size = values.shape[1]
         if size == 1:
-            return np.column_stack([values, np.zeros(len(values))]), f"{what}, its one dimension", "(nothing)"
+            return np.column_stack([values, np.zeros(len(values))]), f"{what} (one dimension)", "(nothing)"
         if size == 2 and name == "embedding":
             return values, f"{what}, dimension 1", f"{what}, dimension 2"
         values = values - values.mean(axis=0)
         if name == "features":
             spread = values.std(axis=0)
             values = values / np.where(spread > 0, spread, 1.0)
-        # Of the covariance, whose size does not grow with the number of candidates.
+        # Use the covariance: its size does not grow with the number of candidates.
         variance, directions = np.linalg.eigh(values.T @ values)
         share = 100 * variance[::-1] / max(float(variance.sum()), np.finfo(float).tiny)
         first, second = (

@@ -1,4 +1,4 @@
-"""The status of a running experiment, and how a terminal or a log shows it."""
+"""Status of a running experiment, and its display in a terminal, a log or a notebook."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _PAUSED_PATIENCE = 60
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How an experiment stands; a number that is not known is NaN, a text empty.
+    """Status of an experiment. Unknown numbers are NaN, unknown texts are empty.
 
-    The terminal, ``nescio explore --control``, ``nescio trace info`` and the dashboard all show this.
+    The terminal, ``nescio explore --control``, ``nescio trace info`` and the dashboard show this object.
     """
 
     measured: int
     budget: int | None = None
-    """Measurements that the budget allows; none if only time or a criterion ends the experiment."""
+    """Most measurements; None if only time or a criterion ends the experiment."""
     title: str = ""
     quantity: str = ""
     """Name of the first output."""
     unit: str = ""
     direction: str = "maximise"
-    """"maximise" or "minimise", of the first output."""
+    """Goal for the first output: "maximise" or "minimise"."""
     best_value: float = _NAN
     best_place: str = ""
     last_value: float = _NAN
@@ -51,51 +51,51 @@ class RunStatus:
     last_reason: str = ""
     """Why the last measurement has no value."""
     next_candidate: int | None = None
-    """Chosen, and not measured yet."""
+    """Index of the candidate to measure next."""
     next_place: str = ""
     next_origin: str = ""
     """Who chose it: "seed", "policy" or "person"."""
     needs_approval: bool = False
     """Whether the next candidate waits for a person's approval."""
     next_mean: float = _NAN
-    """What the model expects at the next place."""
+    """Value that the model predicts at the next place."""
     next_sd: float = _NAN
-    """Its own uncertainty there, one standard deviation."""
+    """Standard deviation of that prediction."""
     mean_sd: float = _NAN
-    """The same, averaged over all candidates."""
+    """Standard deviation of the prediction, averaged over all candidates."""
     noise: float = _NAN
-    """Of one measurement, one standard deviation."""
+    """Standard deviation of the noise of one measurement."""
     policy: str = ""
     mode: str = ""
-    """How much the experiment decides on its own, as "automatic"."""
+    """Mode of control, such as "automatic"."""
     paused: str = ""
-    """Why it waits; empty while it does not."""
+    """Reason for the pause; empty if the experiment is not paused."""
     finished: str = ""
-    """Why it is over; empty while it is not."""
+    """Reason for the end; empty if the experiment is not finished."""
     elapsed: float = 0.0
     """Seconds since this process began to measure."""
     remaining: float = _NAN
-    """Seconds until the budget is spent, at the present pace."""
+    """Estimated seconds until the budget is spent."""
     seconds: float = 0.0
-    """Of measuring, in all."""
+    """Total seconds of measuring."""
     dose: float = 0.0
     without_spectrum: int = 0
-    """Measurements that gave none."""
+    """Number of measurements without a spectrum."""
     chosen_by: Mapping[str, int] = field(default_factory=dict)
     """Number of measurements by who chose them."""
     decisions: int = 0
     acts: int = 0
-    """Of persons."""
+    """Number of acts of people."""
     acts_waiting: int = 0
-    """Acts that are neither accepted nor refused yet."""
+    """Number of acts that are neither accepted nor refused yet."""
     last_event: str = ""
     best_so_far: tuple[float, ...] = ()
-    """After each measurement."""
+    """Best value after each measurement."""
     messages: tuple[str, ...] = ()
-    """Recent ones, the oldest first."""
+    """Recent messages, oldest first."""
 
     def to_document(self) -> dict[str, Any]:
-        """Return it as JSON-compatible values; NaN becomes none."""
+        """Return the status as JSON-compatible values; NaN becomes None."""
         document = asdict(self)
         return {
             name: None if isinstance(value, float) and not np.isfinite(value) else value
@@ -103,7 +103,7 @@ class RunStatus:
         }
 
     def to_html(self, title: str = "") -> str:
-        """Return it as a small HTML table, for notebooks."""
+        """Return the status as a small HTML table, for notebooks."""
         figures: dict[str, object] = {"measured": _amount(self)}
         if np.isfinite(self.best_value):
             figures["best"] = f"{_of(self, self.best_value)}{_at(self.best_place)}"
@@ -117,14 +117,14 @@ class RunStatus:
                 ("policy", self.policy),
                 ("paused", self.paused),
                 ("finished", self.finished),
-                ("recently", "; ".join(self.messages[-_MESSAGES:])),
+                ("messages", "; ".join(self.messages[-_MESSAGES:])),
             )
             if text
         }
         return key_figures(title or self.title or "Exploration", figures)
 
     def lines(self) -> list[str]:
-        """Return it as a few lines of text."""
+        """Return the status as a few lines of text."""
         lines = [f"{_amount(self)} measurements"]
         if self.finished:
             lines.append(f"finished: {self.finished}")
@@ -141,19 +141,19 @@ class RunStatus:
 
 
 class LiveView:
-    """Shows the status of an experiment while a block runs; an observer of :func:`nescio.explore.drive`.
+    """Context manager that shows the status of an experiment; an observer for :func:`nescio.explore.drive`.
 
-    On a terminal it draws a panel in place, on standard error. Elsewhere (a log file, a batch job) it prints one plain
-    line every `every_steps` measurements or `every_seconds`, whichever comes first (60 times as seldom while the
-    experiment is paused), and when a pause begins or ends.
+    On a terminal, it updates a panel on standard error. Elsewhere (log file, batch job), it prints one plain line every
+    `every_steps` measurements or `every_seconds`, whichever comes first, and when a pause begins or ends. During a
+    pause, lines are 60 times less frequent.
 
     Args:
-        title: Of the experiment.
-        resume: The command that resumes it after Ctrl-C; empty if there is none.
-        console: Where to; by default standard error.
-        every_steps: Measurements between plain lines.
-        every_seconds: Time between plain lines.
-        clock: Seconds, rising.
+        title: Title of the experiment.
+        resume: Command that resumes the experiment after Ctrl-C; empty if there is none.
+        console: The console to print to; by default standard error.
+        every_steps: Number of measurements between plain lines.
+        every_seconds: Seconds between plain lines.
+        clock: Function that returns a monotonic time in seconds.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class LiveView:
         if in_notebook():
             self._output = NotebookOutput()
         elif self._console.is_terminal:
-            # Redrawn by itself as well, so that the clock goes on during a long measurement.
+            # Rich also redraws it regularly, so that the clock advances during a long measurement.
             self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=2)
             self._live.start()
         return self
@@ -195,7 +195,7 @@ class LiveView:
             self._tell(self._shown[0])
 
     def update(self, status: RunStatus) -> None:
-        """Show how things stand now."""
+        """Show the current status."""
         now = self._clock()
         self._shown = (status, now)
         if self._output is not None:
@@ -208,7 +208,7 @@ class LiveView:
             return
         if self._told is not None:
             before, when = self._told
-            # Whoever waits for a person need not say so again and again.
+            # Waiting for a person need not be repeated often.
             patience = self._every_seconds * (_PAUSED_PATIENCE if status.paused else 1)
             recent = status.measured - before.measured < self._every_steps and now - when < patience
             if recent and bool(status.paused) == bool(before.paused):
@@ -216,14 +216,14 @@ class LiveView:
         self._tell(status)
 
     def say(self, messages: Sequence[str]) -> None:
-        """Write down what happened, each in a line, where there is no panel that shows it."""
+        """Print messages, one a line, unless a panel shows them."""
         if not self._console.is_terminal and self._output is None:
             for message in messages:
                 self._console.print(Text(_clean(message)), soft_wrap=True, highlight=False)
 
     def _tell(self, status: RunStatus) -> None:
         self._told = (status, self._clock())
-        # Neither wrapped nor coloured: a line of a log is a line.
+        # Log lines are neither wrapped nor coloured.
         self._console.print(Text(status_line(status)), soft_wrap=True, highlight=False)
 
     def _render(self) -> RenderableType:
@@ -245,7 +245,7 @@ def status_line(status: RunStatus) -> str:
     if np.isfinite(status.best_value):
         parts.append(f"best {_of(status, status.best_value)}{_at(status.best_place)}")
     if status.last_reason:
-        parts.append(f"last without value ({status.last_reason})")
+        parts.append(f"last measurement without value ({status.last_reason})")
     elif np.isfinite(status.last_value):
         parts.append(f"last {_of(status, status.last_value, status.last_uncertainty)}")
     if status.paused:
@@ -260,13 +260,13 @@ def status_line(status: RunStatus) -> str:
 def render_status(
     status: RunStatus, console: Console, *, title: str = "", resume: str = ""
 ) -> RenderableType:
-    """Return a status as a panel as wide as the console, from 40 columns on.
+    """Return a status as a panel as wide as the console, at least 40 columns.
 
     Args:
-        status: What to show.
-        console: Tells how wide, and whether only ASCII can be shown.
-        title: Of the experiment.
-        resume: The command that resumes it.
+        status: The status to show.
+        console: Console that sets the width and whether only ASCII is used.
+        title: Title of the experiment.
+        resume: Command that resumes the experiment.
     """
     width = max(console.width, _NARROWEST)
     ascii_only = console.options.ascii_only
@@ -286,7 +286,7 @@ def render_status(
     next_place = f"{status.next_place} ({status.next_origin})" if status.next_origin else status.next_place
     rows.add_row("next", _line(next_place or "–"))
     if np.isfinite(status.next_mean) or np.isfinite(status.next_sd):
-        rows.add_row("", _line(f"expected {_of(status, status.next_mean, status.next_sd)}"))
+        rows.add_row("", _line(f"predicted {_of(status, status.next_mean, status.next_sd)}"))
     rows.add_row("model", _line(_model(status)))
     rows.add_row("policy", _line(" · ".join(filter(None, [status.policy, status.mode])) or "–"))
     parts: list[RenderableType] = [rows]
@@ -297,7 +297,7 @@ def render_status(
         parts += [_line(message, style="dim") for message in status.messages[-_MESSAGES:]]
     hint = "Ctrl-C interrupts" + (f"; resume with {resume}" if resume else "")
     hints = Text(_clean(hint), style="dim", no_wrap=len(hint) <= width - 6, overflow="fold")
-    # A command must be there as a whole to be of use: where it does not fit into the frame, it stands below.
+    # The command must be complete to be useful: if it does not fit into the frame, it is printed below.
     inside = len(hint) <= width - 6
     panel = Panel(
         Group(*parts),
@@ -312,7 +312,7 @@ def render_status(
 
 
 def sparkline(values: tuple[float, ...], width: int, *, ascii_only: bool = False) -> str:
-    """Return numbers as a row of bars no wider than `width`; of several that share a bar the last counts."""
+    """Return numbers as a row of at most `width` bars; of numbers that share a bar, the last is shown."""
     levels = _ASCII_LEVELS if ascii_only else _LEVELS
     numbers = np.asarray(values, dtype=np.float64)
     if len(numbers) > width:
@@ -380,12 +380,12 @@ def _clock_text(seconds: float) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return text without control characters, which would write over the terminal."""
+    """Return text without control characters, which could change the terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _line(*parts: str, style: str = "") -> Text:
-    """Return text on one line that is never read as markup; the style holds for the first part."""
+    """Return text on one line, without markup; the style applies to the first part."""
     line = Text(no_wrap=True, overflow="ellipsis")
     for i, part in enumerate(parts):
         line.append(_clean(part), style=style if i == 0 else "")

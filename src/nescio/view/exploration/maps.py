@@ -1,4 +1,4 @@
-"""What the last model of an exploration expects, how sure it is, and where it would measure next."""
+"""Maps of the last model of an exploration: prediction, uncertainty and acquisition."""
 
 from __future__ import annotations
 
@@ -47,17 +47,18 @@ class _Quantity(NamedTuple):
 
 @styled
 def predicted_maps(explored: xr.Dataset, output: str | None = None) -> Figure:
-    """Draw expectation, uncertainty and acquisition of the last model, side by side over the same candidates.
+    """Draw the prediction, the uncertainty and the acquisition of the last model, side by side.
 
-    Candidates on a grid make an image, others are squares where they are. One coordinate makes curves, with the band
-    of two standard deviations; three or more that do not sum to a constant make parallel coordinates.
+    Candidates on a grid are drawn as an image, others as squares at their positions. With one coordinate, curves are
+    drawn, with a band of two standard deviations; with three or more that do not sum to a constant, parallel
+    coordinates.
 
     Args:
         explored: See `nescio.signals`.
-        output: Which scalar; by default the first.
+        output: Name of the scalar; by default the first.
 
     Raises:
-        MeasurementError: There is no such output.
+        MeasurementError: The output does not exist.
     """
     k = output_number(explored, output)
     quantities = _quantities(explored, k)
@@ -79,10 +80,15 @@ def _quantities(explored: xr.Dataset, k: int) -> list[_Quantity]:
     acquisition = _of_candidates(explored, "acquisition", k)
     return [
         _Quantity(
-            "expected", of, mean, scalar_norm(both, log=False), colours_of("viridis"), "no model was fitted"
+            "predicted value",
+            of,
+            mean,
+            scalar_norm(both, log=False),
+            colours_of("viridis"),
+            "no model was fitted",
         ),
         _Quantity(
-            "its uncertainty",
+            "uncertainty",
             "one sd" + (f" ({unit})" if (unit := plain(unit_of(explored, k), 24)) else ""),
             sd,
             scalar_norm(np.empty(0) if sd is None else sd, log=False),
@@ -90,12 +96,12 @@ def _quantities(explored: xr.Dataset, k: int) -> list[_Quantity]:
             "no model was fitted",
         ),
         _Quantity(
-            "worth measuring next",
+            "next measurement",
             "acquisition",
             acquisition,
             _upper_norm(acquisition),
             colours_of("cividis"),
-            "no policy has ranked\nthe candidates",
+            "no policy ranked\nthe candidates",
         ),
     ]
 
@@ -109,7 +115,7 @@ def _of_candidates(explored: xr.Dataset, name: str, k: int) -> Floats | None:
 
 
 def _upper_norm(values: Floats | None) -> Normalize:
-    """Return a scale over the upper part: the logarithm of something positive falls without end where it is nothing."""
+    """Return a scale over the upper part of the values, since a logarithm of improvement has no lower limit."""
     finite = np.empty(0) if values is None else values[np.isfinite(values)]
     if len(finite) < 3:
         return scalar_norm(finite, log=False)
@@ -165,16 +171,16 @@ def _maps(explored: xr.Dataset, k: int, plane: Plane, quantities: list[_Quantity
     handles = [Line2D([], [], ls="", marker="o", mfc="#999999", mec="black", mew=0.6, ms=4, label="measured")]
     if chosen is not None:
         handles.append(
-            Line2D([], [], ls="", marker="*", mfc="white", mec="black", ms=10, label="next, if it went on")
+            Line2D([], [], ls="", marker="*", mfc="white", mec="black", ms=10, label="next candidate")
         )
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
     if plane.note:
-        figure.supxlabel(f"{plane.note}; the others are not shown", fontsize=8.5)
+        figure.supxlabel(f"{plane.note} are shown", fontsize=8.5)
     return figure
 
 
 def _dots(axes: Axes, explored: xr.Dataset, k: int, x: Floats, y: Floats, quantity: _Quantity | None) -> None:
-    """Mark what was measured; in the colour of the value where a quantity has the scale for it."""
+    """Mark the measured places, coloured by value if a quantity with its colour scale is given."""
     size = float(np.clip(1500 / max(len(x), 1), 4, 16))
     good = usable(explored, k)
     if quantity is None:
@@ -220,7 +226,7 @@ def _curves(explored: xr.Dataset, k: int, quantities: list[_Quantity]) -> Figure
     chosen = _next(explored, k)
     if chosen is not None:
         panels[2].axvline(positions[chosen], color="black", lw=0.8, ls="--")
-        panels[2].set_title("worth measuring next (dashed: where)", loc="left")
+        panels[2].set_title("next measurement (dashed)", loc="left")
     if panels[0].get_legend_handles_labels()[0]:
         panels[0].legend(loc="best")
     panels[-1].set_xlabel(coordinate_label(explored, coordinate_names(explored)[0]))
@@ -228,7 +234,7 @@ def _curves(explored: xr.Dataset, k: int, quantities: list[_Quantity]) -> Figure
 
 
 def _parallel(explored: xr.Dataset, k: int, quantities: list[_Quantity]) -> Figure:
-    """Draw each candidate as a line across all coordinates; the best measured ones are black."""
+    """Draw each candidate as a line across all coordinates; the best measurements are black."""
     names, positions = coordinate_names(explored), numbers(explored, "position")
     low, span = positions.min(axis=0), np.ptp(positions, axis=0)
     share = (positions - low) / np.where(span > 0, span, 1.0)
@@ -248,7 +254,7 @@ def _parallel(explored: xr.Dataset, k: int, quantities: list[_Quantity]) -> Figu
                 cmap=quantity.colours,
                 norm=quantity.norm,
                 linewidths=0.8,
-                # Thousands of lines cover one another: the higher, the less a line gives way.
+                # Thousands of lines overlap, so lines with lower values are more transparent.
                 alpha=np.linspace(0.1, 1.0, len(shown)) ** 3 if len(shown) > 50 else 0.9,
                 rasterized=len(share) > RASTERISED_ABOVE // 5,
             )
@@ -261,7 +267,7 @@ def _parallel(explored: xr.Dataset, k: int, quantities: list[_Quantity]) -> Figu
         axes.set_title(quantity.title, loc="left")
         for place in across:
             axes.axvline(place, color="#999999", lw=0.6, zorder=0)
-    panels[0].set_title("expected (black: the best that were measured)", loc="left")
+    panels[0].set_title("predicted value (black: best measurements)", loc="left")
     ends = [f"{plain(n, 14)}\n{a:.3g} to {a + s:.3g}" for n, a, s in zip(names, low, span, strict=True)]
     panels[-1].set_xticks(across, ends)
     unit = str(explored["position"].attrs.get("units", ""))

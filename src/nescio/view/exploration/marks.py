@@ -1,4 +1,4 @@
-"""What figures of an exploration share: the image, candidates as a map, the marks of measurements."""
+"""Parts shared by figures of an exploration: the survey image, maps of candidates, marks of measurements."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ __all__ = [
 ]
 
 OFFERED = "#BBBBBB"
-"""Of candidates that were not measured."""
+"""Colour of candidates that were not measured."""
 NOWHERE = "#E4E4E4"
-"""Of places without a number."""
+"""Colour of places without a value."""
 BEST = "#D55E00"
 ORIGINS = {
     "seed": ClassStyle("#FFFFFF", "s"),
     "policy": ClassStyle("#56B4E9", "o"),
     "person": ClassStyle("#E69F00", "^"),
 }
-"""Who chose a measurement: square, circle and triangle, so that it reads in grey."""
+"""Marks by who chose a measurement: square, circle and triangle, readable in grey."""
 
 
 class Grid(NamedTuple):
-    """Candidates that fill at least half of a rectangular grid."""
+    """A rectangular grid of which the candidates fill at least half."""
 
     x_edges: Floats
     y_edges: Floats
@@ -57,21 +57,21 @@ class Grid(NamedTuple):
 
     @classmethod
     def of(cls, plane: Plane) -> Grid | None:
-        """Return the grid that candidates lie on, or nothing."""
+        """Return the grid of the candidates, or None."""
         (xs, column), (ys, row) = (_distinct(v) for v in (plane.x, plane.y))
         if min(len(xs), len(ys)) < 2 or len(xs) * len(ys) > 2 * len(plane.x):
             return None
         return cls(_edges(xs), _edges(ys), column, row)
 
     def spread(self, values: Floats) -> Floats:
-        """Return values of candidates as an array (rows, columns); NaN where there is no candidate."""
+        """Return values of candidates as an array (rows, columns), NaN where there is no candidate."""
         filled = np.full((len(self.y_edges) - 1, len(self.x_edges) - 1), np.nan)
         filled[self.row, self.column] = values
         return filled
 
 
 def _distinct(values: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Return the distinct values, those that differ by a rounding error as one, and which of them each is."""
+    """Return the distinct values (equal within rounding errors), and the index of each value among them."""
     if not len(values):
         return np.empty(0), np.empty(0, dtype=np.intp)
     span = float(np.ptp(values)) or 1.0
@@ -85,7 +85,7 @@ def _edges(centres: Floats) -> Floats:
 
 
 def image_extent(explored: xr.Dataset) -> tuple[float, float, float, float]:
-    """Return left, right, bottom and top of the image in its units; its first row is on top."""
+    """Return left, right, bottom and top of the image in its units; the first row is at the top."""
     ends = []
     for name in ("x", "y"):
         centres = numbers(explored, name)
@@ -96,7 +96,7 @@ def image_extent(explored: xr.Dataset) -> tuple[float, float, float, float]:
 
 
 def draw_image(axes: Axes, explored: xr.Dataset, channel: int = 0, *, faint: bool = False) -> ScalarMappable:
-    """Draw a channel of the survey in grey, in its own units; what is not finite stays white."""
+    """Draw a channel of the survey image in grey; pixels that are not finite stay white."""
     values = np.asarray(explored["image"].values[channel], dtype=np.float64)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [0.5, 99.5]) if finite.size else (0.0, 1.0)
@@ -116,13 +116,13 @@ def draw_image(axes: Axes, explored: xr.Dataset, channel: int = 0, *, faint: boo
 
 
 def frame(axes: Axes, explored: xr.Dataset, plane: Plane, *, image: bool) -> None:
-    """Set limits, direction and names of the axes of a map."""
+    """Set the limits, directions and labels of a map's axes."""
     if image:
         left, right, bottom, top = image_extent(explored)
         axes.set(xlim=(left, right), ylim=(bottom, top))
     elif "image" in explored and plane.same_scale:
         left, right, bottom, top = image_extent(explored)
-        # Shared axes are framed one after another: only what is not yet as in the image is turned.
+        # Shared axes are framed one after another: invert only those that do not yet match the image.
         if axes.xaxis_inverted() != (left > right):
             axes.invert_xaxis()
         if axes.yaxis_inverted() != (bottom > top):
@@ -135,12 +135,12 @@ def frame(axes: Axes, explored: xr.Dataset, plane: Plane, *, image: bool) -> Non
 
 
 def colours_of(name: str) -> Colormap:
-    """Return a colour map that rises evenly in grey; what is missing is light grey."""
+    """Return a colour map with missing values in light grey."""
     return colormaps[name].with_extremes(bad=NOWHERE)
 
 
 def draw_map(axes: Axes, plane: Plane, values: Floats, cmap: Colormap, norm: Normalize) -> ScalarMappable:
-    """Draw values of candidates: as an image where they lie on a grid, otherwise as squares where they are."""
+    """Draw values of candidates: as an image if they lie on a grid, otherwise as squares at their positions."""
     grid = Grid.of(plane)
     raster = len(values) > RASTERISED_ABOVE
     if grid is not None:
@@ -152,7 +152,7 @@ def draw_map(axes: Axes, plane: Plane, values: Floats, cmap: Colormap, norm: Nor
     missing = ~np.isfinite(values)
     size = float(np.clip(6000 / max(len(values), 1), 3, 40))
     axes.scatter(plane.x[missing], plane.y[missing], s=size / 2, c=NOWHERE, marker="s", lw=0, zorder=1)
-    # Of places on top of one another the highest shows.
+    # Where places overlap, the highest value is drawn on top.
     order = np.argsort(values[~missing], kind="stable")
     return axes.scatter(
         plane.x[~missing][order],
@@ -169,14 +169,14 @@ def draw_map(axes: Axes, plane: Plane, values: Floats, cmap: Colormap, norm: Nor
 
 
 def origin_styles(explored: xr.Dataset) -> dict[str, ClassStyle]:
-    """Return the marks of those who chose measurements; only of those who did."""
+    """Return the marks by who chose measurements; only those that occur."""
     present = dict.fromkeys(words(explored, "origin", "measurement"))
     known = {name: style for name, style in ORIGINS.items() if name in present}
     return known | {name: ClassStyle("#999999", "D") for name in present if name not in ORIGINS}
 
 
 def origin_handles(explored: xr.Dataset, *, hollow: bool = False) -> list[Artist]:
-    """Return legend entries of those marks; hollow where their colour says something else."""
+    """Return legend entries for the marks; hollow if their colour shows a value instead."""
     return [
         Line2D(
             [],
@@ -203,16 +203,16 @@ def draw_measured(
     colours: Floats | None = None,
     halo: bool = False,
 ) -> None:
-    """Put each measurement's mark, by who chose it.
+    """Draw a mark for each measurement, by who chose it.
 
     Args:
-        axes: Where to.
-        x: Shape (measurement,); what is not finite is left out.
-        y: Likewise.
-        explored: Tells who chose.
-        size: Area in square points.
-        colours: Shape (measurement, 4); by default the colour of who chose.
-        halo: Whether marks have a white rim, so that dark ones show on what is dark.
+        axes: The axes to draw in.
+        x: Shape (measurement,); values that are not finite are skipped.
+        y: Shape (measurement,); values that are not finite are skipped.
+        explored: The exploration, with ``origin``.
+        size: Area of a mark in square points.
+        colours: Shape (measurement, 4); by default the colour by who chose.
+        halo: Whether marks have a white rim, so that dark marks are visible on a dark image.
     """
     origin = np.array(words(explored, "origin", "measurement"), dtype=object)
     rim = [withStroke(linewidth=1.9, foreground="white")] if halo else None
@@ -232,13 +232,13 @@ def draw_measured(
 
 
 def ring_best(axes: Axes, x: Floats, y: Floats, best: list[int], size: float) -> None:
-    """Ring the best measurements and number them by rank, the numbers outside of the cluster that they may form.
+    """Draw rings around the best measurements and number them by rank, with the numbers outside of their cluster.
 
     Args:
         axes: With its final limits.
-        x: Shape (measurement,); what is not finite is left out.
-        y: Likewise.
-        best: Which measurements, the best first.
+        x: Shape (measurement,); values that are not finite are skipped.
+        y: Shape (measurement,); values that are not finite are skipped.
+        best: Indices of the measurements, best first.
         size: Area of the marks in square points.
     """
     ranked = [(rank, i) for rank, i in enumerate(best, 1) if np.isfinite(x[i]) and np.isfinite(y[i])]
@@ -252,7 +252,7 @@ def ring_best(axes: Axes, x: Floats, y: Floats, best: list[int], size: float) ->
             axes.plot(*place, "o", ms=np.sqrt(size) + 5, mfc="none", mec=colour, mew=width, zorder=5)
         reach = np.sqrt(size) / 2 + 15
         aside = np.array([np.cos(angle), np.sin(angle)])
-        # Near an edge inwards: beyond it are titles and labels.
+        # Near an edge, point inwards: titles and labels are outside.
         beyond = (place - start) / across - 0.5
         aside = np.where(np.abs(beyond) > 0.42, -np.sign(beyond) * np.abs(aside), aside)
         axes.annotate(
@@ -277,7 +277,7 @@ def ring_best(axes: Axes, x: Floats, y: Floats, best: list[int], size: float) ->
 
 
 def _spread_angles(places: Floats) -> Floats:
-    """Return directions away from the middle of places, shape (n, 2), no two closer than 60 degrees where n < 6."""
+    """Return directions away from the centre of places, shape (n, 2); at least 60 degrees apart if n <= 6."""
     away = places - places.mean(axis=0)
     angles = np.arctan2(away[:, 1], away[:, 0]) if len(places) > 1 else np.array([np.pi / 4])
     order = np.argsort(angles, kind="stable")

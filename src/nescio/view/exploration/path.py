@@ -1,4 +1,4 @@
-"""Where an exploration measured, in which order and what it found, over the image that it began with."""
+"""Measured places of an exploration, by order and by value, over the survey image."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ __all__ = ["measured_places", "survey_image"]
 
 @styled
 def survey_image(explored: xr.Dataset) -> Figure:
-    """Draw every channel of the image that the exploration began with, each with its own scale."""
+    """Draw every channel of the survey image, each with its own scale."""
     if "image" not in explored:
         figure = new_figure(2.0)
         axes = figure.subplots()
         axes.set_axis_off()
-        say_empty(axes, "this experiment has no image")
+        say_empty(axes, "this experiment has no survey image")
         return figure
     names = words(explored, "channel", "channel")
     units = words(explored, "channel_units", "channel")
@@ -86,17 +86,17 @@ def survey_image(explored: xr.Dataset) -> Figure:
 
 @styled
 def measured_places(explored: xr.Dataset, output: str | None = None, channel: str | None = None) -> Figure:
-    """Draw where was measured: in which order, joined by the path; and what was found there, the best ringed.
+    """Draw the measured places twice: by order, joined by the path, and by measured value, with the best ringed.
 
-    Over the image where there is one, else among the candidates; where these have one coordinate only, along it.
+    They are drawn over the survey image if there is one, else among the candidates, or along their only coordinate.
 
     Args:
         explored: See `nescio.signals`.
-        output: Which scalar; by default the first.
-        channel: Of the image; by default the first.
+        output: Name of the scalar; by default the first.
+        channel: Channel of the image; by default the first.
 
     Raises:
-        MeasurementError: There is no such output or channel.
+        MeasurementError: The output or the channel does not exist.
     """
     k = output_number(explored, output)
     count = explored.sizes["measurement"]
@@ -122,7 +122,7 @@ def measured_places(explored: xr.Dataset, output: str | None = None, channel: st
         if not count:
             say_empty(axes, "nothing was measured")
         elif not np.isfinite(x).any():
-            say_empty(axes, "nothing was measured at a candidate")
+            say_empty(axes, "no measurement belongs to a candidate")
     _path(left, x, y_order, over_image)
     order_norm = Normalize(1, max(count, 2))
     order_colours = colours_of("cividis")
@@ -153,15 +153,15 @@ def measured_places(explored: xr.Dataset, output: str | None = None, channel: st
         bar = figure.colorbar(scale, ax=axes, location="bottom", shrink=0.9, aspect=28, label=label)
         bar.ax.xaxis.set_major_locator(MaxNLocator(5, integer=axes is left, steps=[1, 2, 2.5, 5, 10]))
     left.set_title(
-        "in which order" + (f"; {plane.note}" if plane is not None and plane.note else ""), loc="left"
+        "order of measurement" + (f"; {plane.note}" if plane is not None and plane.note else ""), loc="left"
     )
     right.set_title(
-        f"what was found; ringed: the {'lowest' if minimised(explored, k) else 'best'}", loc="left"
+        f"measured value (ringed: {'lowest' if minimised(explored, k) else 'highest'})", loc="left"
     )
     if plane is None:
         left.set_ylabel("number of the measurement")
         right.set_ylabel(output_label(explored, k))
-        # Room for the numbers of the best.
+        # Leave room for the rank numbers.
         right.margins(x=0.1, y=0.15)
     else:
         for axes in (left, right):
@@ -170,7 +170,7 @@ def measured_places(explored: xr.Dataset, output: str | None = None, channel: st
     ring_best(right, x, y_value, best, size)
     handles = origin_handles(explored, hollow=True)
     if (~good).any():
-        handles.append(Line2D([], [], ls="", marker="x", color="black", ms=5, label="no value, or taken out"))
+        handles.append(Line2D([], [], ls="", marker="x", color="black", ms=5, label="no value, or rejected"))
     if best:
         handles.append(
             Line2D([], [], ls="", marker="o", mfc="none", mec=BEST, mew=1.4, ms=8, label="best, by rank")
@@ -181,7 +181,7 @@ def measured_places(explored: xr.Dataset, output: str | None = None, channel: st
 
 
 def _height(explored: xr.Dataset, plane: Plane | None, over_image: bool) -> float:
-    """Return the height at which two maps side by side have their own proportions."""
+    """Return the figure height that keeps the proportions of two maps side by side."""
     if plane is None or not plane.same_scale:
         return 4.0
     if over_image:
@@ -202,13 +202,13 @@ def _channel(explored: xr.Dataset, channel: str | None) -> int:
 
 
 def _path(axes: Axes, x: Floats, y: Floats, over_image: bool) -> None:
-    """Join measurements in their order by a thin line."""
+    """Join the measurements in order by a thin line."""
     known = np.isfinite(x) & np.isfinite(y)
     points: NDArray[np.float64] = np.stack([x[known], y[known]], axis=1)
     if len(points) < 2:
         return
     pieces = np.stack([points[:-1], points[1:]], axis=1)
-    # A long path is a tangle; it gives way to the points on it.
+    # A long path is drawn fainter, so that the points remain visible.
     strength = float(np.clip(60 / len(points), 0.25, 0.9))
     if over_image:
         axes.add_collection(

@@ -1,4 +1,4 @@
-"""What figures read out of an exploration (see `nescio.signals`): outputs, the best places, where candidates lie."""
+"""Access to an exploration (`nescio.signals`) for figures: outputs, best measurements, positions of candidates."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def numbers(explored: xr.Dataset, name: str) -> Floats:
     """Return a variable as floats.
 
     Raises:
-        MeasurementError: It is missing or is not a number.
+        MeasurementError: The variable is missing or not numeric.
     """
     if name not in explored.variables:
-        raise MeasurementError(f"the exploration holds no {name!r}, which this figure needs")
+        raise MeasurementError(f"the exploration has no variable {name!r}, which this figure needs")
     try:
         return np.asarray(explored[name].values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise MeasurementError(f"{name!r} of the exploration holds no numbers") from None
+        raise MeasurementError(f"variable {name!r} of the exploration is not numeric") from None
 
 
 def words(explored: xr.Dataset, name: str, dimension: str) -> list[str]:
-    """Return a variable along a dimension as strings; empty ones where it is missing."""
+    """Return a variable along a dimension as strings; empty strings if it is missing."""
     if name not in explored.variables:
         return [""] * explored.sizes.get(dimension, 0)
     return [str(v) for v in explored[name].values]
@@ -71,16 +71,16 @@ def outputs(explored: xr.Dataset) -> list[str]:
 
 
 def output_number(explored: xr.Dataset, output: str | None) -> int:
-    """Return which column an output is; the first if none is named.
+    """Return the index of an output; 0 if `output` is None.
 
     Raises:
-        MeasurementError: There is no such output.
+        MeasurementError: The output does not exist.
     """
     names = outputs(explored)
     if output is None:
         return 0
     if output not in names:
-        raise MeasurementError(f"no output {output!r}; the exploration has {', '.join(names)}")
+        raise MeasurementError(f"there is no output {output!r}; the exploration has {', '.join(names)}")
     return names.index(output)
 
 
@@ -91,7 +91,7 @@ def unit_of(explored: xr.Dataset, k: int) -> str:
 
 
 def output_label(explored: xr.Dataset, k: int, *, long: bool = True) -> str:
-    """Return what an output is called, with its unit, for an axis."""
+    """Return the axis label of an output: name and unit."""
     told = words(explored, "output_long_name", "output") if long else []
     name = (told[k] if k < len(told) else "") or outputs(explored)[k]
     return (
@@ -106,7 +106,7 @@ def minimised(explored: xr.Dataset, k: int) -> bool:
 
 
 def column(explored: xr.Dataset, name: str, k: int) -> Floats:
-    """Return one output of a variable, shape (its first dimension,); NaN throughout where the variable is missing."""
+    """Return one output of a variable, shape (first dimension,); all NaN if the variable is missing."""
     if name not in explored.variables:
         return np.full(explored.sizes["measurement"], np.nan)
     values = numbers(explored, name)
@@ -114,7 +114,7 @@ def column(explored: xr.Dataset, name: str, k: int) -> Floats:
 
 
 def decided(explored: xr.Dataset, name: str, k: int = 0) -> tuple[Floats, Floats]:
-    """Return after how many measurements, and what, of the decisions at which there was a number."""
+    """Return the step (number of measurements) and the value of each decision with a finite value."""
     if name not in explored.variables or "decision" not in explored[name].dims:
         return np.empty(0), np.empty(0)
     values = numbers(explored, name)
@@ -125,7 +125,7 @@ def decided(explored: xr.Dataset, name: str, k: int = 0) -> tuple[Floats, Floats
 
 
 def usable(explored: xr.Dataset, k: int) -> NDArray[np.bool_]:
-    """Return which measurements have a value of an output and were not taken out by a person."""
+    """Return which measurements have a value of an output and were not rejected by a person."""
     good = np.isfinite(column(explored, "value", k))
     if "rejected" in explored:
         good &= ~np.asarray(explored["rejected"].values, dtype=bool)
@@ -133,7 +133,7 @@ def usable(explored: xr.Dataset, k: int) -> NDArray[np.bool_]:
 
 
 def best_measurements(explored: xr.Dataset, k: int, count: int = 3) -> list[int]:
-    """Return the best measurements of an output, no place twice, the best first."""
+    """Return the indices of the best measurements of an output, best first, each place once."""
     value, places = column(explored, "value", k), measured_candidates(explored)
     order = np.argsort(value if minimised(explored, k) else -value, kind="stable")
     chosen: list[int] = []
@@ -146,7 +146,7 @@ def best_measurements(explored: xr.Dataset, k: int, count: int = 3) -> list[int]
 
 
 def typical_measurements(explored: xr.Dataset, k: int, count: int = 3) -> list[int]:
-    """Return the measurements nearest to the median, without the best ones, in order of their values."""
+    """Return the indices of the measurements nearest to the median, without the best, in descending order of value."""
     value = column(explored, "value", k)
     good = usable(explored, k)
     if not good.any():
@@ -158,14 +158,14 @@ def typical_measurements(explored: xr.Dataset, k: int, count: int = 3) -> list[i
 
 
 def measured_candidates(explored: xr.Dataset) -> NDArray[np.intp]:
-    """Return which candidate each measurement was of; -1 where of none."""
+    """Return the candidate of each measurement, -1 for none."""
     which = numbers(explored, "candidate")
     known = np.isfinite(which) & (which >= 0) & (which < explored.sizes["candidate"])
     return np.where(known, which, -1).astype(np.intp)
 
 
 def measured_of(explored: xr.Dataset, values: Floats) -> Floats:
-    """Return what candidates have, shape (candidate, ...), for each measurement, shape (measurement, ...)."""
+    """Return values of candidates, shape (candidate, ...), for each measurement, shape (measurement, ...)."""
     which = measured_candidates(explored)
     found = np.asarray(values[which], dtype=np.float64)
     found[which < 0] = np.nan
@@ -180,25 +180,25 @@ def coordinate_names(explored: xr.Dataset) -> list[str]:
 
 
 def coordinate_label(explored: xr.Dataset, name: str) -> str:
-    """Return a coordinate with the unit of positions, for an axis."""
+    """Return the axis label of a coordinate, with the unit of positions."""
     unit = str(explored["position"].attrs.get("units", ""))
     return f"{plain(name, 24)} ({plain(unit, 16)})" if unit else plain(name, 24)
 
 
 def on_image(explored: xr.Dataset) -> bool:
-    """Return whether candidates are places in an image."""
+    """Return whether the candidates are places in an image."""
     return "image" in explored and {"y", "x"} <= set(coordinate_names(explored))
 
 
 def place_text(
     position: NDArray[np.float64], coordinates: list[str] | tuple[str, ...], unit: str = ""
 ) -> str:
-    """Return a position in words, as "y 12.5, x 3 nm".
+    """Return a position as text, such as "y 12.5, x 3 nm".
 
     Args:
         position: Shape (coordinates,).
-        coordinates: Names.
-        unit: Of all of them.
+        coordinates: Names of the coordinates.
+        unit: Unit of all coordinates.
     """
     if not np.isfinite(position).all():
         return "–"
@@ -207,21 +207,21 @@ def place_text(
 
 
 def number_text(value: float, uncertainty: float = float("nan")) -> str:
-    """Return a number, with its uncertainty to two digits where there is one."""
+    """Return a number as text, with its uncertainty to two digits if it is known."""
     if not np.isfinite(value):
         return "–"
     if not (np.isfinite(uncertainty) and uncertainty > 0):
         return f"{value:.4g}"
     digits = 1 - int(np.floor(np.log10(uncertainty)))
     if 0 <= digits <= 6 and abs(value) < 1e7:
-        # No number is minus zero, whatever it was before it was rounded.
+        # Avoid "-0" after rounding.
         value = round(value, digits) + 0.0
         return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"
     return f"{value:.4g} ± {uncertainty:.2g}"
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as h:mm:ss, or in seconds below a minute."""
+    """Return a duration as h:mm:ss, or in seconds if it is less than a minute."""
     if not np.isfinite(seconds):
         return "–"
     if seconds < 60:
@@ -231,7 +231,7 @@ def duration_text(seconds: float) -> str:
 
 
 class Plane(NamedTuple):
-    """Where candidates lie in a picture: two of their coordinates, those of the image if there is one."""
+    """The two coordinates by which figures show candidates: those of the image if there is one."""
 
     x: Floats
     y: Floats
@@ -239,11 +239,11 @@ class Plane(NamedTuple):
     y_label: str
     same_scale: bool
     note: str
-    """What the picture leaves out; empty if nothing."""
+    """Which coordinates the figure shows; empty if all."""
 
     @classmethod
     def of(cls, explored: xr.Dataset) -> Plane | None:
-        """Return the plane of candidates that have two coordinates or more."""
+        """Return the plane of the candidates, or None if they have only one coordinate."""
         names, positions = coordinate_names(explored), numbers(explored, "position")
         if len(names) < 2:
             return None
@@ -260,9 +260,9 @@ class Plane(NamedTuple):
 
 
 def act_steps(explored: xr.Dataset) -> Floats:
-    """Return after how many measurements each act happened, shape (act,); NaN where that cannot be told.
+    """Return the number of measurements before each act, shape (act,); NaN if unknown.
 
-    Where it was not recorded, from its time, and how long measurements and decisions took.
+    If it was not recorded, it follows from the time of the act and the durations of measurements and decisions.
     """
     count = explored.sizes.get("act", 0)
     if "act_step" in explored:

@@ -1,4 +1,4 @@
-"""The report of an exploration: what was found where, what the model makes of it, what people did."""
+"""Report of an exploration: measured places and values, predictions of the model, acts of people."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from nescio.view.report import Block, Cards, Details, Picture, Section, Table, T
 __all__ = ["write_exploration_report"]
 
 ROWS = 5000
-"""Measurements in the report's table; beyond this the latest, so that a browser still sorts it at once."""
+"""Most measurements in the report's table, so that a browser sorts it quickly; of more, the latest are kept."""
 _BEST = 10
 _Row = list[str | tuple[str, float]]
 
@@ -54,12 +54,12 @@ def write_exploration_report(
     extra_sections: Sequence[Section] = (),
     progress: bool | None = None,
 ) -> Path:
-    """Write the report of an exploration as one HTML file that asks nothing of the outside.
+    """Write the report of an exploration as one self-contained HTML file.
 
     Args:
-        path: Of the file; its folder is made if it does not exist.
-        explored: See `nescio.signals`; what it lacks is left out, or a sentence says so.
-        extra_sections: Put before the tables of acts and measurements.
+        path: The HTML file; its folder is created if needed.
+        explored: See `nescio.signals`; figures without data are omitted or contain a note.
+        extra_sections: Sections inserted before the tables of acts and measurements.
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Returns:
@@ -67,7 +67,7 @@ def write_exploration_report(
 
     Raises:
         FileError: The file cannot be written.
-        MeasurementError: The exploration lacks positions, candidates or values.
+        MeasurementError: The exploration has no positions, candidates or values.
     """
     sections = [
         _summary(explored),
@@ -88,7 +88,7 @@ def _summary(explored: xr.Dataset) -> Section:
     count, offered = explored.sizes["measurement"], explored.sizes["candidate"]
     distinct = len(np.unique(measured_candidates(explored)[measured_candidates(explored) >= 0]))
     cards = {"measurements": f"{count:,}" + (f" of {attrs['budget']}" if attrs.get("budget") else "")}
-    cards[f"of {offered:,} places"] = f"{100 * distinct / max(offered, 1):.3g} %"
+    cards[f"share of {offered:,} places measured"] = f"{100 * distinct / max(offered, 1):.3g} %"
     for k, name in enumerate(outputs(explored)):
         best = best_measurements(explored, k, 1)
         if best:
@@ -97,24 +97,27 @@ def _summary(explored: xr.Dataset) -> Section:
             cards[f"{which} {name}{unit}"] = f"{column(explored, 'value', k)[best[0]]:.4g}"
     share, among = predicted_share(explored)
     if among:
-        cards[f"in their predicted 95 % interval, of {among:,}"] = f"{100 * share:.0f} %"
+        cards[f"inside the predicted 95 % interval, of {among:,}"] = f"{100 * share:.0f} %"
     seconds = float(np.nansum(numbers(explored, "seconds"))) if "seconds" in explored else 0.0
     seconds += float(decided(explored, "fit_seconds")[1].sum())
     if seconds > 0:
-        cards["measuring and deciding"] = duration_text(seconds)
+        cards["time for measuring and deciding"] = duration_text(seconds)
     blocks: list[Block] = [Cards(cards)]
     if attrs.get("goal"):
         blocks.append(Text(str(attrs["goal"]), lead="Goal"))
     blocks.append(
-        Text(str(attrs.get("stopped") or "it had not, when this was written."), lead="Stopped because")
+        Text(
+            str(attrs.get("stopped") or "still running when this report was written."),
+            lead="Reason for stopping",
+        )
     )
     missing = [count - int(usable(explored, k).sum()) for k in range(len(outputs(explored)))]
     if any(missing):
         told = " and ".join(
             f"{n:,} of {name}" for n, name in zip(missing, outputs(explored), strict=True) if n
         )
-        why = "missing, or taken out by a person; the table of measurements says why."
-        blocks.append(Text(f"{told}: {why}", lead="Without a value"))
+        why = "missing, or rejected by a person; the table of measurements gives the reasons."
+        blocks.append(Text(f"{told}: {why}", lead="Measurements without a value"))
     blocks += [_top(explored, k) for k in range(len(outputs(explored)))]
     if len(outputs(explored)) > 1:
         blocks += _compromises(explored)
@@ -140,9 +143,10 @@ def _compromises(explored: xr.Dataset) -> list[Block]:
     return [
         Picture(
             front_figure(explored),
-            f"{names[0]} against {names[1]}, one mark a measurement. Ringed: the best compromises, each bettered in "
-            "one number only at the cost of the other. As measured, noise included, which flatters the best.",
-            f"Two numbers of every measurement against one another, with the Pareto front: {' and '.join(names)}.",
+            f"{names[0]} against {names[1]}, one mark for each measurement. Ringed: the best compromises (Pareto "
+            "front); no measurement is better in both values. Values include noise, so the best ones are somewhat too "
+            "good.",
+            f"Two values of every measurement against each other, with the Pareto front: {' and '.join(names)}.",
         ),
         Table(_plain_header(header), rows, f"Best compromises between {' and '.join(names)}"),
     ]
@@ -166,7 +170,7 @@ def _top(explored: xr.Dataset, k: int) -> Table:
 
 
 def _plain_header(header: Sequence[str]) -> list[str]:
-    # Labels are made for figures, where a dollar sign would begin a formula.
+    # Labels are made for figures, where dollar signs are escaped.
     return [name.replace(r"\$", "$") for name in header]
 
 
@@ -191,44 +195,46 @@ def _places(explored: xr.Dataset) -> Section:
         blocks.append(
             Picture(
                 survey_image(explored),
-                "What was known before: every channel of the survey. Grey runs from the 0.5 % to the 99.5 % quantile.",
-                "The survey image, one picture a channel.",
+                "The survey image, measured first: every channel. Grey levels run from the 0.5 % to the 99.5 % "
+                "quantile.",
+                "The survey image, one picture for each channel.",
             )
         )
     blocks += _each(
         explored,
         measured_places,
-        "Left, the places in the order of measuring, joined by the path. Right, what was found there; the three best "
-        "places are ringed. Squares were measured before there was a model, circles were chosen by the policy, "
-        "triangles by a person.",
+        "Left: measured places by order, joined by the path. Right: measured values; the three best places are ringed. "
+        "Squares: first points, measured before the first model fit. Circles: chosen by the policy. Triangles: chosen "
+        "by a person.",
         "Two maps of the measured places: by order, and by measured value.",
     )
-    return Section("Where it measured", blocks)
+    return Section("Measured places and values", blocks)
 
 
 def _expectations(explored: xr.Dataset) -> Section:
     return Section(
-        "What the model expects",
+        "Predicted values and uncertainty",
         _each(
             explored,
             predicted_maps,
-            "The last model's expectation, on one colour scale with the measured values in it; its own uncertainty "
-            "there (one standard deviation, without the noise of measuring); and the policy's ranking, grey where "
-            "nothing may be measured. The lowest values of the ranking share one colour.",
-            "Three maps over the candidates: expectation, uncertainty, acquisition.",
+            "First panel: values predicted by the last model, and measured values on the same colour scale. Second: "
+            "the model's uncertainty (one standard deviation, without measurement noise). Third: the acquisition, by "
+            "which the policy ranks candidates; places that may not be measured are grey. The lowest values share "
+            "one colour.",
+            "Three maps of the candidates: prediction, uncertainty, acquisition.",
         ),
     )
 
 
 def _spectra(explored: xr.Dataset) -> Section:
     return Section(
-        "Spectra",
+        "Best and typical spectra",
         _each(
             explored,
             best_and_typical_spectra,
-            "The best spectra above, below those whose value lies nearest to the median of all that was measured, "
-            "on the same axes. Look here first if a best value is hard to believe.",
-            "Measured spectra of the best and of typical places.",
+            "Top: the spectra with the best values. Bottom: spectra with values nearest to the median of all "
+            "measurements, on the same axes. Check here first if a best value seems implausible.",
+            "Measured spectra of the best places and of typical places.",
         ),
     )
 
@@ -237,39 +243,39 @@ def _learning(explored: xr.Dataset) -> Section:
     blocks = _each(
         explored,
         learning_curve,
-        "Above, every value with one standard deviation, and the best so far; dotted lines are what people did. Below, "
-        "by how much the expected map still changed, and the most that one more measurement was expected to gain: "
-        "once that is far below the noise, going on finds nothing better.",
-        "Learning curve: values and best so far against number, change of the map, largest expected improvement.",
+        "Top: all values with one standard deviation, and the best value so far; dotted lines mark acts of people. "
+        "Middle: change of the predicted map between decisions. Bottom: largest expected improvement from one more "
+        "measurement; when it is far below the noise, further measurements are unlikely to find a better value.",
+        "Learning curve: values and best so far against the number of measurements, change of the map, largest "
+        "expected improvement.",
     )
     blocks += _each(
         explored,
         model_history,
-        "What the model thought of itself: noise of one measurement; the factor by which its variance was calibrated "
-        "(above 1 it had been too sure); and how often a measurement that was left out fell in its 95 % interval, with "
-        "the band that chance allows.",
+        "Model diagnostics: noise of one measurement; factor by which the predicted variance was calibrated (above 1: "
+        "the model underestimated its errors); and share of left-out measurements inside their predicted 95 % "
+        "interval, with the band expected by chance.",
         "Noise, calibration factor and leave-one-out coverage against the number of measurements.",
     )
     blocks.append(
         Picture(
             time_spent(explored),
-            "Time for each measurement, and for each fit of the model with the choice after it.",
+            "Duration of each measurement, and of each model fit with the following choice.",
             "Seconds for each measurement and each decision.",
         )
     )
-    return Section("How it learned", blocks)
+    return Section("Learning curve and model diagnostics", blocks)
 
 
 def _trust(explored: xr.Dataset) -> Section:
     return Section(
-        "How far to trust the model",
+        "Accuracy of the predictions",
         _each(
             explored,
             prediction_against_measurement,
-            "Left, what was expected just before each measurement against what was measured. Right, how many "
-            "measurements fell into the predicted interval of each level; the band is two standard errors. Places are "
-            "chosen because much is expected of them, so that disappointments are more frequent than among places "
-            "chosen by chance.",
+            "Left: measured value against the value predicted just before. Right: share of measurements inside the "
+            "predicted interval of each level; the band is two standard errors. Places are chosen because the model "
+            "predicts good values there, so the results are worse than predicted more often than at random places.",
             "Predicted against measured values, and the calibration of the predicted intervals.",
         ),
     )
@@ -277,21 +283,21 @@ def _trust(explored: xr.Dataset) -> Section:
 
 def _alike(explored: xr.Dataset) -> Section:
     return Section(
-        "What looks alike to the model",
+        "Similarity of the candidates (feature map)",
         _each(
             explored,
             exploration_latent_map,
-            "Every candidate as the model sees it; what lies close together looks alike to it. Outlined: measured, "
-            "joined in their order.",
-            "Map of the model's space with all candidates, coloured by expectation, and the path of measurements.",
+            "All candidates in the model's feature space; candidates that lie close together are similar for the "
+            "model. Outlined: measured, joined in order.",
+            "Map of the feature space with all candidates, coloured by predicted value, and the path of measurements.",
         ),
     )
 
 
 def _acts(explored: xr.Dataset) -> Section:
-    title, count = "What people did", explored.sizes.get("act", 0)
+    title, count = "Acts of people", explored.sizes.get("act", 0)
     if not count:
-        return Section(title, [Text("Nobody intervened.")])
+        return Section(title, [Text("None.")])
     steps, time = act_steps(explored), words(explored, "act_time", "act")
     who, text = words(explored, "act_who", "act"), words(explored, "act_text", "act")
     rows: list[_Row] = [
@@ -299,7 +305,7 @@ def _acts(explored: xr.Dataset) -> Section:
         for i in range(count)
     ]
     header = ["act", "time", "after measurements", "who", "what"]
-    return Section(title, [Table(header, rows, "In order; time is counted from the beginning.")])
+    return Section(title, [Table(header, rows, "Acts in order; time is counted from the start.")])
 
 
 def _time(text: str) -> str:
@@ -332,14 +338,14 @@ def _everything(explored: xr.Dataset) -> Section:
     ]
     parts: list[tuple[Floats, str]] = []
     if "predicted" in explored:
-        header += [f"expected {name}" if len(names) > 1 else "expected" for name in names]
+        header += [f"predicted {name}" if len(names) > 1 else "predicted" for name in names]
         parts += [(column(explored, "predicted", k), ".4g") for k in range(len(names))]
     if "seconds" in explored:
         header.append("seconds")
         parts.append((numbers(explored, "seconds"), ".3g"))
     rows: list[_Row] = []
     for i in shown:
-        note = "; ".join(filter(None, ["taken out by a person" if rejected[i] else "", reasons[i]]))
+        note = "; ".join(filter(None, ["rejected by a person" if rejected[i] else "", reasons[i]]))
         found = [
             (number_text(float(v[i]), float(u[i])), float(v[i]))
             for v, u in zip(value, uncertainty, strict=True)
@@ -366,9 +372,9 @@ def _provenance(explored: xr.Dataset) -> Section:
     if policies:
         values["policies, in order"] = "\n".join(dict.fromkeys(policies))
     for name, title, unit in (
-        ("noise_sd", "noise at the end, one sd", unit_of(explored, 0)),
+        ("noise_sd", "noise at the end (one sd)", unit_of(explored, 0)),
         ("scale", "calibration factor of the variance at the end", ""),
-        ("loo_coverage", "left out and inside the 95 % interval at the end", ""),
+        ("loo_coverage", "leave-one-out coverage of the 95 % interval at the end", ""),
     ):
         told = decided(explored, name)[1]
         if len(told):

@@ -1,4 +1,4 @@
-"""The best and the typical spectra of an exploration: curves, loops or small images."""
+"""Best and typical spectra of an exploration: curves, loops or small images."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ from nescio.view.style import MEASURED, new_figure, plain, say_empty, styled
 __all__ = ["best_and_typical_spectra"]
 
 _FEW = 16
-"""Points along a dimension without units, up to which it counts repetitions."""
+"""A dimension without units counts repetitions if it has at most this many points."""
 _LINES = 12
-"""Repetitions drawn one by one."""
+"""Most repetitions drawn individually."""
 _LONGEST_TITLE = 30
-"""Letters of a line above a panel."""
+"""Most characters in a line of a panel's title."""
 
 
 @styled
 def best_and_typical_spectra(explored: xr.Dataset, output: str | None = None, count: int = 3) -> Figure:
-    """Draw the best spectra, and those whose value is nearest to the median, each with its place and its value.
+    """Draw the best spectra and those with values nearest to the median, each with its place and value.
 
-    A curve is drawn against its axis in the order of measuring, so that a hysteresis loop is a loop; repetitions
-    (sweeps) are thin and their mean is thick. Spectra with two axes are small images on one scale.
+    Curves are drawn in the order of measurement, so that a hysteresis loop appears as a loop; repetitions (sweeps) are
+    thin lines and their mean is a thick line. Spectra with two axes are drawn as images on one colour scale.
 
     Args:
         explored: See `nescio.signals`.
-        output: By which scalar; by default the first.
-        count: How many of each.
+        output: Name of the scalar that ranks the spectra; by default the first.
+        count: Number of best and of typical spectra.
 
     Raises:
-        MeasurementError: There is no such output.
+        MeasurementError: The output does not exist.
     """
     k = output_number(explored, output)
     best = best_measurements(explored, k, count)
@@ -62,7 +62,7 @@ def best_and_typical_spectra(explored: xr.Dataset, output: str | None = None, co
         axes = figure.subplots()
         axes.set_axis_off()
         say_empty(
-            axes, "no spectra were kept" if "spectrum" not in explored else "no measurement has a value"
+            axes, "no spectra were recorded" if "spectrum" not in explored else "no measurement has a value"
         )
         return figure
     form = _Form.of(explored)
@@ -83,7 +83,7 @@ def best_and_typical_spectra(explored: xr.Dataset, output: str | None = None, co
             axes.set_axis_off()
         panels[row][0].set_ylabel(form.y_label)
     for across in panels.T:
-        # Below the lowest panel that is there.
+        # Label only the lowest panel in use.
         for axes in [a for a in across if a.axison][-1:]:
             axes.set_xlabel(form.x_label)
             axes.tick_params(labelbottom=True)
@@ -96,12 +96,12 @@ def best_and_typical_spectra(explored: xr.Dataset, output: str | None = None, co
 
 
 class _Form(NamedTuple):
-    """Spectra with their axes sorted out."""
+    """Spectra with their axes."""
 
     values: Floats
     """Shape (measurement, repetition, points), or (measurement, repetition, rows, columns)."""
     x: Floats
-    """Shape (repetition, points), or edges-free centres (columns,)."""
+    """Shape (repetition, points), or for images the centres, shape (columns,)."""
     y: Floats
     """Shape (rows,); empty for curves."""
     x_label: str
@@ -140,11 +140,11 @@ class _Form(NamedTuple):
 
 
 def _axes(spectrum: xr.DataArray, dims: list[str], sizes: dict[str, int]) -> list[str]:
-    """Return the dimensions that spectra run along; the others count repetitions."""
+    """Return the dimensions of the spectra; all others count repetitions."""
     for coordinate in spectrum.coords.values():
         own = [str(d) for d in coordinate.dims]
         if len(own) == 2 and set(own) <= set(dims) and coordinate.dtype.kind in "fiu":
-            # One axis, the bias say, that is its own for each repetition: it changes more along the axis.
+            # An axis such as the bias, given for each repetition: it varies more along the axis.
             spread = [float(np.ptp(coordinate.values, axis=i).mean()) for i in (0, 1)]
             return [own[int(np.argmax(spread))]]
     real = [d for d in dims if d in spectrum.coords and spectrum[d].attrs.get("units")]
@@ -156,7 +156,7 @@ def _axes(spectrum: xr.DataArray, dims: list[str], sizes: dict[str, int]) -> lis
 def _coordinate(
     spectrum: xr.DataArray, axis: str, repeats: list[str], sizes: dict[str, int]
 ) -> tuple[Floats, str]:
-    """Return the numbers along an axis, shape (1 or repetitions, points), and what they are called."""
+    """Return the values along an axis, shape (1 or repetitions, points), and its label."""
     suitable = [
         c
         for c in spectrum.coords.values()
@@ -164,7 +164,7 @@ def _coordinate(
     ]
     if not suitable:
         return np.arange(sizes[axis], dtype=float)[None], f"{plain(axis.replace('_', ' '), 24)} (points)"
-    # A dimension's own coordinate before another along it, unless only that one has units.
+    # Prefer a dimension's own coordinate, unless only another one has units.
     suitable.sort(key=lambda c: (not c.attrs.get("units"), c.name != axis))
     found = suitable[0]
     name = str(found.attrs.get("long_name", str(found.name).replace("_", " ")))
@@ -190,7 +190,7 @@ def _draw_lines(axes: Axes, form: _Form, i: int) -> None:
 
 
 def _image_norm(form: _Form, chosen: list[int]) -> Normalize:
-    """Return one scale for all; a square root where a few points would outshine the rest."""
+    """Return one scale for all images: a square root if a few points are much brighter than the rest."""
     finite = np.concatenate([_mean(form.values[i]).ravel() for i in chosen])
     finite = finite[np.isfinite(finite)]
     low, high = np.percentile(finite, [0.2, 99.9]) if finite.size else (0.0, 1.0)
@@ -212,7 +212,7 @@ def _draw_image(axes: Axes, form: _Form, i: int, norm: Normalize) -> ScalarMappa
 
 
 def _mean(repetitions: Floats) -> Floats:
-    """Return the mean over the first axis of what is finite; NaN where nothing is."""
+    """Return the mean of the finite values over the first axis; NaN if there are none."""
     finite = np.isfinite(repetitions)
     number = finite.sum(axis=0)
     mean: Floats = np.where(finite, repetitions, 0.0).sum(axis=0) / np.maximum(number, 1)
@@ -228,6 +228,6 @@ def _told(explored: xr.Dataset, k: int, i: int) -> str:
     what = outputs(explored)[k] if len(output_label(explored, k, long=False)) < 24 else ""
     told = f"{value} {plain(unit_of(explored, k), 12)}".strip()
     named = f"{plain(what, 16)} {told}".strip()
-    # Titles stand side by side; the figure's caption and the report say what the number is.
+    # Titles are side by side and must be short; the caption explains the number.
     told = named if len(named) <= _LONGEST_TITLE else told
-    return f"number {i + 1}\n{told}\n{where}"
+    return f"measurement {i + 1}\n{told}\n{where}"

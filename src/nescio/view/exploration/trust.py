@@ -1,4 +1,4 @@
-"""Whether an exploration's model foretold what was then measured, and whether its uncertainties are right."""
+"""Accuracy of an exploration's predictions and calibration of their uncertainties."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEVELS = np.linspace(0.05, 0.95, 19)
 
 
 def standardised_residuals(explored: xr.Dataset, k: int) -> Floats:
-    """Return (measured - expected) / its standard deviation where all are known, in order, shape (n,)."""
+    """Return (measured - predicted) / predicted standard deviation where all are known, in order, shape (n,)."""
     value, expected, sd = (column(explored, name, k) for name in ("value", "predicted", "predicted_sd"))
     known = usable(explored, k) & np.isfinite(expected) & np.isfinite(sd) & (sd > 0)
     return np.asarray((value[known] - expected[known]) / sd[known])
@@ -27,12 +27,14 @@ def standardised_residuals(explored: xr.Dataset, k: int) -> Floats:
 def predicted_share(
     explored: xr.Dataset, output: str | None = None, level: float = 0.95
 ) -> tuple[float, int]:
-    """Return which share of measurements fell within the interval foretold of them, and of how many; NaN of none.
+    """Return the share of measurements inside their predicted interval, and the number of measurements with one.
+
+    The share is NaN if there are none.
 
     Args:
         explored: With ``predicted`` and ``predicted_sd``.
-        output: Which scalar; by default the first.
-        level: Of the central interval of a normal distribution.
+        output: Name of the scalar; by default the first.
+        level: Level of the central interval of a normal distribution.
     """
     residuals = standardised_residuals(explored, output_number(explored, output))
     if not len(residuals):
@@ -42,19 +44,19 @@ def predicted_share(
 
 @styled
 def prediction_against_measurement(explored: xr.Dataset, output: str | None = None) -> Figure:
-    """Draw what the model expected just before each measurement against what was measured; and its calibration.
+    """Draw measured values against the values predicted just before, and the calibration of the intervals.
 
     Bars are one standard deviation of the prediction. Right: the share of measurements inside the central interval of
-    each level; on the diagonal the uncertainties are right, below it they are too small. The band is what chance makes
-    of it, two standard errors. Places chosen because they are promising are a hard test: of the largest expectations
-    some are large by mistake.
+    each level; on the diagonal, uncertainties are correct; below it, they are too small. The band is the range expected
+    by chance, two standard errors. Candidates chosen for their high predicted values are a hard test: some of these
+    predictions are high by mistake.
 
     Args:
         explored: See `nescio.signals`.
-        output: Which scalar; by default the first.
+        output: Name of the scalar; by default the first.
 
     Raises:
-        MeasurementError: There is no such output.
+        MeasurementError: The output does not exist.
     """
     k = output_number(explored, output)
     figure = new_figure(3.7)
@@ -62,7 +64,7 @@ def prediction_against_measurement(explored: xr.Dataset, output: str | None = No
     value, expected, sd = (column(explored, name, k) for name in ("value", "predicted", "predicted_sd"))
     known = usable(explored, k) & np.isfinite(expected)
     name = output_label(explored, k, long=False)
-    left.set(xlabel=f"expected: {name}", ylabel=f"measured: {name}")
+    left.set(xlabel=f"predicted: {name}", ylabel=f"measured: {name}")
     if known.any():
         bars = np.where(np.isfinite(sd[known]), sd[known], 0.0)
         left.errorbar(
@@ -101,6 +103,6 @@ def _calibration(axes: Axes, residuals: Floats) -> None:
         _LEVELS, np.maximum(_LEVELS - chance, 0), np.minimum(_LEVELS + chance, 1), color="#E4E4E4", lw=0
     )
     axes.plot(_LEVELS, inside, color=MEASURED, marker="o", ms=3.5, lw=1)
-    axes.set_title(f"95 % interval holds {100 * inside[-1]:.0f} %", loc="left")
-    axes.text(0.04, 0.93, "too careful", color="#555555", fontsize=8, va="center")
-    axes.text(0.96, 0.06, "too sure", color="#555555", fontsize=8, ha="right", va="center")
+    axes.set_title(f"{100 * inside[-1]:.0f} % inside the 95 % interval", loc="left")
+    axes.text(0.04, 0.93, "intervals too wide", color="#555555", fontsize=8, va="center")
+    axes.text(0.96, 0.06, "intervals too narrow", color="#555555", fontsize=8, ha="right", va="center")

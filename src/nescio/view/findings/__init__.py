@@ -1,4 +1,4 @@
-"""Figures, tables and reports of findings; what shows a kind of findings is registered by its name."""
+"""Figures, tables and reports of findings; a view is registered for each kind of findings."""
 
 from nescio.view.findings.assessment import assessment_report
 from nescio.view.findings.calibration import p_value_uniformity, reliability_diagram, training_history

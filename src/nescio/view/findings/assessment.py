@@ -1,4 +1,4 @@
-"""The report of findings of classes: verdicts, maps, novelty, and how well the agent is calibrated."""
+"""Report of class findings: verdicts, maps, novelty and calibration of the agent."""
 
 from __future__ import annotations
 
@@ -45,28 +45,28 @@ from nescio.view.report import Cards, Details, Picture, Section, Table, Text, no
 __all__ = ["assessment_report"]
 
 ROWS = 3000
-"""Measurements in the report's table; beyond this the strangest, so that a browser still sorts it at once."""
+"""Most measurements in the report's table, so that a browser sorts it quickly; of more, the most novel are kept."""
 
 _READING = {
     "Class": (
-        "the most probable of the known classes. Where the verdict is “novel” it is only the most similar one."
+        "the most probable of the known classes. If the verdict is “novel”, it is only the most similar class."
     ),
     "p-value": (
-        "the share of measurements of known classes that are at least as strange as this one. 0.5 is ordinary; 0.001 "
-        "means that one known measurement in a thousand is as strange. It is not the probability that the measurement "
+        "the share of measurements of known classes that are at least as unusual as this one. 0.5 is typical; 0.001 "
+        "means that one known measurement in a thousand is as unusual. It is not the probability that the measurement "
         "belongs to a known class."
     ),
     "Verdict": (
-        "“novel” where the p-value is at or below the chosen level: either the measurement belongs to no known class "
-        "(another phase, a mixture, a glass, an artefact), or it is one of the few known measurements that are strange "
-        "by chance. “known” where nothing speaks against the class. “unreadable” where the measurement could not be "
-        "assessed; the reason says why."
+        "“novel” if the p-value is at or below the chosen level: the measurement belongs to no known class (another "
+        "phase, a mixture, a glass, an artefact), or it is one of the few known measurements that are unusual by "
+        "chance. “known” if there is no evidence against the class. “unreadable” if the measurement could not be "
+        "assessed; the table gives the reason."
     ),
     "Reconstruction error": (
         "mean squared difference between the signal, scaled to 0–1, and its reconstruction by the agent, over the "
-        "range that was measured."
+        "measured range."
     ),
-    "Many measurements": "some known ones are flagged by chance: at a level of 1 %, about one in a hundred.",
+    "Many measurements": "some known ones are called novel by chance: at a level of 1 %, about one in a hundred.",
 }
 
 
@@ -82,18 +82,18 @@ def assessment_report(
     history: Sequence[Mapping[str, float]] = (),
     progress: bool | None = None,
 ) -> Path:
-    """Write the standard report of an assessment, with every figure that the findings allow.
+    """Write the standard report of class findings, with every figure for which the findings hold the data.
 
     Args:
-        findings: Measured; wafer maps are drawn where there are ``x_mm`` and ``y_mm``, composition maps where there is
-            ``composition``, violins where there is ``group``, mixing curves where there are ``fraction`` and ``pair``.
-        reference: Held-out known draws with ``truth``, for comparison; without them those figures are left out.
+        findings: Findings of measurements. Wafer maps need ``x_mm`` and ``y_mm``, composition maps ``composition``,
+            violins ``group``, mixing curves ``fraction`` and ``pair``.
+        reference: Held-out known draws with ``truth``, for comparison; if None, the comparing figures are omitted.
         path: The HTML file.
-        provenance: Agent, prior, versions, command and settings, in the words to show; values are shown as text.
+        provenance: Agent, prior, versions, command and settings, by name; values are shown as text.
         title: Heading of the report.
         predict: Classifier on the latent map, as for :func:`nescio.view.decision_regions`.
-        trials: Findings on simulated pure, mixed and unknown signals, with ``group``, and for the mixtures ``fraction``
-            and ``pair``.
+        trials: Findings of simulated pure, mixed and unknown signals, with ``group``, and for mixtures ``fraction`` and
+            ``pair``.
         history: Held-out losses of the training, as for :func:`nescio.view.training_history`.
         progress: Show a progress bar; by default where standard error is a terminal.
 
@@ -102,12 +102,12 @@ def assessment_report(
 
     Raises:
         FileError: The file cannot be written.
-        MeasurementError: The findings lack what every assessment has.
+        MeasurementError: The findings lack a required variable.
     """
     sections = [
         _summary(findings),
         *notes_section(findings),
-        Section("How to read this", [Text(text, lead=lead) for lead, text in _READING.items()]),
+        Section("How to read this report", [Text(text, lead=lead) for lead, text in _READING.items()]),
     ]
     if readable(findings).any():
         sections += [
@@ -117,7 +117,7 @@ def assessment_report(
             *_errors("Reconstruction errors", findings),
         ]
     if trials is not None and trials.sizes.get("measurement", 0):
-        sections += _errors("Trials with pure, mixed and unknown signals", trials)
+        sections += _errors("Tests on simulated pure, mixed and unknown signals", trials)
     if reference is not None and reference.sizes.get("measurement", 0):
         sections.append(_trust(findings, reference, history))
     sections += [
@@ -152,27 +152,27 @@ def _strangest(findings: xr.Dataset) -> Section:
         for i in chosen
     )
     return Section(
-        "Strangest measurements",
+        "Most novel measurements",
         [
             Picture(
                 measured_against_reconstructed(findings, chosen),
-                "The measurements with the smallest p-values, and their reconstructions. Features that only one of the "
-                "two has make a measurement strange.",
-                f"Signals and reconstructions of the strangest measurements: {described}",
+                "The measurements with the smallest p-values, and their reconstructions. Features that appear in only "
+                "one of the two curves make a measurement novel.",
+                f"Signals and reconstructions of the most novel measurements: {described}",
             )
         ],
     )
 
 
 def _sample_maps(findings: xr.Dataset) -> list[Section]:
-    """Return the wafer and the composition section, each where there are the coordinates for it."""
+    """Return the sections with maps by position and by composition, if the findings hold these coordinates."""
     drawings: list[tuple[str, str, Callable[..., Figure]]] = []
     if {"x_mm", "y_mm"} <= set(findings.variables) and np.isfinite(values_of(findings, "x_mm")).any():
-        drawings.append(("Map of the sample", "position on the sample", wafer_map))
+        drawings.append(("Verdict, class and novelty by position", "position on the sample", wafer_map))
     if "composition" in findings and findings["composition"].shape[1] > 1:
         composition = values_of(findings, "composition")
         if np.isfinite(composition).all(axis=1).any():
-            drawings.append(("Map of composition", "composition", composition_map))
+            drawings.append(("Verdict, class and novelty by composition", "composition", composition_map))
     sections = []
     for heading, where, draw in drawings:
         quantities = {
@@ -184,7 +184,7 @@ def _sample_maps(findings: xr.Dataset) -> list[Section]:
         if "group" in findings:
             quantities = {"group": "True kinds of measurement", **quantities}
         if "truth" in findings:
-            quantities = {"truth": "True classes (no colour: no single known class)", **quantities}
+            quantities = {"truth": "True classes (no colour: not one single known class)", **quantities}
         sections.append(
             Section(
                 heading,
@@ -210,7 +210,7 @@ def _latent_maps(
     blocks = [
         Picture(
             latent_map(findings, reference),
-            "Latent position of each measurement: similar signals lie close together. Small points: known draws.",
+            "Latent position of each measurement; similar signals lie close together. Small points: known draws.",
             f"Map of latent space by most probable class. {_counts(findings)}",
         ),
         Picture(
@@ -220,7 +220,7 @@ def _latent_maps(
         ),
         Picture(
             signals_on_map(findings),
-            "Typical signals from different parts of the map.",
+            "Typical signals from different regions of the map.",
             "Map of latent space with marked points, and the signals measured there.",
         ),
     ]
@@ -237,11 +237,11 @@ def _latent_maps(
         blocks.append(
             Picture(
                 decision_regions(known, predict, class_names(known)),
-                "Class by the vote of the nearest known signals on the map.",
+                "Predicted class at each point of the map, by a vote of the nearest known signals.",
                 "Map of latent space divided into the regions of the classes.",
             )
         )
-    return Section("Latent map", blocks)
+    return Section("Similarity of the signals (latent map)", blocks)
 
 
 def _errors(title: str, findings: xr.Dataset) -> list[Section]:
@@ -250,7 +250,8 @@ def _errors(title: str, findings: xr.Dataset) -> list[Section]:
         blocks.append(
             Picture(
                 error_violins(by_group(findings)),
-                "Reconstruction errors of each kind of measurement: median (white), quartiles (bar), all (outline).",
+                "Reconstruction errors of each kind of measurement: median (white dot), quartiles (bar), distribution "
+                "(outline).",
                 "Violins of reconstruction error by kind of measurement.",
             )
         )
@@ -258,7 +259,7 @@ def _errors(title: str, findings: xr.Dataset) -> list[Section]:
         blocks.append(
             Picture(
                 error_against_fraction(findings),
-                "Reconstruction error against mixing ratio: median, and the band between the quartiles.",
+                "Reconstruction error against mixing ratio: median, with a band between the quartiles.",
                 "Curves of reconstruction error against mixing ratio, one for each pair of classes.",
             )
         )
@@ -269,21 +270,21 @@ def _trust(findings: xr.Dataset, reference: xr.Dataset, history: Sequence[Mappin
     blocks = [
         Picture(
             score_histogram(reference, findings),
-            "Novelty scores of known draws and of the measurements.",
+            "Novelty scores of known draws and of measurements.",
             "Histograms of the novelty score of known draws and of measurements.",
         ),
         Picture(
             p_value_uniformity(reference),
-            "Share of known draws flagged at each level. The p-values are calibrated where the line follows the "
-            "diagonal.",
-            "Fraction of known draws flagged against the level.",
+            "Share of known draws that are called novel at each level. The p-values are calibrated where the line "
+            "follows the diagonal.",
+            "Fraction of known draws called novel against the level.",
         ),
     ]
     if "truth" in reference:
         blocks.append(
             Picture(
                 reliability_diagram(reference),
-                "On known draws: how often the most probable class is correct, against its probability.",
+                "How often the most probable class is correct, against its probability, for known draws.",
                 "Reliability diagram of class probabilities.",
             )
         )
@@ -291,7 +292,7 @@ def _trust(findings: xr.Dataset, reference: xr.Dataset, history: Sequence[Mappin
         blocks.append(
             Picture(
                 training_history(history),
-                "Losses on held-out draws while the agent was trained.",
+                "Losses on held-out draws during training.",
                 "Curves of held-out losses against the training step.",
             )
         )
@@ -316,10 +317,10 @@ def _everything(findings: xr.Dataset) -> Section:
     for i in order:
         words: list[str | tuple[str, float]] = [str(t[i]) for t in texts]
         rows.append([*words, *(number_cell(float(v[i]), form) for v, form in numbers), str(reasons[i])])
-    note = "All measurements, strangest first."
+    note = "All measurements, most novel first."
     if n > ROWS:
-        note = f"The {ROWS:,} strangest of {n:,} measurements; findings.csv and findings.nc hold all."
-    return Section("All findings", [Table([*header, "reason"], rows, note, interactive=True, kinds=1)])
+        note = f"The {ROWS:,} most novel of {n:,} measurements; findings.csv and findings.nc hold all."
+    return Section("All measurements", [Table([*header, "reason"], rows, note, interactive=True, kinds=1)])
 
 
 def _counts(findings: xr.Dataset) -> str:

@@ -1,4 +1,4 @@
-"""Whether probabilities and p-values mean what they say, and how training went."""
+"""Calibration of probabilities and p-values, and the history of training."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["p_value_uniformity", "reliability_diagram", "training_history"]
 
 @styled
 def reliability_diagram(reference: xr.Dataset, bins: int = 10) -> Figure:
-    """Draw how often the most probable class is right against how sure the agent was (DeGroot & Fienberg 1983).
+    """Draw how often the most probable class is correct against its probability (DeGroot & Fienberg 1983).
 
     Args:
         reference: Held-out known draws, with ``probability`` and ``truth``.
         bins: Number of equal bins of probability. Bars are Wilson's interval of one standard error (1927, J. Am. Stat.
-            Assoc. 22, 209-212), which says how little a bin of a few draws tells.
+            Assoc. 22, 209-212); they are wide for bins with few draws.
     """
     need(reference, "probability", "truth")
     probability, names = values_of(reference, "probability"), np.array(class_names(reference), dtype=object)
@@ -54,13 +54,13 @@ def reliability_diagram(reference: xr.Dataset, bins: int = 10) -> Figure:
     else:
         say_empty(top, "no draws to show")
     top.legend(loc="upper left")
-    top.set(xlim=(0, 1.01), ylim=(0, 1.03), ylabel="share that is right")
+    top.set(xlim=(0, 1.01), ylim=(0, 1.03), ylabel="share correct")
     bottom.set(xlabel="probability of the most probable class", ylabel="number")
     return figure
 
 
 def _wilson(share: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far below and above the shares of n draws their intervals reach, shape (2, bins)."""
+    """Return the lower and upper errors of shares of n draws, shape (2, bins)."""
     centre = (share + 0.5 / n) / (1 + 1 / n)
     half = np.sqrt(share * (1 - share) / n + 0.25 / n**2) / (1 + 1 / n)
     return np.maximum([share - centre + half, centre + half - share], 0.0)
@@ -68,10 +68,10 @@ def _wilson(share: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.fl
 
 @styled
 def p_value_uniformity(reference: xr.Dataset) -> Figure:
-    """Draw which fraction of known draws is flagged at each level: on the diagonal, p-values keep their promise.
+    """Draw the fraction of known draws called novel at each level; calibrated p-values lie on the diagonal.
 
     Args:
-        reference: Held-out known draws that the p-values were not calibrated on. The band is two standard errors.
+        reference: Held-out known draws that were not used to calibrate the p-values. The band is two standard errors.
     """
     p = values_of(reference, "p_value")
     p = np.sort(p[np.isfinite(p)])
@@ -99,10 +99,10 @@ def p_value_uniformity(reference: xr.Dataset) -> Figure:
         )
     else:
         say_empty(axes, "no draws to show")
-    axes.plot(alpha, alpha, ls="--", color=MEASURED, lw=1, label="promised")
+    axes.plot(alpha, alpha, ls="--", color=MEASURED, lw=1, label="perfectly calibrated")
     axes.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(lowest / 3, 1.3))
-    axes.set_xlabel("level α (p-values at most this are flagged)")
-    axes.set_ylabel("fraction of known draws flagged")
+    axes.set_xlabel("level α (novel if p-value ≤ α)")
+    axes.set_ylabel("fraction of known draws called novel")
     axes.legend(loc="lower right")
     return figure
 
@@ -112,8 +112,8 @@ def training_history(history: Sequence[Mapping[str, float]]) -> Figure:
     """Draw each held-out loss against the training step.
 
     Args:
-        history: One record a validation: ``step`` and named losses. Losses that are all positive share a logarithmic
-            axis; others are drawn linearly.
+        history: One record for each validation: ``step`` and named losses. The axis is logarithmic where a loss is
+            positive throughout and varies by more than a factor of 3.
     """
     names = [name for name in dict.fromkeys(k for record in history for k in record) if name != "step"]
     steps = np.array([record["step"] for record in history], dtype=float)
@@ -131,6 +131,6 @@ def training_history(history: Sequence[Mapping[str, float]]) -> Figure:
         axes.set_ylabel("held-out loss")
     panels[-1].set_xlabel("training step")
     if not names:
-        say_empty(panels[0], "no record of training")
+        say_empty(panels[0], "no training history was recorded")
         panels[0].set_ylabel("held-out loss")
     return figure

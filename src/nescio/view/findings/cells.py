@@ -1,4 +1,4 @@
-"""What tables of all kinds of findings share: columns of a variable, text for terminals, numbers with errors."""
+"""Parts shared by tables of all kinds of findings: columns, terminal text, numbers with errors."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["concise", "expanded", "number_cell", "terminal_text", "unreadable_ta
 
 
 def expanded(findings: xr.Dataset, name: str, parts: Sequence[str] = ()) -> dict[str, NDArray[np.float64]]:
-    """Return a variable of shape (measurement, parts) as columns ``name[PART]``; none if it is absent.
+    """Return a variable of shape (measurement, parts) as columns ``name[PART]``; an empty dict if it is missing.
 
     Args:
-        findings: What holds the variable.
-        name: Of the variable.
-        parts: Names of its parts; those without a name are numbered from 1.
+        findings: The findings.
+        name: Name of the variable.
+        parts: Names of its parts; unnamed parts are numbered from 1.
     """
     if name not in findings:
         return {}
@@ -35,9 +35,9 @@ def expanded(findings: xr.Dataset, name: str, parts: Sequence[str] = ()) -> dict
 
 
 def concise(value: float, error: float) -> str:
-    """Return a number with its error in brackets, in units of the last digit: 2.556(3) is 2.556 +- 0.003.
+    """Return a number with its error in brackets, in units of the last digit: 2.556(3) means 2.556 +- 0.003.
 
-    The error has two digits where the first of them is 1.
+    The error has two digits if the first is 1.
     """
     if not (np.isfinite(value) and np.isfinite(error)):
         return "–"
@@ -49,19 +49,19 @@ def concise(value: float, error: float) -> str:
 
 
 def number_cell(value: float, form: str) -> tuple[str, float]:
-    """Return a number for a report's table: as text, and to sort by."""
+    """Return a number for a report's table: as text, and as the value to sort by."""
     return (format(value, form), value) if np.isfinite(value) else ("–", float("nan"))
 
 
 def terminal_text(value: object) -> Any:
-    """Return text for the terminal that is never read as markup and holds no control characters."""
+    """Return text for the terminal, without markup or control characters."""
     from rich.text import Text
 
     return Text("".join(c if c.isprintable() else "?" for c in str(value)))
 
 
 def unreadable_tables(table: pd.DataFrame, count: int) -> list[Table]:
-    """Return a table of the measurements that could not be assessed, with reasons, if there are any."""
+    """Return a table of the measurements that could not be assessed, with reasons; an empty list if there are none."""
     from rich.table import Table
 
     unreadable = table[table["verdict"] == UNREADABLE]

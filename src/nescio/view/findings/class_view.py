@@ -1,4 +1,4 @@
-"""How findings of classes are shown."""
+"""View of class findings."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _SCALARS = ("p_value", "novelty", "reconstruction_error")
 
 
 class ClassView:
-    """Shows the most probable class, its probability and the novelty of each measurement."""
+    """Show the most probable class, its probability and the novelty of each measurement."""
 
     def columns(self, findings: xr.Dataset) -> dict[str, Any]:
-        """Return class, verdict, scores, probabilities and the position on the map."""
+        """Return class, verdict, scores, probabilities and latent position."""
         need(findings, "verdict")
         return {
             **{name: text_of(findings, name) for name in ("label", "verdict") if name in findings},
@@ -43,7 +43,7 @@ class ClassView:
         }
 
     def summary(self, findings: xr.Dataset, table: pd.DataFrame, count: int) -> list[RenderableType]:
-        """Return how many measurements have which class and verdict, and the strangest ones."""
+        """Return the numbers of measurements by class and verdict, and the most novel measurements."""
         return [
             _counts(findings, table),
             *_strangest(findings, table, count),
@@ -51,7 +51,7 @@ class ClassView:
         ]
 
     def figure(self, findings: xr.Dataset) -> Figure:
-        """Draw the classes over position, else over composition, else on the latent map."""
+        """Draw the classes by position, else by composition, else on the latent map."""
         if "x_mm" in findings.variables and "y_mm" in findings.variables:
             return wafer_map(findings)
         if "composition" in findings.variables and findings.sizes["element"] > 1:
@@ -95,7 +95,7 @@ def _strangest(findings: xr.Dataset, table: pd.DataFrame, count: int) -> list[Ta
     chosen = [i for i in most_novel(findings, count) if table["verdict"].iloc[i] == NOVEL]
     if not chosen:
         return []
-    strangest = Table(title="strangest", title_justify="left")
+    strangest = Table(title="most novel", title_justify="left")
     for title in ("measurement", "p-value", "reason"):
         strangest.add_column(title, justify="right" if title == "p-value" else "left")
     for i in chosen:

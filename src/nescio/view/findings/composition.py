@@ -1,4 +1,4 @@
-"""Maps of a quantity over composition: a line for two elements, a ternary diagram for three."""
+"""Maps of a quantity by composition: a line for two elements, a ternary diagram for three."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ __all__ = ["composition_map"]
 
 @styled
 def composition_map(findings: xr.Dataset, quantity: str = "label") -> Figure:
-    """Draw a quantity over composition: a line for two elements, a ternary diagram for three.
+    """Draw a quantity by composition: a line for two elements, a ternary diagram for three.
 
-    Elements that never occur are left out. With more than three, the three that vary most are drawn, as fractions of
-    their sum, and the axis title says so. A ternary diagram of a small range shows that range only.
+    Elements that never occur are omitted. Of more than three, the three that vary most are drawn, as fractions of their
+    sum, with a note in the figure. A ternary diagram of a small range shows only that range.
 
     Args:
         findings: With ``composition`` (measurement, element).
-        quantity: "label", "verdict", or any number a measurement.
+        quantity: "label", "verdict", or any variable with one number for each measurement.
 
     Raises:
         MeasurementError: Composition is missing or has fewer than two elements.
@@ -95,7 +95,9 @@ def _varied(findings: xr.Dataset) -> tuple[NDArray[np.float64], list[str], str]:
             if i not in (three := np.sort(kept[np.argsort(-np.ptp(finite[:, kept], axis=0))[:3]]))
         ]
         kept = three
-        note = f"fractions of the three elements that vary most; left out: {', '.join(elements[i] for i in left)}"
+        note = (
+            f"fractions of the three elements that vary most; omitted: {', '.join(elements[i] for i in left)}"
+        )
     return composition[:, kept], [elements[i] for i in kept], note
 
 
@@ -142,12 +144,12 @@ def _binary(
 def _ternary_frame(
     axes: Axes, composition: NDArray[np.float64], elements: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Draw the triangle, its grid and its names; return where the compositions lie in it, shape (n, 2)."""
+    """Draw the triangle with its grid and labels; return the compositions' positions in it, shape (n, 2)."""
     low = np.floor(composition.min(axis=0) * 10 + 1e-9) / 10 if len(composition) else np.zeros(3)
     scale = 1 - low.sum()
     if scale < 0.09:
         low, scale = np.zeros(3), 1.0
-    # A round step that divides the triangle's side into 4 to 7 equal parts, so that the three sets of lines meet.
+    # A round step that divides the side into 4 to 7 equal parts, so that the three sets of grid lines meet.
     steps = (0.2, 0.1, 0.15, 0.05, 0.02)
     step = next(s for s in steps if 3.9 < scale / s < 7.1 and abs(scale / s - round(scale / s)) < 1e-6)
     ticks = np.arange(1, round(scale / step)) * step / scale
@@ -158,7 +160,7 @@ def _ternary_frame(
             line = np.array([t * corners[i] + (1 - t) * corners[j], t * corners[i] + (1 - t) * corners[k]])
             axes.plot(*line.T, color="#C4C4C4", lw=0.6, zorder=0)
     axes.plot(*corners[[0, 1, 2, 0]].T, color="black", lw=0.9, zorder=0)
-    # Ticks of element i along the edge that leads to its corner from the corner before it, counter-clockwise.
+    # Ticks of element i lie on the edge from the previous corner to its own, counter-clockwise.
     sides = ("right", "center", "left")
     offsets = np.array([[-0.025, 0.0], [0.0, -0.03], [0.025, 0.0]])
     for t in ticks:

@@ -1,4 +1,4 @@
-"""How large reconstruction errors are: for kinds of measurements, against a mixing ratio, known against measured."""
+"""Reconstruction errors and novelty scores: by kind of measurement, by mixing ratio, known against measured."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def error_violins(groups: Mapping[str, xr.Dataset], quantity: str = "reconstruct
     """Draw the distribution of reconstruction errors of each group, logarithmic, with median, quartiles and number.
 
     Args:
-        groups: Findings by name, as from :func:`by_group`. Errors that are not positive are left out.
-        quantity: Another positive quantity, if not the error.
+        groups: Findings by name, as from :func:`by_group`. Errors that are not positive are omitted.
+        quantity: The positive quantity to draw.
     """
     figure = new_figure(3.8, width=min(7.0, 2.6 + 1.1 * max(len(groups), 1)))
     axes = figure.subplots()
@@ -68,7 +68,7 @@ def error_violins(groups: Mapping[str, xr.Dataset], quantity: str = "reconstruct
     axes.set_xticks(range(len(groups)), [f"{plain(g, 20)}\nn = {len(v):,}" for g, v in positive.items()])
     axes.set_xlim(-0.6, max(len(groups), 1) - 0.4)
     axes.margins(y=0.12)
-    # A kernel density of logarithms drawn on a linear axis of them: on a log axis the violins would be bent.
+    # The kernel density is of logarithms, so the axis is linear in them: a log axis would distort the violins.
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:g}}}$")
     axes.set_xlabel("kind of measurement")
@@ -84,12 +84,12 @@ def error_violins(groups: Mapping[str, xr.Dataset], quantity: str = "reconstruct
 def error_against_fraction(
     mixtures: xr.Dataset, quantity: str = "reconstruction_error", bins: int = 21
 ) -> Figure:
-    """Draw reconstruction error against mixing ratio for each pair of classes: median, quartile band, marked peak.
+    """Draw reconstruction error against mixing ratio for each pair of classes: median, quartile band, peak (star).
 
     Args:
-        mixtures: Findings with ``fraction`` (measurement, of the pair's first class, 0-1) and ``pair`` (measurement).
-        quantity: Another positive quantity, if not the error.
-        bins: Number of bins over 0-1, where there are more distinct fractions than that.
+        mixtures: Findings with ``fraction`` (measurement; of the pair's first class, 0-1) and ``pair`` (measurement).
+        quantity: The positive quantity to draw.
+        bins: Number of bins over 0-1, if there are more distinct fractions.
     """
     need(mixtures, "fraction", "pair")
     fraction, error = values_of(mixtures, "fraction"), values_of(mixtures, quantity)
@@ -111,7 +111,7 @@ def error_against_fraction(
         axes.annotate(
             f"{x[top]:.2f}",
             (x[top], median[top]),
-            # Peaks at the same ratio: one number above the other.
+            # For peaks at the same ratio, stack the numbers.
             (0, 8 + 10 * len(handles)),
             textcoords="offset points",
             ha="center",
@@ -133,13 +133,13 @@ def error_against_fraction(
 def score_histogram(
     reference: xr.Dataset, findings: xr.Dataset, quantity: str = "novelty", bins: int = 40
 ) -> Figure:
-    """Draw how scores of known draws and of measurements are distributed, each as a density.
+    """Draw the distributions of a score for known draws and for measurements.
 
     Args:
         reference: Held-out known draws.
-        findings: Measured.
+        findings: Findings of measurements.
         quantity: The score.
-        bins: How many, over the range of both; equal in the logarithm where the largest is far from the rest.
+        bins: Number of bins over the range of both; logarithmic if the largest score is far above the median.
     """
     sets = {"known draws": values_of(reference, quantity), "measured": values_of(findings, quantity)}
     sets = {name: values[np.isfinite(values)] for name, values in sets.items()}
@@ -162,7 +162,7 @@ def score_histogram(
                 label=f"{name} (n = {values.size:,})",
             )
     axes.set_xlabel(quantity_label(findings, quantity) if quantity != "novelty" else _novelty(findings))
-    axes.set_ylabel("share of the set in a bin")
+    axes.set_ylabel("share in each bin")
     if both.size:
         axes.legend(loc="upper right")
     else:
@@ -172,9 +172,9 @@ def score_histogram(
 
 def _novelty(findings: xr.Dataset) -> str:
     return (
-        f"{axis_label(findings, 'novelty')} (larger is stranger)"
+        f"{axis_label(findings, 'novelty')} (larger: more novel)"
         if findings["novelty"].attrs
-        else "novelty score (larger is stranger)"
+        else "novelty score (larger: more novel)"
     )
 
 
@@ -186,7 +186,7 @@ def _positive(data: xr.Dataset, quantity: str) -> NDArray[np.float64]:
 def _quartiles(
     x: NDArray[np.float64], y: NDArray[np.float64], bins: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean x and the quartiles of y in each bin that holds any."""
+    """Return the mean of x and the quartiles of y in each occupied bin."""
     distinct = np.unique(x)
     where = (
         np.searchsorted(distinct, x)

@@ -1,4 +1,4 @@
-"""How findings of a kind are shown: their table, their lines on the terminal, their report."""
+"""Protocol of a view: table, terminal summary, figure and report of one kind of findings."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ _GROUP = "nescio.findings"
 
 
 class FindingsView(Protocol):
-    """Shows findings of one kind; registered by the kind under the entry point group ``nescio.findings``.
+    """Show findings of one kind; registered under that kind in the entry point group ``nescio.findings``.
 
-    The kind is an attribute of the findings. A new kind of answer is one class like this beside one class of agents
+    The kind is an attribute of the findings. A new kind needs one class like this and one class of agents
     (:class:`nescio.learn.Agent`).
     """
 
     def columns(self, findings: xr.Dataset) -> Mapping[str, Any]:
-        """Return the columns of a table with a row for each measurement, by name.
+        """Return the table's columns by name, with one row for each measurement.
 
-        What findings of all kinds have (name, position, composition, reason, source) is added to them.
+        Columns common to all kinds (name, position, composition, reason, source) are added to them.
         """
 
     def summary(self, findings: xr.Dataset, table: pd.DataFrame, count: int) -> list[RenderableType]:
-        """Return what `nescio assess` prints.
+        """Return the output of `nescio assess`.
 
         Args:
-            findings: Of any number of measurements.
-            table: :func:`nescio.view.findings_table` of them.
-            count: Measurements that are listed one by one, such as the strangest.
+            findings: Findings of any number of measurements.
+            table: Their :func:`nescio.view.findings_table`.
+            count: Number of measurements to list individually, such as the most novel.
         """
 
     def figure(self, findings: xr.Dataset) -> Figure:
-        """Draw the one figure that shows the findings best: over position or composition where these are known."""
+        """Draw the main figure: by position or composition if these are known."""
 
     def report(
         self, findings: xr.Dataset, *, path: str | Path, provenance: Mapping[str, object], **parts: Any
@@ -53,23 +53,23 @@ class FindingsView(Protocol):
         """Write the report, and return its path.
 
         Args:
-            findings: Measured.
+            findings: Findings of measurements.
             path: The HTML file.
-            provenance: Agent, prior, versions, command and settings, in the words to show.
-            parts: What the agent adds (:meth:`nescio.learn.Agent.report_parts`).
+            provenance: Agent, prior, versions, command and settings, by name.
+            parts: Parts that the agent adds (:meth:`nescio.learn.Agent.report_parts`).
         """
 
 
 def view_of(findings: xr.Dataset) -> FindingsView:
-    """Return what shows findings; those that do not say their kind are of classes.
+    """Return the view for findings; findings without a kind are class findings.
 
     Raises:
-        ConfigurationError: No installed package registers their kind.
+        ConfigurationError: No installed package registers a view for this kind.
     """
     kind = str(findings.attrs.get("kind", CLASSES))
     found = installed_part(_GROUP, kind)
     if found is None:
         known = ", ".join(installed_names(_GROUP))
-        raise ConfigurationError(f"nothing shows findings of kind {kind!r} (known: {known})")
+        raise ConfigurationError(f"no view is installed for findings of kind {kind!r} (known kinds: {known})")
     view: FindingsView = found()
     return view

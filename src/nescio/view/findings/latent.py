@@ -1,4 +1,4 @@
-"""Maps of latent space: by class, by the strongest feature, with decision regions, with signals at marked points."""
+"""Maps of latent space: by class, by the position of the maximum, with decision regions, with example signals."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ _GRID = 220
 
 @styled
 def latent_map(findings: xr.Dataset, reference: xr.Dataset | None = None) -> Figure:
-    """Draw where measurements lie on the map, each as its class; known draws behind them, small.
+    """Draw the latent positions of measurements by class, with known draws as small points behind them.
 
-    Measurements called novel are outlines with a cross.
+    Novel measurements are drawn as outlines with a cross.
 
     Args:
-        findings: Measured.
-        reference: Held-out known draws, by their ``truth``.
+        findings: Findings of measurements.
+        reference: Held-out known draws, drawn by their ``truth``.
     """
     need(findings, "latent", "label", "verdict")
     datasets = [d for d in (reference, findings) if d is not None]
@@ -90,7 +90,7 @@ def latent_map(findings: xr.Dataset, reference: xr.Dataset | None = None) -> Fig
 
 @styled
 def latent_map_by_strongest(findings: xr.Dataset) -> Figure:
-    """Draw the map coloured by where on its axis each signal is strongest (for diffraction: its strongest peak)."""
+    """Draw the map coloured by the position of each signal's maximum (for diffraction: its strongest peak)."""
     axis = signal_axis(findings)
     plane, good = LatentPlane.of(findings), readable(findings)
     points = plane.place(values_of(findings, "latent")[good])
@@ -111,7 +111,7 @@ def latent_map_by_strongest(findings: xr.Dataset) -> Figure:
         linewidths=0,
         rasterized=len(points) > RASTERISED_ABOVE,
     )
-    figure.colorbar(drawn, ax=axes, label=f"strongest at {axis_label(findings, axis)}")
+    figure.colorbar(drawn, ax=axes, label=f"position of the maximum: {axis_label(findings, axis)}")
     _finish(axes, plane, empty=not len(points))
     return figure
 
@@ -120,16 +120,16 @@ def latent_map_by_strongest(findings: xr.Dataset) -> Figure:
 def decision_regions(
     findings: xr.Dataset, predict: Callable[[NDArray[np.float64]], ArrayLike], labels: Sequence[str]
 ) -> Figure:
-    """Draw which class a classifier on the map names where, and the points over it.
+    """Draw the regions of the classes that a classifier predicts on the map, and points over them.
 
     Args:
-        findings: Points to draw, by ``truth`` where they have it, else by ``label``.
-        predict: Takes latent positions, shape (n, latent), gives indices into `labels`, shape (n,). With more than two
-            latent dimensions it is asked on the plane of the map only.
+        findings: Points to draw, by ``truth`` if they have it, else by ``label``.
+        predict: Takes latent positions, shape (n, latent), and returns indices into `labels`, shape (n,). With more
+            than two latent dimensions, it is evaluated only on the plane of the map.
         labels: Names of the classes.
 
     Raises:
-        MeasurementError: `predict` gives something that is no index into `labels`.
+        MeasurementError: `predict` returns a number that is not an index into `labels`.
     """
     plane, styles, good = LatentPlane.of(findings), class_styles(labels), readable(findings)
     points = plane.place(values_of(findings, "latent")[good])
@@ -142,7 +142,7 @@ def decision_regions(
     index = np.asarray(predict(plane.lift(mesh))).astype(int).reshape(_GRID, _GRID)
     if index.min() < 0 or index.max() >= len(labels):
         raise MeasurementError(
-            f"the classifier names classes {index.min()} to {index.max()}, but there are {len(labels)} labels"
+            f"the classifier returns classes {index.min()} to {index.max()}, but there are {len(labels)} labels"
         )
     figure = new_figure(4.6)
     axes = figure.subplots()
@@ -173,12 +173,12 @@ def decision_regions(
 
 @styled
 def signals_on_map(findings: xr.Dataset, measurements: Sequence[int] | None = None, count: int = 5) -> Figure:
-    """Draw the map with points A, B, C marked on it, and beside it the signals measured there.
+    """Draw the map with marked points A, B, C, ..., and beside it their signals.
 
     Args:
-        findings: Measured or known draws.
-        measurements: Which to mark, by position; by default a typical one of each part of the map.
-        count: How many to mark, when they are not given.
+        findings: Findings of measurements or known draws.
+        measurements: Indices of the measurements to mark; by default a typical one of each region of the map.
+        count: Number to mark if `measurements` is None.
     """
     axis = signal_axis(findings)
     plane, good = LatentPlane.of(findings), np.flatnonzero(readable(findings))
@@ -225,11 +225,11 @@ def signals_on_map(findings: xr.Dataset, measurements: Sequence[int] | None = No
 
 @styled
 def error_over_latent_map(panels: Mapping[str, xr.Dataset], quantity: str = "reconstruction_error") -> Figure:
-    """Draw reconstruction error over the map for several sets side by side, on one logarithmic colour scale.
+    """Draw maps coloured by reconstruction error for several sets side by side, on one logarithmic colour scale.
 
     Args:
-        panels: What each set is called ("known", "unknown") and its findings.
-        quantity: Another positive quantity, if not the error.
+        panels: Findings of each set, by its title ("known", "unknown").
+        quantity: The positive quantity to draw.
     """
     plane = LatentPlane.of(*panels.values())
     values = {name: values_of(data, quantity)[readable(data)] for name, data in panels.items()}
@@ -275,7 +275,7 @@ def _scatter_classes(
     alpha: float,
     edge: bool = False,
 ) -> NDArray[np.float64]:
-    """Draw one class after another; return all positions, shape (readable, 2)."""
+    """Draw the points of each class; return all positions, shape (readable, 2)."""
     good = readable(data)
     points, labels = plane.place(values_of(data, "latent")[good]), labels[good]
     for label, style in styles.items():
@@ -296,10 +296,10 @@ def _scatter_classes(
 
 
 def _spread_out(points: NDArray[np.float64], good: NDArray[np.intp], count: int) -> list[int]:
-    """Return one typical point of each part of the map, left to right.
+    """Return one typical point of each region of the map, from left to right.
 
-    Parts grow about points chosen one by one, each farthest from those before (Gonzalez 1985, Theor. Comput. Sci. 38,
-    293-306), then twice about the point nearest to each part's mean.
+    The first centres are chosen one by one, each farthest from the previous ones (Gonzalez 1985, Theor. Comput. Sci.
+    38, 293-306). Then, twice, each centre is replaced by the point nearest to the mean of its region.
     """
     if not len(good):
         return []
@@ -318,7 +318,7 @@ def _spread_out(points: NDArray[np.float64], good: NDArray[np.intp], count: int)
 
 
 def _point_size(n: int) -> float:
-    """Return a marker area in square points at which n points fill a map without hiding one another."""
+    """Return a marker area in square points for n points on a map."""
     return float(np.clip(9000 / max(n, 1), 3, 30))
 
 

@@ -1,4 +1,4 @@
-"""How findings of numbers are shown."""
+"""View of number findings."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PRINTED = 40
 
 
 class NumberView:
-    """Shows the numbers of each measurement with their errors."""
+    """Show the estimated numbers of each measurement with their errors."""
 
     def columns(self, findings: xr.Dataset) -> dict[str, Any]:
-        """Return the verdict, the numbers with intervals and errors, the p-value, and the structures that fit."""
+        """Return the verdict, the numbers with intervals and errors, the p-value and the fitting structures."""
         need(findings, "verdict", *_OF_A_QUANTITY)
         columns: dict[str, Any] = {"verdict": text_of(findings, "verdict")}
         for i, quantity in enumerate(quantity_names(findings)):
@@ -41,7 +41,7 @@ class NumberView:
         return columns
 
     def summary(self, findings: xr.Dataset, table: pd.DataFrame, count: int) -> list[RenderableType]:
-        """Return the numbers of each measurement with half their intervals."""
+        """Return a table of the numbers of each measurement with half their intervals."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
@@ -49,7 +49,7 @@ class NumberView:
         title = f"{len(table):,} measurement{'s' if len(table) != 1 else ''}"
         if "level" in findings.attrs:
             level = float(findings.attrs["level"])
-            title += f"; in brackets half the {level:.0%} interval, in units of the last digits"
+            title += f"; in brackets: half the {level:.0%} interval, in units of the last digits"
         shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         shown.add_column("measurement", overflow="fold")
         for name in names:
@@ -68,7 +68,7 @@ class NumberView:
         return [shown, *unreadable_tables(table, max(count, _PRINTED))]
 
     def figure(self, findings: xr.Dataset) -> Figure:
-        """Draw the numbers of all measurements, in their order."""
+        """Draw the numbers of all measurements, in order."""
         return numbers_of_measurements(findings)
 
     def report(

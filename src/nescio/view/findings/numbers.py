@@ -1,4 +1,4 @@
-"""Figures of estimated numbers: values and intervals, comparison with the truth, saliency, structures."""
+"""Figures of estimated numbers: values with intervals, comparison with true values, saliency, structures."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def quantity_label(findings: xr.Dataset, number: int) -> str:
 def numbers_of_measurements(
     findings: xr.Dataset, along: str | None = None, reference: xr.Dataset | None = None
 ) -> Figure:
-    """Draw every number of every measurement with its interval, and the p-values; novel ones hollow.
+    """Draw all numbers of all measurements with their intervals, and the p-values; novel measurements are hollow.
 
-    Where the findings have ``truth``, it is drawn as a dashed line. The thick bar is the calibrated interval; the thin
-    bar includes the systematic error as well.
+    ``truth``, if present, is drawn as a dashed line. The thick bar is the calibrated interval; the thin bar also
+    includes the systematic error.
 
     Args:
         findings: With ``value``, ``low``, ``high``, ``systematic``.
-        along: A coordinate of the measurements to draw against, such as time; by default their order.
-        reference: Known draws; numbers far outside their range become arrows at the edge.
+        along: Coordinate of the measurements for the horizontal axis, such as time; by default their order.
+        reference: Known draws; numbers far outside their range are drawn as arrows at the edge.
     """
     need(findings, "value", "low", "high", "verdict")
     names, count = quantity_names(findings), findings.sizes["measurement"]
@@ -99,9 +99,9 @@ def numbers_of_measurements(
         handles=[
             *true,
             Line2D([], [], ls="", marker="o", color=MEASURED, label="known"),
-            Line2D([], [], ls="", marker="s", mfc="white", mec=MODEL, mew=1.2, label="novel: may not hold"),
+            Line2D([], [], ls="", marker="s", mfc="white", mec=MODEL, mew=1.2, label="novel: unreliable"),
             Line2D([], [], color=_BLUE, lw=2.4, alpha=0.55, label=_interval(findings)),
-            Line2D([], [], color="#777777", lw=0.8, label="and errors of measurement"),
+            Line2D([], [], color="#777777", lw=0.8, label="with systematic error"),
         ],
         loc="outside upper center",
         ncols=4 + len(true),
@@ -122,7 +122,7 @@ def _p_values(axes: Axes, findings: xr.Dataset, x: NDArray[np.float64], novel: N
 
 
 def _cut(axes: Axes, known: NDArray[np.float64], x: NDArray[np.float64], value: NDArray[np.float64]) -> None:
-    """Limit the axis to a little more than the range of known numbers; draw arrows for what lies further."""
+    """Limit the axis to slightly more than the range of known numbers; draw arrows for values outside."""
     low, high = float(known.min()), float(known.max())
     spare = 0.35 * (high - low)
     bottom, top = low - spare, high + spare
@@ -151,10 +151,10 @@ def _below(axes: Axes, findings: xr.Dataset, along: str | None, x: NDArray[np.fl
 
 @styled
 def signals_among_known(findings: xr.Dataset, reference: xr.Dataset | None = None) -> Figure:
-    """Draw the prepared signals over the band that holds 98 % of known signals at each point; novel ones dashed.
+    """Draw the prepared signals over the band of 98 % of known signals at each point; novel ones are dashed.
 
     Args:
-        findings: Measured.
+        findings: Findings of measurements.
         reference: Known draws.
     """
     axis = signal_axis(findings)
@@ -185,12 +185,12 @@ def signals_among_known(findings: xr.Dataset, reference: xr.Dataset | None = Non
 
 @styled
 def training_space(findings: xr.Dataset, reference: xr.Dataset, number: int = 0) -> Figure:
-    """Draw the measurements among known draws in the autoencoder's latent space, on its principal plane.
+    """Draw measurements and known draws on the principal plane of the autoencoder's latent space.
 
     Args:
-        findings: Measured, with ``latent``.
-        reference: Known draws, coloured by the truth of one quantity.
-        number: Of that quantity.
+        findings: Findings of measurements, with ``latent``.
+        reference: Known draws, coloured by the true value of one quantity.
+        number: Index of that quantity.
     """
     plane = LatentPlane.of(reference, findings)
     figure = new_figure(4.4)
@@ -237,14 +237,14 @@ def numbers_against_truth(reference: xr.Dataset) -> Figure:
         axes.plot(truth[:, number], value[:, number], ls="", marker=".", ms=3, color=MEASURED, alpha=0.4)
         off = float(np.mean(np.abs(value[:, number] - truth[:, number])))
         held = np.mean((truth[:, number] >= low[:, number]) & (truth[:, number] <= high[:, number]))
-        axes.set_title(f"mean error {off:.2g}, {held:.0%} in interval", fontsize=7.5)
+        axes.set_title(f"mean |error| {off:.2g}, {held:.0%} in interval", fontsize=7.5)
         axes.set(xlabel=f"true {quantity_label(reference, number)}", ylabel="estimated")
     return figure
 
 
 @styled
 def saliency_curves(saliency: xr.DataArray) -> Figure:
-    """Draw the saliency of each point of a signal for each number, in units of its mean.
+    """Draw the saliency of each point of the signal for each number, in units of its mean.
 
     Args:
         saliency: Shape (quantity, points).
@@ -270,11 +270,11 @@ def saliency_curves(saliency: xr.DataArray) -> Figure:
 
 @styled
 def structures_in_space(structures: Sequence[tuple[str, ArrayLike]], columns: int = 4) -> Figure:
-    """Draw atoms in three dimensions, nearer ones darker.
+    """Draw structures in three dimensions; nearer atoms are darker.
 
     Args:
-        structures: Name and positions in angstrom, shape (atoms, 3), of each.
-        columns: Number of structures side by side.
+        structures: Name and atom positions in angstrom, shape (atoms, 3), of each structure.
+        columns: Number of structures in a row.
     """
     rows = max(-(-len(structures) // columns), 1)
     figure = new_figure(2.3 * rows)
@@ -292,7 +292,7 @@ def structures_in_space(structures: Sequence[tuple[str, ArrayLike]], columns: in
 
 
 def _atoms(axes: Axes, positions: NDArray[np.float64]) -> None:
-    # Seen obliquely, so that faces tell themselves apart.
+    # An oblique view shows the faces.
     turn, tilt = np.deg2rad(25.0), np.deg2rad(-65.0)
     about_z = np.array(
         [[np.cos(turn), -np.sin(turn), 0.0], [np.sin(turn), np.cos(turn), 0.0], [0.0, 0.0, 1.0]]
@@ -319,7 +319,7 @@ def _atoms(axes: Axes, positions: NDArray[np.float64]) -> None:
 
 
 def _radius(positions: NDArray[np.float64]) -> float:
-    """Return half the smallest distance between two atoms in angstrom."""
+    """Return half the smallest interatomic distance in angstrom."""
     if len(positions) < 2:
         return 1.0
     first = positions[: min(len(positions), 50)]

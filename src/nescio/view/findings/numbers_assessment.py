@@ -1,4 +1,4 @@
-"""The report of findings of numbers: estimates, errors, structures, and how well the agent is calibrated."""
+"""Report of number findings: estimates, errors, structures and calibration of the agent."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ _DRAWN = 8
 
 _READING = {
     "Numbers": (
-        "each is a mean over the whole sample. The interval covers the true number in the stated share of samples like "
-        "those of training. It has two parts: what signals like this leave open (aleatoric) and what more training "
-        "would reduce (epistemic)."
+        "each is a mean over the whole sample. The interval covers the true number in the stated share of samples that "
+        "are like the training samples. It has two parts: the aleatoric part, which remains even with perfect "
+        "training, and the epistemic part, which more training would reduce."
     ),
-    "Errors of measurement": (
-        "the change of the number with an error of the energy, the resolution, the edge step and the like "
+    "Systematic errors": (
+        "the change of the number due to errors of the energy, the resolution, the edge step and similar "
         "(systematic). The interval does not include it."
     ),
     "p-value": (
-        "the share of known signals that are at least as strange as this one. It is not the probability that the "
+        "the share of known signals that are at least as unusual as this one. It is not the probability that the "
         "prior describes the measurement."
     ),
     "Verdict": (
-        "“novel” where the p-value is at or below the chosen level: the sample has something that no sample of the "
-        "prior has, or the theory does not describe it. The numbers are given all the same, but may not hold. "
-        "“unreadable” where the measurement could not be assessed; the reason says why."
+        "“novel” if the p-value is at or below the chosen level: the sample has a feature that no sample of the prior "
+        "has, or the theory does not describe it. Numbers are still given, but they are unreliable. “unreadable” if "
+        "the measurement could not be assessed; the table gives the reason."
     ),
     "Structures": (
-        "all known structures whose numbers lie within all intervals at once, errors of measurement included. Usually "
-        "several fit: the numbers alone do not determine shape and size."
+        "all known structures whose numbers lie within all intervals at once, systematic errors included. Usually "
+        "several structures fit: the numbers alone do not determine shape and size."
     ),
 }
 
@@ -68,32 +68,33 @@ def numbers_report(
     structures: Sequence[tuple[str, Sequence[tuple[str, ArrayLike]]]] = (),
     progress: bool | None = None,
 ) -> Path:
-    """Write the report of findings of numbers, with every figure that the findings allow.
+    """Write the standard report of number findings, with every figure for which the findings hold the data.
 
     Args:
-        findings: Measured, as `nescio.signals` describes them for numbers.
-        reference: Held-out known draws with ``truth``, for comparison; without them those figures are left out.
+        findings: Findings of measurements, in the layout of `nescio.signals` for numbers.
+        reference: Held-out known draws with ``truth``, for comparison; if None, the comparing figures are omitted.
         path: The HTML file.
-        provenance: Agent, prior, versions, command and settings, in the words to show.
+        provenance: Agent, prior, versions, command and settings, by name; values are shown as text.
         title: Heading of the report.
-        along: A coordinate of the measurements to draw the numbers against, such as time.
+        along: Coordinate of the measurements for the horizontal axis, such as time.
         saliency: See :func:`nescio.view.saliency_curves`.
-        structures: For some measurements, by name: the structures that fit, each a name and positions in angstrom.
+        structures: Name of a measurement and its fitting structures, each with a name and positions in angstrom.
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Raises:
         FileError: The file cannot be written.
-        MeasurementError: The findings lack what every assessment has.
+        MeasurementError: The findings lack a required variable.
     """
     sections = [
         _summary(findings),
-        Section("How to read this", [Text(text, lead=lead) for lead, text in _READING.items()]),
+        Section("How to read this report", [Text(text, lead=lead) for lead, text in _READING.items()]),
         Section(
-            "Numbers",
+            "Estimated numbers",
             [
                 Picture(
                     numbers_of_measurements(findings, along, reference),
-                    "Every number of every measurement. An arrow at the edge: far outside the range of known draws.",
+                    "All numbers of all measurements. An arrow at the edge marks a value far outside the range of "
+                    "known draws.",
                     f"Numbers with intervals of {findings.sizes['measurement']} measurements.",
                 )
             ],
@@ -131,7 +132,7 @@ def _signals(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
     blocks = [
         Picture(
             signals_among_known(findings, reference),
-            "The prepared signals.",
+            "The prepared signals, over the band that holds 98 % of known signals at each point.",
             "Curves of all signals over the band of known signals.",
         )
     ]
@@ -140,8 +141,8 @@ def _signals(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
             blocks.append(
                 Picture(
                     training_space(findings, reference),
-                    "Latent position of each measurement among known draws: similar signals lie close together. A "
-                    "novel measurement may lie among known draws, if this map does not show what is strange about it.",
+                    "Latent position of each measurement among known draws; similar signals lie close together. A "
+                    "novel measurement may lie among known draws if this map does not show its unusual feature.",
                     "Map of known draws with the measurements on it.",
                 )
             )
@@ -151,11 +152,11 @@ def _signals(findings: xr.Dataset, reference: xr.Dataset | None) -> Section:
             blocks.append(
                 Picture(
                     measured_against_reconstructed(findings, chosen),
-                    "The strangest measurements, and their reconstructions.",
-                    f"Signals and reconstructions of the strangest measurements: {described}",
+                    "The most novel measurements and their reconstructions.",
+                    f"Signals and reconstructions of the most novel measurements: {described}",
                 )
             )
-    return Section("Signals", blocks)
+    return Section("Signals compared with known draws", blocks)
 
 
 def _structures(structures: Sequence[tuple[str, Sequence[tuple[str, ArrayLike]]]]) -> Section:
@@ -164,9 +165,7 @@ def _structures(structures: Sequence[tuple[str, Sequence[tuple[str, ArrayLike]]]
         if not fitting:
             blocks.append(Text("no known structure fits.", lead=name))
             continue
-        more = (
-            f"; {_DRAWN} of them are drawn, from the smallest to the largest" if len(fitting) > _DRAWN else ""
-        )
+        more = f"; {_DRAWN} are drawn, from the smallest to the largest" if len(fitting) > _DRAWN else ""
         places = np.unique(np.linspace(0, len(fitting) - 1, min(_DRAWN, len(fitting))).round().astype(int))
         blocks.append(
             Picture(
@@ -175,14 +174,14 @@ def _structures(structures: Sequence[tuple[str, Sequence[tuple[str, ArrayLike]]]
                 f"Atoms of structures that fit {name}: {', '.join(fitting[i][0] for i in places)}",
             )
         )
-    return Section("Structures that fit", blocks)
+    return Section("Fitting structures", blocks)
 
 
 def _trust(reference: xr.Dataset, saliency: xr.DataArray | None) -> Section:
     blocks = [
         Picture(
             numbers_against_truth(reference),
-            "Estimated against true numbers of fresh known draws.",
+            "Estimated against true numbers, for known draws that were not used in training.",
             "Scatter plots of estimated against true numbers.",
         )
     ]
@@ -190,16 +189,17 @@ def _trust(reference: xr.Dataset, saliency: xr.DataArray | None) -> Section:
         blocks.append(
             Picture(
                 p_value_uniformity(reference),
-                "Share of known draws flagged at each level. The p-values are calibrated where the line follows the "
-                "diagonal.",
-                "Fraction of known draws flagged against the level.",
+                "Share of known draws that are called novel at each level. The p-values are calibrated where the line "
+                "follows the diagonal.",
+                "Fraction of known draws called novel against the level.",
             )
         )
     if saliency is not None:
         blocks.append(
             Picture(
                 saliency_curves(saliency),
-                "Saliency: slope of each number with each point of the signal, times the usual spread of the point.",
+                "Saliency: derivative of each number with respect to each point of the signal, times the usual spread "
+                "of that point.",
                 "Curves of saliency over the axis, one for each number.",
             )
         )
@@ -233,8 +233,7 @@ def _everything(findings: xr.Dataset) -> Section:
         )
     note = "All measurements, in order. In brackets: half the interval, in units of the last digits."
     if findings.sizes["measurement"] > ROWS:
-        note = (
-            f"The first {ROWS:,} of {findings.sizes['measurement']:,}; findings.csv and findings.nc hold all."
-        )
-    table = Table([*header, "structures that fit", "reason"], rows, note, interactive=True, kinds=1)
-    return Section("All findings", [table])
+        count = findings.sizes["measurement"]
+        note = f"The first {ROWS:,} of {count:,} measurements; findings.csv and findings.nc hold all."
+    table = Table([*header, "fitting structures", "reason"], rows, note, interactive=True, kinds=1)
+    return Section("All measurements", [table])

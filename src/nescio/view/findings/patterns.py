@@ -1,4 +1,4 @@
-"""Signals as measured against what the agent makes of them."""
+"""Measured signals and their reconstructions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def most_novel(findings: xr.Dataset, count: int = 6) -> list[int]:
-    """Return positions of the strangest readable measurements: smallest p-value first, then largest score."""
+    """Return the indices of the most novel readable measurements: smallest p-value first, then largest score."""
     need(findings, "p_value")
     p = values_of(findings, "p_value")
     score = values_of(findings, "novelty") if "novelty" in findings else np.zeros(len(p))
@@ -35,12 +35,12 @@ def most_novel(findings: xr.Dataset, count: int = 6) -> list[int]:
 def measured_against_reconstructed(
     findings: xr.Dataset, measurements: Sequence[int] | None = None, count: int = 6
 ) -> Figure:
-    """Draw measured signals, their reconstructions and, below, the difference; what was not measured is shaded.
+    """Draw measured signals, their reconstructions and the difference; ranges that were not measured are shaded.
 
     Args:
-        findings: Measured.
-        measurements: Which, by position; by default the most novel.
-        count: How many of the most novel.
+        findings: Findings of measurements.
+        measurements: Indices of the measurements; by default the most novel.
+        count: Number of measurements if `measurements` is None.
     """
     need(findings, "intensity", "reconstruction")
     chosen = most_novel(findings, count) if measurements is None else [int(i) for i in measurements]
@@ -98,7 +98,7 @@ def _panel(axes: Axes, findings: xr.Dataset, i: int, grid: NDArray[np.float64]) 
 
 
 def signal_label(findings: xr.Dataset) -> str:
-    """Return what the signals are, for an axis."""
+    """Return the axis label of the signals."""
     described = findings["intensity"].attrs
     return axis_label(findings, "intensity").removesuffix(" (1)") if described else "intensity (scaled)"
 
@@ -121,7 +121,7 @@ def _title(findings: xr.Dataset, i: int) -> str:
 
 
 def _gaps(covered: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return first and last grid point of each stretch that was not measured, reaching to the next measured point."""
+    """Return the first and last grid point of each gap in the measured range, up to the next measured points."""
     edges = np.diff(np.concatenate([[0], (~covered).astype(int), [0]]))
     starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     last = len(covered) - 1

@@ -1,4 +1,4 @@
-"""How a quantity is shown on any map: which colours a number takes, which style a class or a verdict."""
+"""Colours of numbers, and styles of classes and verdicts, on all maps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VERDICT_STYLES = {
     NOVEL: ClassStyle("#D55E00", "X"),
     UNREADABLE: ClassStyle("#FFFFFF", "s"),
 }
-# Greys, so that no group is taken for a class.
+# Greys, so that groups are not mistaken for classes.
 _GROUP_COLOURS, _GROUP_MARKERS = (
     ("#EEEEEE", "#C4C4C4", "#8F8F8F", "#DADADA", "#A9A9A9"),
     ("o", "D", "*", "v", "P"),
@@ -29,14 +29,14 @@ _GROUP_COLOURS, _GROUP_MARKERS = (
 
 
 def colours(quantity: str) -> Colormap:
-    """Return a colour map in which darker is stranger: large errors and scores, small p-values."""
+    """Return a colour map in which darker means more novel: large errors and scores, small p-values."""
     return colormaps["cividis" if quantity in ("p_value", "probability") else "cividis_r"].with_extremes(
         bad="white"
     )
 
 
 def norm_of(values: NDArray[np.float64], quantity: str) -> Normalize:
-    """Return the colour scale of a number: logarithmic for errors and p-values, these up to 1."""
+    """Return the colour scale of a number: logarithmic for errors and p-values (up to 1 for p-values)."""
     norm = scalar_norm(values, log=quantity in LOGARITHMIC)
     if quantity == "p_value":
         norm.vmax = 1.0
@@ -44,7 +44,7 @@ def norm_of(values: NDArray[np.float64], quantity: str) -> Normalize:
 
 
 def category_styles(findings: xr.Dataset, quantity: str) -> dict[str, ClassStyle]:
-    """Return the style of each value that a category can take."""
+    """Return the style of each value of a category."""
     if quantity == "verdict":
         present = set(text_of(findings, quantity))
         return {v: _VERDICT_STYLES[v] for v in VERDICTS if v in present}

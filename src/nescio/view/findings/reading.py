@@ -1,4 +1,4 @@
-"""What figures read out of findings (see `nescio.signals`): class names, axis labels, a plane through latent space."""
+"""Access to findings (`nescio.signals`) for figures: class names, axis labels, a plane through latent space."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ _USUAL_GROUPS = ("pure", "mixed", "unknown")
 
 
 def need(findings: xr.Dataset, *names: str) -> None:
-    """Raise unless all variables are there.
+    """Check that the findings hold all given variables.
 
     Raises:
-        MeasurementError: One is missing.
+        MeasurementError: A variable is missing.
     """
     for name in names:
         if name not in findings:
-            raise MeasurementError(f"findings hold no {name!r}, which this figure needs")
+            raise MeasurementError(f"the findings have no variable {name!r}, which this figure needs")
 
 
 def values_of(findings: xr.Dataset, name: str) -> NDArray[np.float64]:
     """Return a variable as floats.
 
     Raises:
-        MeasurementError: It is missing or is not a number.
+        MeasurementError: The variable is missing or not numeric.
     """
     need(findings, name)
     try:
         return np.asarray(findings[name].values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise MeasurementError(f"{name!r} of the findings holds no numbers") from None
+        raise MeasurementError(f"variable {name!r} of the findings is not numeric") from None
 
 
 def text_of(findings: xr.Dataset, name: str) -> NDArray[np.object_]:
@@ -72,17 +72,16 @@ def text_of(findings: xr.Dataset, name: str) -> NDArray[np.object_]:
 
 
 def names_of(findings: xr.Dataset) -> NDArray[np.object_]:
-    """Return the measurements' names; their numbers where they have none."""
+    """Return the names of the measurements; their indices if they have no names."""
     if "measurement" in findings.coords:
         return text_of(findings, "measurement")
     return np.array([str(i) for i in range(findings.sizes["measurement"])], dtype=object)
 
 
 def class_names(*datasets: xr.Dataset) -> list[str]:
-    """Return the classes an agent knows, in its order, then any other that occurs as label or true class, sorted.
+    """Return the agent's known classes in its order, then all other labels and true classes, sorted.
 
-    The known ones stand along the last dimension of ``probability`` (its coordinate, or any other coordinate on it), or
-    in the attribute ``labels``.
+    Known classes are the coordinate of the last dimension of ``probability``, or the attribute ``labels``.
     """
     occurring = {
         str(v)
@@ -95,7 +94,7 @@ def class_names(*datasets: xr.Dataset) -> list[str]:
 
 
 def group_names(findings: xr.Dataset, group: str = "group") -> list[str]:
-    """Return the groups that occur: pure, mixed and unknown first, then any other in order of appearance."""
+    """Return the groups: pure, mixed and unknown first, then the others in order of appearance."""
     occurring = dict.fromkeys(str(g) for g in text_of(findings, group))
     return [*(g for g in _USUAL_GROUPS if g in occurring), *(g for g in occurring if g not in _USUAL_GROUPS)]
 
@@ -115,46 +114,46 @@ def _known_classes(*datasets: xr.Dataset) -> list[str]:
 
 
 def signal_axis(findings: xr.Dataset) -> str:
-    """Return the name of the dimension that signals run along."""
+    """Return the name of the signals' dimension."""
     need(findings, "intensity")
     return str(findings["intensity"].dims[-1])
 
 
 def axis_label(findings: xr.Dataset, name: str) -> str:
-    """Return a coordinate's name with its units, for an axis."""
+    """Return the axis label of a coordinate: name and units."""
     attributes = findings[name].attrs if name in findings.variables else {}
     words = str(attributes.get("long_name", name.replace("_", " ")))
     return f"{words} ({attributes['units']})" if attributes.get("units") else words
 
 
 def quantity_label(findings: xr.Dataset, quantity: str) -> str:
-    """Return what a quantity is called, with its units."""
+    """Return the label of a quantity: name and units."""
     return _QUANTITIES.get(quantity) or axis_label(findings, quantity)
 
 
 def verdict_counts(findings: xr.Dataset) -> dict[str, str]:
-    """Return how many measurements there are and have which verdict, and the level, as text by what it is."""
+    """Return the number of measurements, their numbers by verdict, and the level, as text by name."""
     verdicts = text_of(findings, "verdict")
     cards = {"measurements": f"{len(verdicts):,}"}
     cards |= {v: f"{np.sum(verdicts == v):,}" for v in present_verdicts(findings)}
     if "alpha" in findings.attrs:
-        cards["novel where p-value is at most"] = f"{float(findings.attrs['alpha']):g}"
+        cards["novel if p-value ≤"] = f"{float(findings.attrs['alpha']):g}"
     return cards
 
 
 def present_verdicts(findings: xr.Dataset) -> list[str]:
-    """Return known, novel, and any other verdict that occurs."""
+    """Return "known", "novel", and any other verdict that occurs."""
     verdicts = text_of(findings, "verdict")
     return [v for v in VERDICTS if v in (KNOWN, NOVEL) or (verdicts == v).any()]
 
 
 def readable(findings: xr.Dataset) -> NDArray[np.bool_]:
-    """Return which measurements have a finite position on the map, shape (measurement,)."""
+    """Return which measurements have a finite latent position, shape (measurement,)."""
     return np.asarray(np.isfinite(values_of(findings, "latent")).all(axis=1))
 
 
 class LatentPlane(NamedTuple):
-    """The two directions of latent space that a map shows: its own two, or the first two principal ones."""
+    """The two directions of latent space that a map shows: its own two, or the first two principal components."""
 
     mean: NDArray[np.float64]
     directions: NDArray[np.float64]
@@ -162,12 +161,12 @@ class LatentPlane(NamedTuple):
 
     @classmethod
     def of(cls, *datasets: xr.Dataset) -> LatentPlane:
-        """Return the plane of datasets that share a map; the first with enough points decides it."""
+        """Return the plane for datasets that share a map: that of the first dataset, or of all if it has few points."""
         size = values_of(datasets[0], "latent").shape[1]
         if size <= 2:
             names = (
                 "latent dimension 1",
-                "latent dimension 2" if size == 2 else "(one latent dimension only)",
+                "latent dimension 2" if size == 2 else "(only one latent dimension)",
             )
             return cls(np.zeros(size), np.eye(2, size), names)
         points = np.concatenate([values_of(d, "latent")[readable(d)] for d in datasets])
@@ -185,9 +184,9 @@ class LatentPlane(NamedTuple):
         return cls(mean, directions[:2], (labels[0], labels[1]))
 
     def place(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return positions on the plane, shape (n, 2), of latent positions of shape (n, latent)."""
+        """Project latent positions, shape (n, latent), onto the plane, shape (n, 2)."""
         return np.asarray((latent - self.mean) @ self.directions.T)
 
     def lift(self, plane: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the latent positions, shape (n, latent), of points on the plane of shape (n, 2)."""
+        """Return the latent positions, shape (n, latent), of points on the plane, shape (n, 2)."""
         return np.asarray(plane @ self.directions + self.mean)

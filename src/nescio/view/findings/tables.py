@@ -1,4 +1,4 @@
-"""Findings of any kind as a data frame, as files (NetCDF and CSV), on the terminal, and as a report."""
+"""Findings of any kind as a data frame, as files (NetCDF and CSV), on the terminal and as a report."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["findings_figure", "findings_report", "findings_table", "print_summary", "write_findings"]
 
-# Spreadsheets take a cell that begins with one of these for a formula (OWASP, CSV injection), wide forms included.
+# Spreadsheets read a cell that begins with one of these characters as a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
 def findings_table(findings: xr.Dataset) -> pd.DataFrame:
-    """Return findings as a data frame, one row a measurement.
+    """Return findings as a data frame with one row for each measurement.
 
-    Columns are ``name``, those of the kind of findings, and where the findings have them ``x_mm``, ``y_mm``, one
-    ``composition[ELEMENT]`` an element, ``reason`` and ``source``. Classes: ``label``, ``verdict``, ``p_value``,
-    ``novelty``, ``reconstruction_error``, one ``probability[CLASS]`` and ``knn_probability[CLASS]`` a class, one
-    ``latent[NUMBER]`` a dimension. Numbers: ``verdict``, and for each number ``value[NAME]``, ``low[NAME]``,
-    ``high[NAME]``, ``aleatoric[NAME]``, ``epistemic[NAME]``, ``systematic[NAME]``; ``p_value``, ``latent[NUMBER]``,
-    ``structures``.
+    Columns of all kinds: ``name``, and if present ``x_mm``, ``y_mm``, ``composition[ELEMENT]`` for each element,
+    ``reason`` and ``source``. Columns of classes: ``label``, ``verdict``, ``p_value``, ``novelty``,
+    ``reconstruction_error``, ``probability[CLASS]`` and ``knn_probability[CLASS]`` for each class, ``latent[NUMBER]``
+    for each dimension. Columns of numbers: ``verdict``; for each number ``value[NAME]``, ``low[NAME]``, ``high[NAME]``,
+    ``aleatoric[NAME]``, ``epistemic[NAME]``, ``systematic[NAME]``; ``p_value``, ``latent[NUMBER]``, ``structures``.
     """
     import pandas as pd
 
@@ -51,17 +50,17 @@ def findings_table(findings: xr.Dataset) -> pd.DataFrame:
 
 
 def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path]:
-    """Write ``findings.nc`` (NetCDF4, everything) and ``findings.csv`` (:func:`findings_table`) into a folder.
+    """Write ``findings.nc`` (NetCDF4, all variables) and ``findings.csv`` (:func:`findings_table`) to a folder.
 
-    A crash or a full disk leaves each file old or new, never half. Attributes that NetCDF cannot hold become JSON; text
-    that UTF-8 cannot hold, such as part of a file name, is escaped. In the CSV file an apostrophe stands before a text
-    that a spreadsheet would take for a formula.
+    After a crash or on a full disk, each file is either old or new, never incomplete. Attributes that NetCDF does not
+    support are stored as JSON; text that is not valid UTF-8, such as part of a file name, is escaped. In the CSV file,
+    text that a spreadsheet would read as a formula gets a leading apostrophe.
 
     Returns:
         The paths of the two files.
 
     Raises:
-        FileError: The folder cannot be made or written to, or the disk is full.
+        FileError: The folder cannot be created or written to, or the disk is full.
     """
     folder = Path(folder)
     storable = _storable(findings)
@@ -71,7 +70,7 @@ def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path
         for name, variable in storable.variables.items()
         if variable.ndim == 2 and variable.dtype.kind == "f" and variable.size
     }
-    # In memory first: the HDF5 library crashes where the disk is full.
+    # Write to memory first: the HDF5 library crashes when the disk is full.
     content = storable.to_netcdf(engine="h5netcdf", encoding=encoding)
     return (
         write_atomically(folder / "findings.nc", content),
@@ -80,12 +79,12 @@ def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path
 
 
 def print_summary(findings: xr.Dataset, console: Console | None = None, count: int = 5) -> None:
-    """Print the most important of the findings.
+    """Print a summary of the findings.
 
     Args:
-        findings: Of any kind, and any number of measurements.
-        console: Where to; by default the standard output.
-        count: Measurements that are listed one by one, such as the strangest.
+        findings: Findings of any kind and any number of measurements.
+        console: The console to print to; by default standard output.
+        count: Number of measurements to list individually, such as the most novel.
     """
     from rich.console import Console, Group
 
@@ -94,10 +93,10 @@ def print_summary(findings: xr.Dataset, console: Console | None = None, count: i
 
 
 def findings_figure(findings: xr.Dataset) -> Figure:
-    """Draw the one figure that shows findings best, whatever their kind.
+    """Draw the main figure of findings of any kind.
 
     Raises:
-        ConfigurationError: Nothing shows findings of this kind.
+        ConfigurationError: No view is installed for this kind of findings.
     """
     return view_of(findings).figure(findings)
 
@@ -105,29 +104,29 @@ def findings_figure(findings: xr.Dataset) -> Figure:
 def findings_report(
     findings: xr.Dataset, path: str | Path, *, provenance: Mapping[str, object], **parts: Any
 ) -> Path:
-    """Write the standard report of findings of any kind: one HTML file that needs nothing else.
+    """Write the standard report of findings of any kind, as one self-contained HTML file.
 
     Args:
-        findings: Measured.
-        path: The file.
-        provenance: Agent, prior, versions, command and settings, in the words to show.
-        parts: What the agent adds (:meth:`nescio.learn.Agent.report_parts`), and other options of
-            :func:`nescio.view.assessment_report` for classes or :func:`nescio.view.numbers_report` for numbers.
+        findings: Findings of measurements.
+        path: The HTML file.
+        provenance: Agent, prior, versions, command and settings, by name; values are shown as text.
+        parts: Parts that the agent adds (:meth:`nescio.learn.Agent.report_parts`), and other options of
+            :func:`nescio.view.assessment_report` (classes) or :func:`nescio.view.numbers_report` (numbers).
 
     Returns:
         The path.
 
     Raises:
         FileError: The file cannot be written.
-        MeasurementError: The findings lack what every assessment has.
+        MeasurementError: The findings lack a required variable.
     """
     return view_of(findings).report(findings, path=path, provenance=provenance, **parts)
 
 
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table in which no text is a formula to a spreadsheet."""
+    """Return a table in which a spreadsheet reads no text as a formula."""
     texts = {
-        # The csv module takes no notice of a line break by "\r" alone, but readers do.
+        # The csv module does not quote a lone "\r", but readers treat it as a line break.
         name: [_plain(text.replace("\r", "\\r")) for text in column.astype(str)]
         for name, column in table.items()
         if column.dtype.kind not in "fiub"
@@ -144,7 +143,7 @@ def _elements(findings: xr.Dataset) -> list[str]:
 
 
 def _storable(findings: xr.Dataset) -> xr.Dataset:
-    """Return the dataset with text as text that UTF-8 can hold, and attributes that NetCDF can hold."""
+    """Return the dataset with text in valid UTF-8 and attributes that NetCDF supports."""
     stored = findings.copy()
     for name, variable in findings.variables.items():
         if variable.dtype.kind in "OU":

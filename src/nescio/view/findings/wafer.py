@@ -1,4 +1,4 @@
-"""Maps of a quantity over the sample, where each measurement was taken."""
+"""Maps of a quantity by position on the sample."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ __all__ = ["wafer_map"]
 
 @styled
 def wafer_map(findings: xr.Dataset, quantity: str = "label") -> Figure:
-    """Draw a quantity where it was measured on the sample; novel measurements are hatched.
+    """Draw a quantity by position on the sample; novel measurements are hatched.
 
     Args:
         findings: With ``x_mm`` and ``y_mm``.
-        quantity: "label", "verdict", or any number a measurement (error, p-value, novelty).
+        quantity: "label", "verdict", or any variable with one number for each measurement (error, p-value, novelty).
 
     Raises:
         MeasurementError: Positions or the quantity are missing.
@@ -105,7 +105,7 @@ def _category_marks(
     styles: dict[str, ClassStyle],
     novel: NDArray[np.bool_],
 ) -> list[Artist]:
-    """Put each class's marker in its squares, so that the map reads without colours; return legend entries."""
+    """Draw the marker of each class in its squares, so that the map is readable in grey; return legend entries."""
     extent = max(np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim()))
     points_across = 0.42 * 72 * 4.2 * min(size) / extent
     handles: list[Artist] = []
@@ -135,7 +135,7 @@ def _limits(values: NDArray[np.float64], size: float) -> tuple[float, float]:
 
 
 def _spacing(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
-    """Return width and height in mm of the area a measurement stands for: a grid's steps, or the nearest neighbour."""
+    """Return the width and height in mm of the squares: the steps of the grid, or the nearest-neighbour distance."""
     if len(x) < 2:
         return 1.0, 1.0
     distinct = [np.unique(np.round(v, 2)) for v in (x, y)]

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 _COLUMNS = 7
 _LARGEST = 2**20
-_NUMBERS = re.compile(r"[-+]?\d+\.?\d*(?:[EeDd][-+]?\d+)?")
+_NUMBERS = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def read_feff_path(path: str | Path) -> FeffPath:
         FileError: It cannot be read, or is no such file; with the line.
     """
     file = Path(path)
-    lines = text_content(file, _LARGEST).splitlines()
+    # Some versions begin each line of the header with "#".
+    lines = [line.removeprefix("#") for line in text_content(file, _LARGEST).splitlines()]
     geometry = next((n for n, line in enumerate(lines) if "nleg" in line and "reff" in line), None)
     header = next((n for n, line in enumerate(lines) if "real[2*phc]" in line), None)
     if geometry is None or header is None or header < geometry:

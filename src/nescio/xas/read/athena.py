@@ -1,33 +1,61 @@
-"""Spectra out of projects of Athena, read as text: nothing in them is evaluated."""
+"""Spectra out of projects of Athena, in the form of Perl or of JSON, read as text: nothing in them is evaluated."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, MeasurementError
-from nescio.files import decoded_text, read_source, text_lines, unpacked_source
-from nescio.xas.spectrum import MOST_SPECTRA, Spectrum, checked
+from nescio.files import (
+    Source,
+    decoded_text,
+    json_value,
+    read_source,
+    short_name,
+    text_lines,
+    unpacked_source,
+)
+from nescio.xas.read.finishing import finished
+from nescio.xas.spectrum import MOST_SPECTRA, Spectrum
 
-__all__ = ["read_athena"]
+__all__ = ["athena_in", "is_athena", "read_athena"]
 
 _LARGEST = 200_000_000
 _LONGEST_LINE = 50_000_000  # an array is one line
-_NAME = re.compile(r"^\$old_group = '([^']*)';")
+_BEGINNING = 4096
+_HEADER = re.compile(r"athena project file", re.I)
+_NAME = re.compile(r"^\$old_group = '([^']*)'")
 _LIST = re.compile(r"^@(\w+) = \((.*)\);\s*$")
 # A word in quotes, in which a backslash protects what follows, or a bare number.
 # Possessive quantifiers, so that a quotation that never ends costs no more than its length.
 _ITEM = re.compile(r"'((?:[^'\\]|\\.?)*+)'?|([-+.\w]++)")
+# What Athena writes where nobody set the element.
+_NOT_SET = ("", "H", "He")
+_DATA = frozenset(["x", "y"])
+
+
+class _Record(NamedTuple):
+    """A record of a project, however it is written."""
+
+    group: str
+    option: Callable[[str], str]
+    """Returns what the option of a name is set to; empty where it is not."""
+    numbers: Callable[[str], NDArray[np.float64]]
+    """Returns the array of a name; raises MeasurementError where it holds something else."""
 
 
 def read_athena(path: str | Path) -> tuple[list[Spectrum], list[str]]:
-    """Read the spectra of an Athena project (.prj), their energies aligned as they were there.
+    """Read the spectra of an Athena project (.prj), with the energy shifts that were made there.
+
+    Projects of Athena 0.8 and of Demeter are read, in the form of Perl and, from Demeter 0.9.21 on, of JSON.
 
     Args:
-        path: Of the project, compressed or not.
+        path: Of the project, packed by gzip or not.
 
     Returns:
         Spectra of mu(E); and for each other record (chi(k), an incomplete one) why it was left out.
@@ -35,70 +63,133 @@ def read_athena(path: str | Path) -> tuple[list[Spectrum], list[str]]:
     Raises:
         FileError: It cannot be read, or is no project.
     """
-    file = Path(path)
+    return athena_in(unpacked_source(read_source(Path(path), _LARGEST)))
+
+
+def is_athena(source: Source) -> bool:
+    """Say whether an unpacked file is a project, by its beginning."""
+    beginning = source.content[:_BEGINNING].decode("latin-1").replace("\x00", "")
+    return _HEADER.search(beginning) is not None
+
+
+def athena_in(source: Source) -> tuple[list[Spectrum], list[str]]:
+    """Return the spectra of an unpacked project; see :func:`read_athena`."""
     found: list[Spectrum] = []
     left_out: list[str] = []
-    group, lists = "", dict[str, str]()
-    source = unpacked_source(read_source(file, _LARGEST))
-    file = source.path
-    for line in text_lines(source, decoded_text(source), longest=_LONGEST_LINE):
+    json = source.content[:_BEGINNING].lstrip(b"\xef\xbb\xbf \t\r\n\xff\xfe\x00").startswith(b"{")
+    for record in _json_records(source) if json else _perl_records(source):
         if len(found) + len(left_out) >= MOST_SPECTRA:
-            raise FileError(f"{file}: holds more than {MOST_SPECTRA:,} records; divide it into several files")
-        if name := _NAME.match(line):
-            group, lists = name[1], {}
-        elif values := _LIST.match(line):
-            lists[values[1]] = values[2]
-        elif line.startswith("[record]") and group:
-            try:
-                found.append(_spectrum(file, group, lists))
-            except MeasurementError as error:
-                left_out.append(str(error))
-            group = ""
+            raise FileError(
+                f"{source.name}: holds more than {MOST_SPECTRA:,} records; divide it into several files"
+            )
+        try:
+            found.append(_spectrum(source, record))
+        except MeasurementError as error:
+            left_out.append(str(error))
     if not found and not left_out:
-        raise FileError(f"{file}: is no project of Athena (holds no record)")
+        raise FileError(f"{source.name}: is no project of Athena (holds no record)")
     return found, left_out
 
 
-def _spectrum(file: Path, group: str, lists: dict[str, str]) -> Spectrum:
-    told = lists.get("args", "")
-    name = _option(told, "label") or group
-    if _option(told, "datatype") == "chi" or _option(told, "is_chi") == "1":
+def _perl_records(source: Source) -> Iterator[_Record]:
+    group, lists = "", dict[str, str]()
+    number = 0
+    for line in text_lines(source, decoded_text(source), longest=_LONGEST_LINE):
+        if name := _NAME.match(line):
+            # A record without its last line was cut short.
+            if group or _DATA.intersection(lists):
+                yield _perl_record(group or f"record {number + 1}", lists)
+            group, lists, number = name[1], {}, number + 1
+        elif values := _LIST.match(line):
+            lists[values[1]] = values[2]
+        elif line.startswith("[record]") and (group or lists):
+            yield _perl_record(group or f"record {number + 1}", lists)
+            group, lists = "", {}
+    # After the records stand lists of other things.
+    if group or _DATA.intersection(lists):
+        yield _perl_record(group or f"record {number + 1}", lists)
+
+
+def _perl_record(group: str, lists: dict[str, str]) -> _Record:
+    options = lists.get("args", "")
+
+    def option(key: str) -> str:
+        # Other values are lists of their own, so that one cannot count pairs.
+        found = re.search(rf"(?:^|,)\s*'{key}'\s*,\s*({_ITEM.pattern})", options)
+        value = _word(found[1]) if found else ""
+        return "" if value == "undef" else value
+
+    def numbers(key: str) -> NDArray[np.float64]:
+        text = lists.get(key, "")
+        return _floats(group, text.replace("'", "").split(",") if text else [])
+
+    return _Record(group, option, numbers)
+
+
+def _word(text: str) -> str:
+    found = _ITEM.match(text)
+    quoted, bare = (found[1], found[2]) if found else (None, None)
+    return re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (bare or "")
+
+
+def _json_records(source: Source) -> Iterator[_Record]:
+    document = json_value(source)
+    if not isinstance(document, dict):
+        return
+    order = document.get("_____order")
+    groups = [one for one in order if isinstance(one, str)] if isinstance(order, list) else []
+    others = [name for name in document if not name.startswith("_____")]
+    for group in dict.fromkeys([*groups, *others]):
+        record = document.get(group)
+        if isinstance(record, dict):
+            yield _json_record(short_name(group), record)
+        elif not isinstance(record, str | None):
+            yield _json_record(short_name(group), {})
+
+
+def _json_record(group: str, record: dict[str, Any]) -> _Record:
+    options = record.get("args")
+
+    def option(key: str) -> str:
+        value = options.get(key) if isinstance(options, dict) else None
+        return str(value).strip() if isinstance(value, str | int | float) else ""
+
+    def numbers(key: str) -> NDArray[np.float64]:
+        values = record.get(key)
+        return _floats(group, values if isinstance(values, list) else [])
+
+    return _Record(group, option, numbers)
+
+
+def _floats(name: str, values: list[Any]) -> NDArray[np.float64]:
+    try:
+        return np.array([float(value) for value in values], np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise MeasurementError(f"{name}: {error}") from None
+
+
+def _spectrum(source: Source, record: _Record) -> Spectrum:
+    option = record.option
+    name = short_name(option("label") or record.group)
+    if option("datatype") == "chi" or option("is_chi") == "1":
         raise MeasurementError(f"{name}: holds chi(k), not mu(E)")
-    x, y = (_numbers(name, lists.get(which, "")) for which in ("x", "y"))
-    shift = _option(told, "bkg_eshift") or "0"
+    x, y = record.numbers("x"), record.numbers("y")
+    if not x.size and not y.size:
+        raise MeasurementError(f"{name}: holds no energies and no absorption; is the record cut short?")
+    shift = option("bkg_eshift") or "0"
     try:
         aligned = float(shift)
     except ValueError:
         raise MeasurementError(f"{name}: energy shift {shift!r} is no number") from None
-    return checked(
+    element, edge = option("bkg_z").capitalize(), option("fft_edge").upper()
+    return finished(
         Spectrum(
             name=name,
             energy=x + aligned,
             mu=y,
-            source=str(file),
-            element=_option(told, "bkg_z").capitalize(),
-            edge=_option(told, "fft_edge").upper(),
+            source=source.name,
+            element="" if element in _NOT_SET else element,
+            edge=edge,
             shift=aligned,
         )
     )
-
-
-def _option(told: str, key: str) -> str:
-    """Return the value after a key; other values are lists of their own, so that one cannot count pairs."""
-    found = re.search(rf"(?:^|,)'{key}',({_ITEM.pattern})", told)
-    return _words(found[1])[0] if found else ""
-
-
-def _words(text: str) -> list[str]:
-    return [
-        re.sub(r"\\(.)", r"\1", quoted) if quoted or not bare else bare
-        for quoted, bare in _ITEM.findall(text)
-    ]
-
-
-def _numbers(name: str, text: str) -> NDArray[np.float64]:
-    words = text.replace("'", "").split(",") if text else []
-    try:
-        return np.array([float(word) for word in words], np.float64)
-    except ValueError as error:
-        raise MeasurementError(f"{name}: {error}") from None

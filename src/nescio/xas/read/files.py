@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nescio.errors import FileError
-from nescio.files import FileKind, file_kind, opened_regular, suffix_of
-from nescio.xas.read.athena import read_athena
-from nescio.xas.read.columns import read_columns
-from nescio.xas.read.hdf5 import read_hdf5
+from nescio.files import FileKind, file_kind, read_source, suffix_of, unpacked_source
+from nescio.signals import with_notes
+from nescio.xas.read.athena import athena_in, is_athena
+from nescio.xas.read.columns import columns_in
+from nescio.xas.read.expression import parse_columns
+from nescio.xas.read.hdf5 import hdf5_in
 from nescio.xas.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -21,52 +23,71 @@ if TYPE_CHECKING:
 
 __all__ = ["FILE_PATTERNS", "one_spectrum", "read_spectra", "spectra_dataset", "spectra_of"]
 
-_BEGINNING = 16_384
+_LARGEST = 1_000_000_000
 _MOST_POINTS = 20_000_000
-_TEXT = (".xdi", ".xmu", ".dat", ".txt", ".csv", ".nor")
+_TEXT = (".xdi", ".xmu", ".dat", ".txt", ".csv", ".nor", ".norm", ".flat")
 _HDF5 = (".h5", ".hdf5", ".hdf", ".nxs", ".nx")
 FILE_PATTERNS: tuple[str, ...] = tuple(f"*{suffix}" for suffix in (*_TEXT, ".prj", *_HDF5))
 """Glob patterns of the files that can be read."""
+_TEXT_KINDS = (FileKind.TEXT, FileKind.JSON)
 
 
-def read_spectra(path: str | Path) -> tuple[list[Spectrum], list[str]]:
-    """Read the spectra of a file: XDI or other columns, a project of Athena, HDF5 or NeXus.
+def read_spectra(path: str | Path, *, columns: str | None = None) -> tuple[list[Spectrum], list[str]]:
+    """Read the spectra of a file: XDI, SPEC or other columns, a project of Athena, HDF5 or NeXus.
+
+    What kind it is follows from its content. Text may be packed by gzip.
+
+    Args:
+        path: The file.
+        columns: Which columns of a text are energy and absorption, over what the file says; see :func:`read_columns`.
 
     Returns:
-        The spectra; and of what else is in the file and cannot be used, why.
+        The spectra, with notes on how they were read; and of what else is in the file and cannot be used, why.
 
     Raises:
-        FileError: It cannot be read, or is of no known kind.
+        ConfigurationError: `columns` is not of that form.
+        FileError: The file cannot be read, or is of no known kind.
         MeasurementError: Its only spectrum cannot be used.
     """
-    file = Path(path)
-    kind = suffix_of(file)
-    if kind == ".prj":
-        return read_athena(file)
-    if kind in _HDF5 or _begins_as_hdf5(file):
-        return read_hdf5(file)
-    return [read_columns(file)], []
+    formulas = None if columns is None else parse_columns(columns)
+    source = unpacked_source(read_source(Path(path), _LARGEST))
+    kind = file_kind(source.content)
+    athena = is_athena(source) or (suffix_of(source.path) == ".prj" and kind in _TEXT_KINDS)
+    if formulas is not None and (athena or kind is FileKind.HDF5):
+        raise FileError(f"{source.name}: has no columns to choose from; --columns is for text")
+    if athena:
+        return athena_in(source)
+    if kind is FileKind.HDF5:
+        return hdf5_in(source)
+    if kind not in (*_TEXT_KINDS, FileKind.BINARY):
+        raise FileError(
+            f"{source.name}: is {kind.value}, which holds no spectrum that is read; export it as text"
+        )
+    return columns_in(source, formulas)
 
 
-def _begins_as_hdf5(file: Path) -> bool:
-    with opened_regular(file) as opened:
-        return file_kind(opened.read(_BEGINNING)) is FileKind.HDF5
-
-
-def one_spectrum(path: str | Path) -> Spectrum:
+def one_spectrum(path: str | Path, *, columns: str | None = None) -> Spectrum:
     """Read the one spectrum that a path names: a file that holds one, or FILE#NAME of one among several.
+
+    A scan of SPEC has the name FILE#NUMBER.
+
+    Args:
+        path: The file, perhaps with a name.
+        columns: As in :func:`read_spectra`.
 
     Raises:
         FileError: It cannot be read, holds several, or none of that name.
     """
     text, _, name = str(path).partition("#")
     file, name = (Path(path), "") if Path(path).exists() else (Path(text), name)
-    found, left_out = read_spectra(file)
+    found, left_out = read_spectra(file, columns=columns)
     if not found:
         raise FileError(f"{file}: no spectrum can be used; the first: {left_out[0]}")
     names = ", ".join(repr(one.name) for one in found[:20])
     if name:
-        named = [one for one in found if one.name == name]
+        named = [one for one in found if one.name == name] or [
+            one for one in found if one.name == f"{file.stem}#{name}"
+        ]
         if len(named) != 1:
             raise FileError(f"{file}: {len(named)} spectra are called {name!r}; there are {names}")
         return named[0]
@@ -79,7 +100,7 @@ def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset
     """Return spectra in the measured form of :mod:`nescio.signals`, each with energies of its own.
 
     ``energy`` and ``intensity`` have the dimensions (measurement, point), NaN where padded; ``element``, ``edge`` and
-    ``energy_shift`` (measurement,).
+    ``energy_shift`` (measurement,). The attribute ``notes`` holds the notes of all spectra.
     """
     import xarray as xr
 
@@ -102,7 +123,7 @@ def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset
             name += "'"
         names[name] = None
     both = ("measurement", "point")
-    return xr.Dataset(
+    dataset = xr.Dataset(
         {
             "intensity": (both, table[1], {"long_name": "absorption", "units": "1"}),
             "energy": (both, table[0], {"long_name": "energy", "units": "eV"}),
@@ -113,6 +134,7 @@ def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset
         {"measurement": list(names)},
         {"source": source},
     )
+    return with_notes(dataset, (note for one in spectra for note in one.notes))
 
 
 def spectra_of(measured: xr.Dataset) -> list[Spectrum]:

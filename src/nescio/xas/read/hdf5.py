@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import FileError, MeasurementError
-from nescio.files import Hdf5, attribute, groups_below, member, opened_hdf5, read_source
-from nescio.xas.read.columns import COLUMNS, absorption_of
-from nescio.xas.spectrum import MOST_SPECTRA, Spectrum, checked
+from nescio.files import Hdf5, Source, attribute, groups_below, member, opened_hdf5, read_source
+from nescio.xas.read.choice import NoColumnError, choose
+from nescio.xas.read.finishing import finished_scans
+from nescio.xas.read.names import Column, Role, column_of
+from nescio.xas.spectrum import MOST_SPECTRA, Spectrum
 
-__all__ = ["read_hdf5"]
+__all__ = ["hdf5_in", "read_hdf5"]
 
 _LARGEST = 1_000_000_000
 _MOST = 1_000_000
+_USED = (Role.ENERGY, Role.I0, Role.TRANSMITTED, Role.FLUORESCENCE, Role.MU, Role.SECOND, Role.REFERENCE)
 
 
 def read_hdf5(path: str | Path) -> tuple[list[Spectrum], list[str]]:
@@ -34,77 +38,87 @@ def read_hdf5(path: str | Path) -> tuple[list[Spectrum], list[str]]:
     Raises:
         FileError: It cannot be read, or no group holds a spectrum.
     """
-    file = Path(path)
+    return hdf5_in(read_source(Path(path), _LARGEST))
+
+
+def hdf5_in(source: Source) -> tuple[list[Spectrum], list[str]]:
+    """Return the spectra of an HDF5 file; see :func:`read_hdf5`."""
     found: list[Spectrum] = []
     left_out: list[str] = []
-    source = read_source(file, _LARGEST)
-    file = source.path
     with opened_hdf5(source) as opened:
         for group in groups_below(opened.root):
-            columns = _columns(opened, group)
-            if "energy" not in columns or not _enough(columns):
+            columns = _columns(group)
+            if not any(one.role is Role.ENERGY for one in columns):
                 continue
-            name = str(group.name).strip("/").replace("/", " ") or file.stem
+            name = str(group.name).strip("/").replace("/", " ") or source.path.stem
             if len(found) + len(left_out) >= MOST_SPECTRA:
                 raise FileError(
-                    f"{file}: holds more than {MOST_SPECTRA:,} spectra; divide it into several files"
+                    f"{source.name}: holds more than {MOST_SPECTRA:,} spectra; divide it into several files"
                 )
             try:
-                found.append(_spectrum(file, group, columns, name))
+                found += _spectra(source, opened, group, columns, name)
+            except NoColumnError:
+                # Energies alone, such as those of a monochromator.
+                continue
             except MeasurementError as error:
                 left_out.append(str(error))
     if not found and not left_out:
         raise FileError(
-            f"{file}: no group holds a spectrum (datasets energy and mu, or energy, i0 and itrans or ifluor)"
+            f"{source.name}: no group holds a spectrum (datasets energy and mu, or energy, i0 and itrans or ifluor)"
         )
     return found, left_out
 
 
-def _enough(columns: dict[str, Any]) -> bool:
-    return "mu" in columns or ("i0" in columns and ("itrans" in columns or "ifluor" in columns))
-
-
-def _columns(file: Hdf5, group: Any) -> dict[str, NDArray[np.float64]]:
-    """Return the one-dimensional datasets of a group whose names are known, by what they are."""
+def _columns(group: Any) -> list[Column]:
+    """Return the one-dimensional datasets of a group whose names are known."""
     import h5py
 
-    found: dict[str, NDArray[np.float64]] = {}
+    found: list[Column] = []
     for name in group:
-        role = next((role for role, known in COLUMNS.items() if str(name).lower() in known), None)
-        dataset = member(group, name)
-        if role is None or role in found or not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
+        column = column_of(len(found) + 1, str(name))
+        if column.role not in _USED:
             continue
-        if dataset.dtype.kind in "iuf":
-            values = np.asarray(file.numbers(group, name, _MOST), np.float64)
-            if role == "energy" and _told(dataset, "units").lower() == "kev":
-                with np.errstate(over="ignore"):
-                    values = 1000.0 * values
-            found[role] = values
+        dataset = member(group, name)
+        if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1 or dataset.dtype.kind not in "iuf":
+            continue
+        found.append(replace(column, name=str(name), unit=_stated(dataset, "units").lower() or column.unit))
     return found
 
 
-def _told(node: Any, name: str) -> str:
+def _stated(node: Any, name: str) -> str:
     """Return an attribute that is text; empty where there is none, or something else."""
     value = attribute(node, name)
     return value if isinstance(value, str) else ""
 
 
-def _spectrum(file: Path, group: Any, columns: dict[str, NDArray[np.float64]], name: str) -> Spectrum:
-    lengths = {len(values) for values in columns.values()}
+def _spectra(source: Source, opened: Hdf5, group: Any, columns: list[Column], name: str) -> list[Spectrum]:
+    values: list[NDArray[np.float64]] = [
+        np.asarray(opened.numbers(group, column.name, _MOST), np.float64) for column in columns
+    ]
+    lengths = {len(one) for one in values}
     if len(lengths) > 1:
         raise MeasurementError(
             f"{name}: datasets of {' and '.join(map(str, sorted(lengths)))} numbers; needs as many of each"
         )
-    order = list(columns)
-    table = np.stack([columns[role] for role in order], axis=1)
-    where: dict[str, int | None] = {role: order.index(role) if role in order else None for role in COLUMNS}
-    return checked(
-        Spectrum(
-            name=name,
-            energy=columns["energy"],
-            mu=absorption_of(file, name, table, where),
-            source=str(file),
-            element=_told(group, "element").capitalize(),
-            edge=_told(group, "edge").upper(),
+    table = np.stack(values, axis=1)
+    try:
+        choice = choose(table, columns)
+    except NoColumnError:
+        raise
+    except MeasurementError as error:
+        raise MeasurementError(f"{name}: {error}") from None
+    notes = tuple(f"{source.name}: {name}: {note}" for note in choice.notes)
+    found: list[Spectrum] = []
+    for signal in choice.signals:
+        spectrum = Spectrum(
+            name=f"{name} {signal.name}".strip(),
+            energy=table[:, choice.energy.number - 1],
+            mu=signal.mu,
+            source=source.name,
+            element=_stated(group, "element").capitalize(),
+            edge=_stated(group, "edge").upper(),
+            notes=notes,
         )
-    )
+        found += finished_scans(spectrum, unit=choice.energy.unit)
+        notes = ()
+    return found

@@ -86,7 +86,7 @@ def read_cif(source: Source, *, axis: str | None, wavelength: float | None) -> x
             left_out.append(str(error).removeprefix(f"{path}: "))
     if not scans:
         raise FileError(f"{path}: {left_out[0]}")
-    return joined(path, scans, left_out=left_out)
+    return joined(source, scans, left_out=left_out)
 
 
 def _profile(

@@ -11,12 +11,11 @@ import xarray as xr
 from nescio.errors import FileError, NescioError
 from nescio.files import FileKind, Source, file_kind, read_source, suffix_of, unpacked_source
 from nescio.xrd.radiation import parse_radiation
+from nescio.xrd.read.arrays import read_nexus, read_npz
 from nescio.xrd.read.cif import holds_profile, read_cif
 from nescio.xrd.read.measured import MAX_BYTES, checked_axis_option
-from nescio.xrd.read.nexus import read_nexus
-from nescio.xrd.read.npz import read_npz
-from nescio.xrd.read.text import read_text
-from nescio.xrd.read.xrdml import read_xrdml
+from nescio.xrd.read.tables import read_text
+from nescio.xrd.read.vendors import VENDOR_SUFFIXES, read_xrdml, vendor_reader
 
 __all__ = ["FILE_PATTERNS", "read_many", "read_patterns"]
 
@@ -34,8 +33,6 @@ _BY_SUFFIX: dict[str, _Reader] = {
 }
 
 _NOT_READ = {
-    FileKind.RASX: "a Rigaku RASX file",
-    FileKind.BRML: "a Bruker BRML file",
     FileKind.XLSX: "an Excel workbook",
     FileKind.ZIP: "a ZIP archive",
     FileKind.NPY: "a NumPy array without an axis",
@@ -51,7 +48,9 @@ _NOT_READ = {
 }
 """What files are that hold no pattern in a form that is read, or none at all."""
 
-FILE_PATTERNS: tuple[str, ...] = tuple(f"*{suffix}" for suffix in _BY_SUFFIX if suffix != ".cif")
+FILE_PATTERNS: tuple[str, ...] = tuple(
+    f"*{suffix}" for suffix in (*_BY_SUFFIX, *VENDOR_SUFFIXES) if suffix != ".cif"
+)
 """Glob patterns of the files that can be read; a CIF is read where it is named, since most hold structures."""
 
 
@@ -136,11 +135,16 @@ def _reader(source: Source) -> _Reader:
         return read_xrdml
     if kind is FileKind.TEXT and holds_profile(source.content):
         return read_cif
+    if (reader := vendor_reader(source, kind)) is not None:
+        return reader
     if kind in _NOT_READ and not (kind is FileKind.XML and suffix == ".xrdml"):
         what = "an HTML page" if b"<html" in source.content[:2000].lower() else _NOT_READ[kind]
         raise FileError(
             f"{source.name}: is {what}, which this version does not read; export it as xy, xye or csv"
         )
+    if suffix in VENDOR_SUFFIXES and kind is FileKind.TEXT:
+        # Columns are columns, whatever the file is called.
+        return read_text
     try:
         return _BY_SUFFIX[suffix]
     except KeyError:

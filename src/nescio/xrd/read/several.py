@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from nescio.errors import FileError
+from nescio.files import Source
 from nescio.signals import notes_of, with_notes
 from nescio.xrd.preparation import q_from_two_theta
 from nescio.xrd.read.measured import stem_of
@@ -17,7 +18,7 @@ __all__ = ["joined"]
 
 
 def joined(
-    path: Path,
+    source: Source,
     scans: Sequence[xr.Dataset],
     *,
     notes: Sequence[str] = (),
@@ -29,14 +30,16 @@ def joined(
     different wavelengths become q.
 
     Args:
-        path: The file, for messages and names.
+        source: The file, for messages, names and its budget of memory.
         scans: Measured datasets, each with an axis of its own.
         notes: On the file, beside those of the scans.
         left_out: Why other parts of the file could not be read.
 
     Raises:
-        FileError: There is no scan, or angles cannot be compared since their wavelength is not known.
+        FileError: There is no scan, angles cannot be compared since their wavelength is not known, or scans that are
+            padded to the longest of them take more memory than the file may.
     """
+    path = source.path
     if not scans:
         raise FileError(left_out[0] if left_out else f"{path}: holds no pattern")
     scans = _of_one_kind(path, scans)
@@ -46,7 +49,11 @@ def joined(
         together = first
     else:
         if not all(scan[axis].equals(first[axis]) for scan in scans[1:]):
-            scans = [_with_own_axis(scan, axis, max(one.sizes[axis] for one in scans)) for scan in scans]
+            points = max(scan.sizes[axis] for scan in scans)
+            # Axis, intensities and uncertainties, each once more while they are put together.
+            padded = points * sum(scan.sizes["measurement"] for scan in scans)
+            source.spend(2 * 3 * 8 * padded, f"padding {len(scans)} scans to {points:,} points")
+            scans = [_with_own_axis(scan, axis, points) for scan in scans]
         # Variables that only some of the scans have (uncertainties) are dropped.
         shared = set.intersection(*(set(map(str, scan.data_vars)) for scan in scans))
         together = xr.concat(
