@@ -16,7 +16,7 @@ help:
 	@echo "make test   everything that must hold: style, types, layers, documentation, tests"
 	@echo "make slow   the tests that take minutes each, on measured data"
 	@echo "make lint   style, types and layers only"
-	@echo "make docs   the documentation, into docs/_build/html"
+	@echo "make docs   the documentation, its gallery executed, into docs/_build/html"
 	@echo "make lock   choose the newest versions that pyproject.toml allows, into requirements.lock"
 	@echo "make clean  remove what can be made again"
 
@@ -40,7 +40,7 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 docs: $(READY)
-	$(BIN)/sphinx-build -W --keep-going -n -E -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -n -E -q -j 2 -b html docs docs/_build/html
 
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint docs

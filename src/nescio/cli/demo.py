@@ -40,6 +40,8 @@ def demo(
 ) -> None:
     """Show what Nescio does on simulated samples.
 
+    Ends with a page, index.html, that links the reports of all chapters.
+
     diffraction: train an agent on three phases, then assess a wafer that holds
     a fourth. microscope: find where the loops of a ferroelectric film open
     widest, and measure 5 % of it. xas: count the neighbours of copper atoms
@@ -79,3 +81,6 @@ def demo(
         typer.echo(f"report: {counted.report}")
         if counted.particles is not None:
             typer.echo(f"report: {counted.particles}")
+    from nescio.studies import write_demo_index
+
+    typer.echo(f"all reports: {write_demo_index(output)}")

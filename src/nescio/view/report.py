@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import TypeAlias
+from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
@@ -22,6 +23,7 @@ __all__ = [
     "Block",
     "Cards",
     "Details",
+    "Link",
     "Picture",
     "Section",
     "Table",
@@ -50,7 +52,8 @@ class Cards:
 class Picture:
     """A figure with a caption and a description (alternative text for screen readers)."""
 
-    figure: Figure
+    figure: Figure | bytes
+    """A Matplotlib figure, or the content of a PNG file."""
     caption: str
     description: str
 
@@ -75,7 +78,16 @@ class Details:
     values: Mapping[str, str]
 
 
-Block: TypeAlias = Text | Cards | Picture | Table | Details
+@dataclass(frozen=True)
+class Link:
+    """A link to a file in the folder of the report, such as another report."""
+
+    text: str
+    file: str
+    """Relative path, with "/" between folders."""
+
+
+Block: TypeAlias = Text | Cards | Picture | Table | Details | Link
 
 
 @dataclass(frozen=True)
@@ -143,12 +155,22 @@ def _cards(block: Cards) -> str:
 
 
 def _picture(block: Picture) -> str:
-    width, height = (round(96 * float(v)) for v in block.figure.get_size_inches())
-    data = base64.b64encode(figure_png(block.figure)).decode("ascii")
+    size = ""
+    if isinstance(block.figure, bytes):
+        png = block.figure
+    else:
+        png = figure_png(block.figure)
+        width, height = (round(96 * float(v)) for v in block.figure.get_size_inches())
+        size = f'width="{width}" height="{height}" '
+    data = base64.b64encode(png).decode("ascii")
     return (
-        f'<figure><img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
+        f'<figure><img src="data:image/png;base64,{data}" {size}'
         f'alt="{_text(block.description)}"><figcaption>{_text(block.caption)}</figcaption></figure>'
     )
+
+
+def _link(block: Link) -> str:
+    return f'<p><a href="./{_text(quote(block.file))}">{_text(block.text)}</a></p>'
 
 
 def _table(block: Table) -> str:
@@ -193,4 +215,5 @@ _RENDER: Mapping[type, Callable[..., str]] = {
     Picture: _picture,
     Table: _table,
     Details: _details,
+    Link: _link,
 }

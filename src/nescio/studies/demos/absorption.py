@@ -292,7 +292,7 @@ def _learned(
 
 def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool | None) -> Path:
     """Read measured platinum particles on carbon, and write a report."""
-    from nescio.view import numbers_report, write_findings
+    from nescio.view import figure_png, numbers_of_measurements, numbers_report, write_findings
 
     # They were measured at another beamline than the foil.
     prior = CoordinationPrior(bundled_library("Pt", "L3"), normalisation=NormalisationSettings(align="edge"))
@@ -302,6 +302,7 @@ def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool
     prepared = prepare_spectra(spectra, prior, foil=foil)
     findings = agent.assess(prepared, alpha=ALPHA, progress=False)
     write_findings(findings, folder)
+    write_atomically(folder / "series.png", figure_png(numbers_of_measurements(findings)))
     return numbers_report(
         findings,
         agent.reference(),
