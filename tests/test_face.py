@@ -77,7 +77,7 @@ def test_from_cifs_to_a_map_in_six_lines(laboratory, tmp_path, monkeypatch):
     monkeypatch.setattr(nescio, "train", partial(nescio.train, **QUICK))
     found = {}
     with pytest.warns(NescioWarning, match=r"spoilt\.xy"):
-        exec(block[1], found)
+        exec(block[1], found)  # noqa: S102 - our own README
     assert set(found["agent"].labels) == {"iron", "nickel"}
     assert len(found["findings"]["measurement"]) == 3
     assert (tmp_path / "map.png").stat().st_size > 5000

@@ -33,8 +33,8 @@ def demonstrate_diffraction(
     """Train an agent on three phases, assess a simulated wafer with it, print the result and write a report.
 
     Args:
-        folder: Where to write: ``agent``, ``findings.nc``, ``findings.csv``, ``map.png`` and ``report.html``. A training that was
-            interrupted goes on.
+        folder: Where to write: ``agent``, ``findings.nc``, ``findings.csv``, ``map.png`` and ``report.html``. A
+            training that was interrupted goes on.
         settings: How to learn; the defaults if not given.
         progress: Show progress bars; by default where standard error is a terminal.
 

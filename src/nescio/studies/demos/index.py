@@ -28,30 +28,30 @@ class _Part(NamedTuple):
 _PARTS = (
     _Part(
         "Diffraction: a wafer with known and novel phases",
-        "An agent trained on three phases classifies the patterns of a simulated wafer. The wafer also holds mixtures and "
-        "a phase that the agent does not know; hatched positions are novel.",
+        "An agent trained on three phases classifies the patterns of a simulated wafer. The wafer also holds mixtures "
+        "and a phase that the agent does not know; hatched positions are novel.",
         "report.html",
         "map.png",
         "Map of the wafer: the most probable phase at each position, novel positions hatched.",
     ),
     _Part(
         "Microscopy: where do hysteresis loops open widest?",
-        "An experiment on a simulated ferroelectric film measures 5 % of the positions and chooses each of them itself.",
+        "An experiment on a simulated ferroelectric film measures 5 % of the positions and chooses each of them.",
         "microscope/report.html",
         "microscope/map.png",
         "Maps of the film: predicted loop area, its uncertainty, and where to measure next.",
     ),
     _Part(
         "X-ray absorption: a copper particle grows, then oxidises",
-        "An agent trained on computed spectra of metal particles estimates numbers of neighbours in a simulated series, "
-        "and marks spectra as novel once oxide is present.",
+        "An agent trained on computed spectra of metal particles estimates numbers of neighbours in a simulated "
+        "series, and marks spectra as novel once oxide is present.",
         "absorption/report.html",
         "absorption/series.png",
         "Numbers of neighbours with their intervals, and p-values, against time.",
     ),
     _Part(
         "X-ray absorption: measured platinum particles",
-        "An agent trained on computed spectra estimates numbers of neighbours in measured platinum particles on carbon.",
+        "An agent trained on computed spectra estimates numbers of neighbours in measured particles on carbon.",
         "absorption/platinum/report.html",
         "absorption/platinum/series.png",
         "Numbers of neighbours with their intervals, and p-values, of each sample.",

@@ -59,7 +59,7 @@ def demonstrate_microscope(
     """Explore a simulated film, going on from where an interrupted demonstration stopped, and write a report.
 
     Args:
-        folder: Where to write ``trace.sqlite``, ``map.png`` and ``report.html``. A finished exploration there is replaced.
+        folder: Where to write ``trace.sqlite``, ``map.png`` and ``report.html``. A finished exploration is replaced.
         settings: Of the experiment; its instrument must be a ferroelectric twin.
         show: Show the live view.
 
