@@ -36,7 +36,8 @@ _PARTS = (
     ),
     _Part(
         "Microscopy: where do hysteresis loops open widest?",
-        "An experiment on a simulated ferroelectric film measures 5 % of the positions and chooses each of them.",
+        "An experiment on a simulated ferroelectric film measures 5 % of the positions: the first at random, the others "
+        "where its model promises most.",
         "microscope/report.html",
         "microscope/map.png",
         "Maps of the film: predicted loop area, its uncertainty, and where to measure next.",
@@ -80,5 +81,5 @@ def write_demo_index(folder: Path) -> Path:
         picture = folder / part.picture
         shown = [Picture(file_content(picture, _LARGEST), "", part.description)] if picture.is_file() else []
         sections.append(Section(part.title, [Text(part.line), Link("Open the report", part.report), *shown]))
-    title = f"Nescio {__version__}: what it does on simulated samples"
+    title = f"Nescio {__version__}: the demonstration"
     return write_report(folder / "index.html", title, sections, progress=False)
