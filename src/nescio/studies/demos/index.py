@@ -36,8 +36,8 @@ _PARTS = (
     ),
     _Part(
         "Microscopy: where do hysteresis loops open widest?",
-        "An experiment on a simulated ferroelectric film measures 5 % of the positions: the first at random, the others "
-        "where its model promises most.",
+        "An experiment on a simulated ferroelectric film measures 5 % of the positions: the first at random, the "
+        "others where its model promises most.",
         "microscope/report.html",
         "microscope/map.png",
         "Maps of the film: predicted loop area, its uncertainty, and where to measure next.",
