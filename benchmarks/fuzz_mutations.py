@@ -8,6 +8,7 @@ import re
 import sqlite3
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from random import Random
@@ -253,7 +254,7 @@ def _text(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
 def _gzip(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
     try:
         inside = gzip.decompress(content)
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, zlib.error):
         return _flip(content, others, random)
     return gzip.compress(_text(inside, [inside], random), 1)
 

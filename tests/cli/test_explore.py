@@ -151,7 +151,7 @@ def test_a_run_that_waits_for_a_person_says_so(tmp_path: Path, reports: list[xr.
         done = explore(file, "-o", tmp_path / "run", "--no-wait")
     assert done.exit_code == 3
     assert (
-        "waiting: 2 measurements in a row gave no value (the last: the beam is off); go on with:"
+        "waiting: 2 measurements in a row gave no value (the last: the beam is off); resume with:"
         in done.stdout
     )
     assert len(reports) == 1
@@ -190,7 +190,7 @@ def test_acts_wait_for_a_run_that_is_not_there(tmp_path: Path, monkeypatch: pyte
     explore(write(tmp_path), "-o", run, "--no-report")
     done = explore(run, "--control", "--act", "stop", "--act", "status")
     assert done.exit_code == 0
-    assert done.stdout.startswith("written down; it takes effect")
+    assert done.stdout.startswith("stored; the act takes effect")
     assert "6 of 6 measurements" in done.stdout
     stopped = explore(run, "--points", 9, "--no-report")
     assert "finished: stopped by" in stopped.stdout

@@ -273,9 +273,9 @@ def test_an_interrupt_from_the_keyboard_stops_the_motors_and_passes(devices, cap
 
 
 def test_a_reading_without_the_spectrum_is_told():
-    with pytest.raises(InstrumentError, match=r"nothing named 'counts' was read \(there is y\)"):
+    with pytest.raises(InstrumentError, match=r"the readings have no field 'counts' \(known: y\)"):
         SPECTRUM({"y": 1.0})
-    with pytest.raises(InstrumentError, match="shape \\(2, 2\\), where energy were expected"):
+    with pytest.raises(InstrumentError, match="shape \\(2, 2\\); expected dimensions energy"):
         SPECTRUM({"counts": np.zeros((2, 2))})
     with pytest.raises(InstrumentError, match="coordinates of counts do not fit"):
         SPECTRUM({"counts": np.zeros(3)})
@@ -392,9 +392,9 @@ def test_a_place_picked_by_hand_is_the_nearest_candidate():
     assert suggestion == {"_id": 6, "y": 1.0, "x": 2.0}
     agent.ingest([{"_id": 6, "counts": np.full(4, 7.0)}])
     assert experiment.found == {6: 7.0}
-    with pytest.raises(ExplorationError, match="a place without 'y'"):
+    with pytest.raises(ExplorationError, match="a position has no 'y'"):
         agent.register_suggestions([{"x": 2.2}])
-    with pytest.raises(ExplorationError, match="the same candidate"):
+    with pytest.raises(ExplorationError, match="the same nearest candidate"):
         agent.register_suggestions([{"x": 2.2, "y": 0.9}, {"x": 2.1, "y": 0.9}])
 
 
@@ -405,8 +405,8 @@ def test_results_are_matched_by_their_name_and_bad_ones_are_missing_values():
     whole = xr.DataArray(np.full(4, 5.0), dims="energy")
     agent.ingest([{"_id": 2, "counts": np.ones(4)}, {"_id": 0, "spectrum": whole}, {"_id": 1, "score": 3.0}])
     assert experiment.found == {2: 1.0, 0: 5.0}
-    assert experiment.problems == {1: "nothing named 'counts' was read (there is score)"}
-    with pytest.raises(ExplorationError, match="'baseline', which was not suggested"):
+    assert experiment.problems == {1: "the readings have no field 'counts' (known: score)"}
+    with pytest.raises(ExplorationError, match="'baseline': it was not suggested"):
         agent.ingest([{"_id": "baseline", "counts": np.ones(4)}])
     agent.register_failures([{"_id": 2}])
     assert 2 not in experiment.problems
@@ -467,5 +467,5 @@ def test_a_configuration_names_what_is_installed_and_nothing_else(monkeypatch):
         build(factory="beamline", arguments={"fails": True})
     with pytest.raises(ConfigurationError, match="failed: TypeError"):
         build(factory="beamline", arguments={"speed": 1})
-    with pytest.raises(ConfigurationError, match="returned dict, no instrument"):
+    with pytest.raises(ConfigurationError, match="returned dict instead of an instrument"):
         build(factory="odd")

@@ -135,12 +135,12 @@ def test_waits_double_up_to_the_longest(retries, backoff, longest):
 @pytest.mark.parametrize(
     ("spectrum", "problem"),
     [
-        (xr.DataArray(np.full(4, np.nan)), "of 4 points of the spectrum 0 are finite"),
-        (xr.DataArray([1.0, np.inf, np.nan, np.nan]), "of 4 points of the spectrum 1 are finite"),
+        (xr.DataArray(np.full(4, np.nan)), "only 0 of 4 points of the spectrum are finite"),
+        (xr.DataArray([1.0, np.inf, np.nan, np.nan]), "only 1 of 4 points of the spectrum are finite"),
         (xr.DataArray(np.empty((0, 3))), r"the spectrum is empty (shape (0, 3))"),
-        (xr.DataArray(["a"]), "the spectrum holds <U1, where numbers are needed"),
-        (np.arange(4.0), "the instrument returned ndarray, where a DataArray is needed"),
-        (None, "the instrument returned NoneType, where a DataArray is needed"),
+        (xr.DataArray(["a"]), "the spectrum contains <U1; needs numbers"),
+        (np.arange(4.0), "the instrument returned ndarray instead of a DataArray"),
+        (None, "the instrument returned NoneType instead of a DataArray"),
     ],
 )
 def test_an_empty_spectrum_is_measured_again_and_then_missing(spectrum, problem):
@@ -207,12 +207,12 @@ def test_a_measurement_that_cannot_be_aborted_pauses_and_is_never_joined_by_anot
     instrument = Scripted(lambda: release.wait(5.0) and GOOD, GOOD)
     attempt, _ = measure(instrument, policy)
     assert attempt.must_pause
-    assert "did not end within 0.03 s of aborting it" in attempt.problem
+    assert "did not end within 0.03 s after the abort" in attempt.problem
     again, _ = measure(instrument, policy)
     assert again.must_pause
     assert (again.attempts, again.problem) == (
         0,
-        "an earlier measurement has still not ended, though it was aborted",
+        "an earlier measurement was aborted but is still running",
     )
     release.set()
     resumed, _ = measure(instrument, policy)

@@ -211,7 +211,7 @@ def test_a_server_started_again_during_a_measurement_does_not_leave_it_waiting(m
     with serve(Microscope(), address, token=TOKEN):
         thread.join(5.0)
     microscope.aborted.set()
-    assert "not under way any more" in str(failure[0])
+    assert "no longer running" in str(failure[0])
 
 
 def test_stopping_a_server_stops_what_it_measures(microscope):
@@ -233,7 +233,7 @@ def test_nobody_at_the_address_is_told_at_once_when_the_experiment_starts():
 
 
 def test_without_the_token_nothing_is_measured(server, microscope):
-    with pytest.raises(InstrumentError, match="the token is not the server's"):
+    with pytest.raises(InstrumentError, match="the token is wrong"):
         NetworkInstrument(server.address, TOKEN + "!", timeout_seconds=3.0)
     assert microscope.positions == []
 
@@ -261,7 +261,7 @@ def test_a_server_that_may_be_reached_is_one_that_was_asked_for():
         assert len(server.token) >= 32
         port = server.address.rpartition(":")[2]
         assert NetworkInstrument(f"tcp://127.0.0.1:{port}", server.token, timeout_seconds=3.0).name
-        with pytest.raises(InstrumentError, match="cannot listen there"):
+        with pytest.raises(InstrumentError, match="cannot listen on"):
             serve(Microscope(), f"tcp://127.0.0.1:{port}")
 
 
@@ -269,14 +269,14 @@ def test_a_server_that_may_be_reached_is_one_that_was_asked_for():
     "address", ["ipc:///socket", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "localhost:80"]
 )
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(ConfigurationError, match="is no address such as"):
+    with pytest.raises(ConfigurationError, match="is not a valid address; use the form"):
         serve(Microscope(), address)
-    with pytest.raises(ConfigurationError, match="is no address such as"):
+    with pytest.raises(ConfigurationError, match="is not a valid address; use the form"):
         validated(NetworkSettings, {"address": address, "token": TOKEN}, "test")
 
 
 def test_a_short_token_is_refused():
-    with pytest.raises(ConfigurationError, match="a token of 6 characters"):
+    with pytest.raises(ConfigurationError, match="the token has 6 characters"):
         serve(Microscope(), token=TOKEN[:6])
     with pytest.raises(ConfigurationError, match="either token or token_file"):
         validated(NetworkSettings, {"address": "tcp://127.0.0.1:5570"}, "test")
@@ -372,13 +372,13 @@ def test_bytes_are_a_message_or_refused(data):
 
 def test_what_cannot_be_sent_is_told():
     bad = xr.DataArray(np.zeros(2), attrs={"driver": object()})
-    with pytest.raises(InstrumentError, match="an attribute of spectrum is a object"):
+    with pytest.raises(InstrumentError, match="an attribute of spectrum is of type object"):
         wire.encode_spectrum(bad)
-    with pytest.raises(InstrumentError, match="holds datetime64"):
+    with pytest.raises(InstrumentError, match="contains datetime64"):
         wire.encode_array(np.array(["2026-01-01"], "datetime64[s]"))
     with pytest.raises(InstrumentError, match="returned ndarray"):
         wire.encode_spectrum(np.zeros(2))
-    with pytest.raises(InstrumentError, match="where 100 can be sent"):
+    with pytest.raises(InstrumentError, match="the limit is 100"):
         wire.pack({"a": b"0" * 100}, 100)
 
 
@@ -479,7 +479,7 @@ def test_a_server_that_never_stops_talking_is_given_up_in_time():
 def test_a_server_that_is_never_at_it_is_given_up():
     with Impostor({"value": {"name": "a", "running": "something else"}, "id": 1}) as server:
         client = NetworkInstrument(server.address, TOKEN, timeout_seconds=3.0)
-        with pytest.raises(ConnectionLostError, match="not under way any more"):
+        with pytest.raises(ConnectionLostError, match="no longer running"):
             client.measure(PLACE)
 
 
@@ -519,5 +519,5 @@ def test_attributes_that_are_nested_deep_are_refused():
     for _ in range(100):
         value["a"] = value = {}
     document = {"dims": ["x"], "attrs": attrs, "array": wire.encode_array(np.zeros(2)), "coords": {}}
-    with pytest.raises(InstrumentError, match="an attribute is a dict"):
+    with pytest.raises(InstrumentError, match="an attribute is of type dict"):
         wire.decode_spectrum(document)

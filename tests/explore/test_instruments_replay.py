@@ -79,7 +79,7 @@ def test_half_way_to_the_next_place_is_refused(film):
     for elsewhere in ([1.0, 3.6], [50.0, 2.0], [np.nan, 2.0], [1.0, 2.0, 3.0]):
         with pytest.raises(RefusedPositionError):
             instrument.measure(np.array(elsewhere))
-    with pytest.raises(RefusedPositionError, match=r"nearest is \(1, 2\), 0\.1 away where 0\.05 is allowed"):
+    with pytest.raises(RefusedPositionError, match=r"nearest is \(1, 2\), 0\.1 away; the tolerance is 0\.05"):
         replay(FILM, film[0], tolerance=0.05).measure(np.array([1.0, 2.1]))
 
 
@@ -96,7 +96,7 @@ def test_positions_in_pixels_take_the_units_of_the_image(film):
     survey = survey.survey()
     assert survey["y"].attrs["units"] == survey["position"].attrs["units"] == "nm"
     np.testing.assert_array_equal(survey["position"].values[1], [20.0, 60.0])
-    with pytest.raises(FileError, match="positions in um on an image in nm"):
+    with pytest.raises(FileError, match="positions are in um, but the image is in nm"):
         replay(FILM, film[0], image=image, positions={"variables": ["pos"], "units": "um"})
 
 
@@ -161,16 +161,19 @@ def spectra_with(**changes):
     ("changes", "message"),
     [
         (spectra_with(variable="loop"), r"no variable 'loop' \(known: image, loops, pos, voltage\)"),
-        (spectra_with(dims=["row", "bias_step"]), "which row, bias_step does not name"),
+        (spectra_with(dims=["row", "bias_step"]), "but dims are row, bias_step"),
         (spectra_with(dims=[]), "have no names"),
         (spectra_with(candidates=["line"]), "no dimension 'line'"),
-        (spectra_with(axes={"voltage": {"variable": "voltage"}}), "runs along 'voltage'"),
+        (
+            spectra_with(axes={"voltage": {"variable": "voltage"}}),
+            "coordinate voltage needs dimension 'voltage'",
+        ),
         (
             spectra_with(axes={"voltage": {"variable": "voltage", "dims": ["bias_step", "sweep"]}}),
-            "where voltage needs bias_step 5, sweep 4",
+            "but voltage needs bias_step 5, sweep 4",
         ),
         ({"positions": {"variables": ["image"]}}, "9 columns, but 2 coordinates"),
-        ({"image": {"variable": "loops"}}, "which channel, y, x does not name"),
+        ({"image": {"variable": "loops"}}, "but dims are channel, y, x"),
         ({"image": {"variable": "image", "channels": ["a", "b"]}}, "1 channels, but 2 names"),
         ({"path": "other.npz"}, "no such file"),
     ],
@@ -208,7 +211,7 @@ def test_positions_that_cannot_tell_spectra_apart_are_refused(film):
     position = arrays["pos"].astype(float)
     position[3, 0] = np.nan
     np.savez(folder / "film.npz", **{**arrays, "pos": position})
-    with pytest.raises(InstrumentError, match=r"position 3 \(of 1\) is not finite"):
+    with pytest.raises(InstrumentError, match=r"position 3 is not finite \(1 such positions\)"):
         replay(FILM, folder)
 
 
@@ -293,10 +296,10 @@ def test_options_of_the_file_mean_what_they_mean_in_python(tmp_path):
     [
         (
             {"positions": {"variables": ["pos"]}},
-            "positions is described by a table, and spectra must be, too",
+            "positions is described by a table, so spectra must be a table too",
         ),
-        ({**FILM, "navigation": 2}, "navigation is an option for spectra that no table describes"),
-        ({**FILM, "image": "response"}, "spectra are described by a table, and the image must be, too"),
+        ({**FILM, "navigation": 2}, "navigation is only allowed if spectra is not a table"),
+        ({**FILM, "image": "response"}, "spectra are described by a table, so image must be a table too"),
         (
             {**FILM, "image": {"variable": "image", "unit": "nm"}},
             "image: unknown key 'unit'; known here: channels",

@@ -107,11 +107,11 @@ def test_a_place_that_does_not_answer_is_tried_again_after_a_pause(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda candidate, spectrum: spectrum * np.nan, "of 8 points of the spectrum 0 are finite"),
-        (lambda candidate, spectrum: None, "returned NoneType, where a DataArray is needed"),
+        (lambda candidate, spectrum: spectrum * np.nan, "only 0 of 8 points of the spectrum are finite"),
+        (lambda candidate, spectrum: None, "returned NoneType instead of a DataArray"),
         (lambda candidate, spectrum: spectrum.values, "returned ndarray"),
         (lambda candidate, spectrum: spectrum[:0], "is empty"),
-        (lambda candidate, spectrum: spectrum.astype(str), "where numbers are needed"),
+        (lambda candidate, spectrum: spectrum.astype(str), "needs numbers"),
     ],
 )
 def test_what_is_no_spectrum_is_a_missing_value(tmp_path, spoil, reason):
@@ -138,7 +138,7 @@ def test_a_measurement_that_hangs_is_aborted(tmp_path):
     sample = made.Sample(lambda candidate, spectrum: free.wait(5.0))
     with made.begin(tmp_path, **SEEDS, **changes) as experiment:
         why = drive(experiment, sample, wait=False)
-        assert "did not end within 0.05 s of aborting it" in why
+        assert "did not end within 0.05 s after the abort" in why
         assert experiment.state.step == 0
         free.set()
 

@@ -55,7 +55,7 @@ def test_an_array_that_is_not_contiguous_keeps_its_order():
     ],
 )
 def test_nothing_but_numbers_and_text_is_stored(values):
-    with pytest.raises(TraceError, match=r"'a': an array of .* cannot be kept; numbers"):
+    with pytest.raises(TraceError, match=r"'a': arrays of .* cannot be stored; numbers"):
         encode_array(values, "array 'a'")
 
 
@@ -66,21 +66,24 @@ def stored(**changed):
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
-        (stored(dtype="|O"), "no type of array"),
-        (stored(dtype="<f8,<f8"), "no type of array"),
-        (stored(dtype="f8"), "no type of array"),
-        (stored(dtype="nonsense"), "no type of array"),
+        (stored(dtype="|O"), "is not allowed in a trace"),
+        (stored(dtype="<f8,<f8"), "is not allowed in a trace"),
+        (stored(dtype="f8"), "is not allowed in a trace"),
+        (stored(dtype="nonsense"), "is not an array type"),
         (stored(data=b"abc"), "damaged"),
-        (stored(data=zlib.compress(bytes(10**7))), "length that its shape needs"),
-        (stored(data=stored().data[:-5]), "length that its shape needs"),
-        (stored(shape=[7]), "length that its shape needs"),
-        (stored(shape=[LARGEST_ARRAY]), "more than a trace holds"),
-        (stored(shape=[2**60, 2**60]), "more than a trace holds"),
-        (encode_array(np.zeros(0), "a").model_copy(update={"shape": [2**62, 2**62, 0]}), "cannot be"),
-        (stored(shape=[6] + [1] * 40), "more than a trace holds"),
+        (stored(data=zlib.compress(bytes(10**7))), "the length does not match the shape"),
+        (stored(data=stored().data[:-5]), "the length does not match the shape"),
+        (stored(shape=[7]), "the length does not match the shape"),
+        (stored(shape=[LARGEST_ARRAY]), "is too large for a trace"),
+        (stored(shape=[2**60, 2**60]), "is too large for a trace"),
+        (
+            encode_array(np.zeros(0), "a").model_copy(update={"shape": [2**62, 2**62, 0]}),
+            "has the invalid shape",
+        ),
+        (stored(shape=[6] + [1] * 40), "is too large for a trace"),
         (stored(dtype="|b1", shape=[48]), "neither true nor false"),
-        (stored(dtype="<U4", shape=[3]), "character that does not exist"),
-        (stored(sha256="0" * 64), "does not fit its SHA-256"),
+        (stored(dtype="<U4", shape=[3]), "contains an invalid character"),
+        (stored(sha256="0" * 64), "does not match its SHA-256"),
     ],
 )
 def test_a_damaged_array_is_not_read(array, reason):
@@ -135,7 +138,7 @@ def test_the_latest_of_a_name_counts(trace):
 
 def test_a_dataset_that_is_not_there_is_told(trace):
     row = trace.put_arrays({"a": np.ones(1)}, "weights")
-    with pytest.raises(TraceError, match="holds no dataset 'survey'"):
+    with pytest.raises(TraceError, match="has no dataset 'survey'"):
         trace.get_dataset("survey")
     with pytest.raises(TraceError, match="is of kind 'arrays', not 'dataset'"):
         trace.get_dataset(row)
@@ -146,9 +149,9 @@ def test_a_dataset_that_is_not_there_is_told(trace):
 @pytest.mark.parametrize(
     ("dataset", "reason"),
     [
-        (xr.Dataset({"a": ("x", np.array([{}], object))}), "variable 'a': an array of object cannot be kept"),
+        (xr.Dataset({"a": ("x", np.array([{}], object))}), "variable 'a': arrays of object cannot be stored"),
         (xr.Dataset({"a": ((), 1, {"by": print})}), "attributes of variable 'a'"),
-        (xr.Dataset(attrs={"by": {1, 2}}), "attributes of dataset 'some': holds set"),
+        (xr.Dataset(attrs={"by": {1, 2}}), "attributes of dataset 'some': contains set"),
         (xr.Dataset({3: ((), 1)}), "variable 3: name: Input should be a valid string"),
     ],
 )

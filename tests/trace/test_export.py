@@ -63,7 +63,7 @@ def test_an_empty_trace_is_an_empty_dataset(tmp_path):
     assert exported.sizes["measurement"] == 0
     assert "spectrum" not in exported
     write_export(exported, tmp_path / "out.nc", "netcdf")
-    with pytest.raises(TraceError, match="no spectrum"):
+    with pytest.raises(TraceError, match="no spectra"):
         write_export(exported, tmp_path / "out.hspy", "hyperspy")
 
 

@@ -41,12 +41,12 @@ def test_an_open_trace_is_whole_and_so_is_a_copy_of_all_its_files(live, tmp_path
 def test_the_main_file_alone_is_not_whole(live, tmp_path):
     (problem,) = verify(copied(live, tmp_path / "copy"))
     assert "log trace.sqlite-wal is missing" in problem
-    assert "the 0 that are here" in problem
+    assert "measurements after number 0" in problem
 
 
 def test_it_is_told_how_many_measurements_there_should_be(live, tmp_path):
     problems = verify(copied(live, tmp_path / "copy", "-count"))
-    assert any("20 measurements were made, and 0 are here" in problem for problem in problems)
+    assert any("20 measurements were made, but the trace has 0" in problem for problem in problems)
 
 
 def test_a_log_that_lacks_its_end_is_told(live, tmp_path):
@@ -81,7 +81,7 @@ def test_the_log_of_another_trace_is_told(live, tmp_path):
         path = copied(live, tmp_path / "copy")
         shutil.copy(f"{other.path}-wal", f"{path}-wal")
         problems = verify(path)
-    assert any("is of another trace" in problem for problem in problems)
+    assert any("belongs to another trace" in problem for problem in problems)
 
 
 def test_the_log_of_a_copy_that_went_another_way_is_told(tmp_path):
@@ -93,7 +93,7 @@ def test_the_log_of_a_copy_that_went_another_way_is_told(tmp_path):
         path = copied(one, tmp_path / "copy")
         shutil.copy(f"{two.path}-wal", f"{path}-wal")
         problems = verify(path)
-    assert any("is of another trace, or of another copy" in problem for problem in problems)
+    assert any("belongs to another trace, or to another copy" in problem for problem in problems)
 
 
 def test_a_closed_trace_is_one_file_that_is_whole_by_itself(live, tmp_path):
@@ -110,7 +110,7 @@ def test_going_on_without_the_log_is_put_on_record(live, tmp_path):
     with Trace.open(path) as trace:
         ((_, event),) = trace.all(Event)
     assert event.kind == "warning"
-    assert "without its write-ahead log" in event.message
+    assert "without the write-ahead log" in event.message
     with Trace.open(path, read_only=True) as trace:
         assert trace.count(Event) == 1
 
@@ -146,9 +146,12 @@ def test_two_writers_leave_a_whole_file_behind(tmp_path):
     ("statement", "reason"),
     [
         ("CREATE VIEW more AS SELECT hex(zeroblob(900000000)) AS a", "view 'more'"),
-        ("CREATE INDEX more ON event (hex(zeroblob(1000)))", "index 'more' computes something"),
-        ("CREATE TABLE more (a CHECK (length(hex(zeroblob(500000000))) > 0))", "table 'more' computes"),
-        ("CREATE TABLE more (a, b GENERATED ALWAYS AS (hex(a)))", "table 'more' computes"),
+        ("CREATE INDEX more ON event (hex(zeroblob(1000)))", "index 'more' contains an expression"),
+        (
+            "CREATE TABLE more (a CHECK (length(hex(zeroblob(500000000))) > 0))",
+            "table 'more' contains an expression",
+        ),
+        ("CREATE TABLE more (a, b GENERATED ALWAYS AS (hex(a)))", "table 'more' contains an expression"),
     ],
 )
 def test_what_would_be_computed_on_reading_is_refused(tmp_path, statement, reason):

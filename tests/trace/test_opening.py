@@ -38,13 +38,13 @@ def test_what_is_no_trace_is_told(tmp_path, read_only):
     file = tmp_path / "trace.sqlite"
     for content in (b"", b"\x89HDF\r\n\x1a\n" * 100):
         file.write_bytes(content)
-        with pytest.raises(TraceError, match="is no trace of Nescio"):
+        with pytest.raises(TraceError, match="is not a Nescio trace"):
             Trace.open(tmp_path, read_only=read_only)
         assert file.read_bytes() == content
     file.unlink()
     alter(file, "CREATE TABLE event (id INTEGER)")
     before = file.read_bytes()
-    with pytest.raises(TraceError, match="is no trace of Nescio"):
+    with pytest.raises(TraceError, match="is not a Nescio trace"):
         Trace.open(file, read_only=read_only)
     assert file.read_bytes() == before
 
@@ -52,10 +52,13 @@ def test_what_is_no_trace_is_told(tmp_path, read_only):
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("PRAGMA user_version = 99", "version 99 of a trace.*use a newer Nescio"),
+        ("PRAGMA user_version = 99", "the trace has version 99.*use a newer Nescio"),
         ("DROP TABLE event", "table event is missing"),
         ("ALTER TABLE event RENAME COLUMN message TO said", "column message of table event is missing"),
-        ("CREATE TRIGGER extra AFTER INSERT ON event BEGIN SELECT 1; END", "trigger 'extra' that no trace"),
+        (
+            "CREATE TRIGGER extra AFTER INSERT ON event BEGIN SELECT 1; END",
+            "trigger 'extra', which a Nescio trace does not have",
+        ),
     ],
 )
 def test_a_file_that_is_not_as_it_should_be_is_not_opened(path, statement, reason):

@@ -66,12 +66,16 @@ def test_times_are_kept_in_utc():
     ("model", "fields", "reason"),
     [
         (Event, {"kind": "stop", "details": {"what": object()}}, "cannot be written as JSON"),
-        (Event, {"kind": "stop", "details": {1: "a"}}, "has the key 1, where JSON needs a text"),
+        (Event, {"kind": "stop", "details": {1: "a"}}, "has the key 1; keys in JSON must be text"),
         (Event, {"kind": "stop", "time": "2026-05-04T13:00:00"}, "needs a time zone"),
-        (Event, {"kind": "stop", "time": "0001-01-01T00:00:00+09:00"}, "is no time of this era"),
+        (Event, {"kind": "stop", "time": "0001-01-01T00:00:00+09:00"}, "is outside the range of valid times"),
         (Event, {"kind": "explosion"}, "Input should be"),
         (Event, {"kind": "stop", "mood": "bad"}, "Extra inputs"),
-        (Measurement, {**measurement(0).model_dump(), "problem": ""}, "needs a problem that says why"),
+        (
+            Measurement,
+            {**measurement(0).model_dump(), "problem": ""},
+            "needs a problem that gives the reason",
+        ),
         (Measurement, {**measurement(0).model_dump(), "position": [np.nan]}, "finite"),
         (Measurement, {**measurement(0).model_dump(), "number": -1}, "greater than or equal to 0"),
     ],
@@ -85,7 +89,7 @@ def test_documents_nested_without_end_are_refused():
     deep: dict[str, object] = {}
     for _ in range(100):
         deep = {"a": deep}
-    with pytest.raises(ValidationError, match="nested more than 64 deep"):
+    with pytest.raises(ValidationError, match="nested more than 64 levels deep"):
         Event(kind="stop", details=deep)
 
 

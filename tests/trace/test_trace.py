@@ -47,7 +47,7 @@ def test_what_was_recorded_is_read_back(tmp_path):
 def test_nothing_recorded_yet_is_nothing(trace):
     assert trace.last(Decision) is None
     assert trace.scalars() == trace.all(Event) == []
-    with pytest.raises(TraceError, match="holds no event 1"):
+    with pytest.raises(TraceError, match="has no event 1"):
         trace.get(Event, 1)
 
 
@@ -60,7 +60,7 @@ def test_a_trace_is_never_begun_twice(tmp_path, trace):
     with pytest.raises(TraceError, match="exists already"):
         Trace.create(tmp_path / "notes.txt", experiment())
     assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
-    with pytest.raises(TraceError, match="is the record of an experiment already"):
+    with pytest.raises(TraceError, match="contains an experiment already"):
         trace.add(experiment())
 
 
@@ -72,7 +72,7 @@ def test_a_start_that_was_killed_may_be_begun_again(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(FileError, match="cannot be made"):
+    with pytest.raises(FileError, match="cannot be created"):
         Trace.create(tmp_path / "file" / "trace.sqlite", experiment())
 
 
@@ -154,7 +154,7 @@ def test_reading_never_writes(tmp_path, trace):
         for write in (lambda: reader.add(Event(kind="stop")), reader.claim_run):
             with pytest.raises(TraceError, match="opened for reading only"):
                 write()
-        with pytest.raises(TraceError, match="may not be written"):
+        with pytest.raises(TraceError, match="no permission to write"):
             reader.database.rows("DROP TABLE event")
     assert trace.path.read_bytes() == before
 

@@ -14,15 +14,15 @@ from nescio.xas.read.names import Role, column_of
 @pytest.mark.parametrize(
     ("role", "names"),
     [
-        (Role.ENERGY, "energy|Energy (eV)|E/eV|1_Energy (keV)|Achieved Energy|$(AbsEnergyName)|eBraggEnergy|ZapEnergy"),
-        (Role.ENERGY, "Mono Energy (alt) *|MONO16061I1001:Energy:fbk|mononrg|omega|e|Energy_c1"),
+        (Role.ENERGY, "energy|Energy (eV)|E/eV|1_Energy (keV)|Achieved Energy|$(AbsEnergyName)|eBraggEnergy"),
+        (Role.ENERGY, "ZapEnergy|energy_readback"),
         (Role.I0, "i0|Io|I0_EH1|I0_KEITHLEY1_c4|PreKB-I0|XMAP4:DT Corr I0|Mon|monitor|4_i0|I0 (counts)"),
         (Role.TRANSMITTED, "it|I1|itrans|I_t|I1_KEITHLEY2_c6|transmission"),
         (Role.FLUORESCENCE, "if|iff|ifluor|MgKa_sum_cps_c2|XMAP4:AsKa_Sum|SCA1_1|lytle|fe_ka1|TEY|11_flatot"),
-        (Role.REFERENCE, "ir|Iref|irefer|IR_EH2|mu_ref|9_mu12|ln(It/Iref)"),
+        (Role.REFERENCE, "ir|Iref|irefer|IR_EH2|mu_ref|9_mu12|ln(It/Iref)|lnItIref"),
         (Role.SECOND, "I2|i2"),
         (Role.MU, "mu|xmu|norm|flat|mutrans|mufluor|mu(E)|\u00b5(E)|Normalized Absorption (a.u.)"),
-        (Role.MU, "ln(I0/I1)|If/I0|8_mu01"),
+        (Role.MU, "ln(I0/I1)|If/I0|8_mu01|lnI0It|FFI0"),
         (Role.ANGLE, "theta (deg)|Angle(o)|bragg"),
         (Role.DENIED, "mu0|chi|Real time clock|time/s|I0_gain|D1_ICR|nbkg|pre_edge|I0/I1|ln(If/I0)|stdev"),
         (Role.UNKNOWN, "foil|EdgeEnergy|Caldiode|Ion1|TwoTheta|Intensity|emission energy"),
@@ -130,7 +130,7 @@ def test_a_measured_energy_is_taken_before_a_requested_one(tmp_path: Path) -> No
 
 def test_a_third_chamber_gives_a_second_spectrum(tmp_path: Path) -> None:
     found, _ = read_columns(written(tmp_path / "a.dat", text("# energy I0 I1 I2\n", ENERGY, I0, IT, IR)))
-    assert [one.name for one in found] == ["a", "ln(I1/I2)"]
+    assert [one.name for one in found] == ["a", "a ln(I1/I2)"]
     same(found[0].mu, MU)
     same(found[1].mu, FOIL)
     assert "ln(I1/I2) is read as a second spectrum" in found[0].notes[0]

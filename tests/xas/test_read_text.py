@@ -45,6 +45,7 @@ HEADERS = {
         "; P1 = {Energy} --> 13BMA:E.VAL\n; D1 = {I0} --> 13:s2\n; D2 = {I1}  --> 13:s3\n;----\n;  P1 D1 D2\n"
     ),
     "numbers before names": "#S Scan 29; exafsscan\n#C exafs_region -200 -20\n#C 1_Energy (eV) 2_i0 3_i1\n",
+    "units in a line of their own": "energy i0 it\n(eV) counts counts\n",
     "a list after a colon": "# columns: energy i0 it\n",
     "numbers behind names": "#    Energy_c1    I0_KEITHLEY1_c2    I1_KEITHLEY2_c3\n",
 }
@@ -68,6 +69,16 @@ def test_names_may_be_quoted_and_apart_by_any_separator(tmp_path: Path, separato
     found = read(tmp_path, text(SEPARATED[separator], ENERGY, I0, IT, separator=separator))
     same(found.energy, ENERGY)
     same(found.mu, MU)
+
+
+def test_units_may_stand_in_a_line_of_their_own(tmp_path: Path) -> None:
+    found = read(tmp_path, text("Energy\tmu\n[keV]\t-\n", ENERGY / 1000.0, MU, separator="\t"))
+    same(found.energy, ENERGY)
+    assert found.notes == ()
+
+
+def test_an_index_may_have_no_name(tmp_path: Path) -> None:
+    same(read(tmp_path, text(",energy,mu\n", np.arange(N), ENERGY, MU, separator=",")).mu, MU)
 
 
 def test_names_one_a_line_and_rows_of_numbers_in_the_header(tmp_path: Path) -> None:
@@ -174,6 +185,14 @@ def test_scans_of_spec_are_spectra_of_their_own(tmp_path: Path) -> None:
     same(one_spectrum(f"{file}#4").mu, FOIL)
     with pytest.raises(FileError, match=r"holds 2 spectra \('scans#2', 'scans#4'\); say which: FILE#NAME"):
         one_spectrum(file)
+
+
+def test_channels_between_the_rows_of_spec_are_passed_over(tmp_path: Path) -> None:
+    head, *rows = text("#S 1 ascan energy 8 9 251 1\n#L energy  I0  I1\n", ENERGY, I0, IT).split("\n", 2)
+    between = rows[1].replace("\n", "\n@A 1 2 3\\\n 4 5 6\\\n 7 8\n")
+    found = read(tmp_path, "\n".join([head, rows[0], between]))
+    same(found.energy, ENERGY)
+    same(found.mu, MU)
 
 
 def test_exported_groups_are_all_read(tmp_path: Path) -> None:

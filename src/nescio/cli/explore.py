@@ -1,4 +1,4 @@
-"""The verb `explore`: run an experiment that chooses its own measurements, or steer one that runs."""
+"""The verb `explore`: run an experiment that chooses its own measurements, or steer a running one."""
 
 from __future__ import annotations
 
@@ -22,39 +22,40 @@ def explore(
     what: Annotated[
         Path,
         typer.Argument(
-            metavar="EXPERIMENT", help="A TOML file to begin with, or the folder of a run to resume."
+            metavar="EXPERIMENT", help="TOML file of a new experiment, or folder of a run to resume."
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", help="Where to write; by default named after the file."
-        ),
+        typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the run; default: the file's name."),
     ] = None,
     points: Annotated[
         int | None,
-        typer.Option("--points", min=1, help="Measurements in all; with more, a finished run goes on."),
+        typer.Option("--points", min=1, help="Total number of measurements; more continue a finished run."),
     ] = None,
     control: Annotated[
         bool,
-        typer.Option("--control", help="Do not run it: steer the run of that folder from this terminal."),
+        typer.Option("--control", help="Steer the running experiment in the folder from this terminal."),
     ] = False,
     act: Annotated[
         list[str] | None,
-        typer.Option("--act", metavar="'ACT ...'", help="With --control: do this and return; repeatable."),
+        typer.Option(
+            "--act", metavar="'ACT ...'", help="With --control: apply this act and exit; repeatable."
+        ),
     ] = None,
     wait: Annotated[
         bool | None,
-        typer.Option("--wait/--no-wait", help="Wait where a person is needed; by default on a terminal."),
+        typer.Option("--wait/--no-wait", help="Wait if a person is needed; default: on a terminal."),
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write a report at the end.")] = True,
 ) -> None:
     """Run an experiment that chooses its own measurements.
 
-    Ctrl-C keeps everything; the same command with the run's folder goes on,
-    also where it was paused. With --no-wait, exit code 3 says that it waits
-    for a person. In a second terminal, --control pauses it, points at places,
-    changes policy or scalarizer, and more: nescio explore RUN --control
+    Ctrl-C stops the run; all data are kept. To resume it, also after a pause,
+    give the run's folder. With --no-wait, exit code 3 means that the run
+    waits for a person. In a second terminal, --control pauses the run,
+    requests positions, changes policy or scalarizer, and more:
+    nescio explore RUN --control
 
     Example: nescio explore film.toml -o run
     """
@@ -62,9 +63,7 @@ def explore(
 
     if control or act:
         if points is not None:
-            raise ConfigurationError(
-                "--points: is for running; with --control, use --act 'budget points=...'"
-            )
+            raise ConfigurationError("--points cannot be used with --control; use --act 'budget points=...'")
         steer(output or _folder_of_run(what), act or [])
         return
     from nescio.explore import build_act, drive, open_experiment, resumable, resume_command
@@ -93,13 +92,13 @@ def _folder_of_run(what: Path) -> Path:
 
 
 def _say(what: str) -> None:
-    """Say what takes the time, where a person watches."""
+    """Print a progress message on a terminal."""
     if sys.stderr.isatty():
         typer.echo(f"{what} ...", err=True)
 
 
 def _report(experiment: Experiment) -> bool:
-    """Write the report; one that cannot be written must not hide how the run ended."""
+    """Write the report and return whether it was written; an error must not hide the outcome of the run."""
     from nescio.view import write_exploration_report
 
     try:
@@ -120,7 +119,7 @@ def _report(experiment: Experiment) -> bool:
 def _print_outcome(experiment: Experiment, outcome: str, command: str) -> None:
     state = experiment.state
     if not state.finished:
-        typer.echo(f"waiting: {outcome}; go on with: {command}")
+        typer.echo(f"waiting: {outcome}; resume with: {command}")
     elif state.steering.stopped or state.criterion_met:
         typer.echo(
             f"finished: {outcome}; to continue anyway: {command} --control --act resume, then {command}"

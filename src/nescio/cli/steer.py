@@ -1,4 +1,4 @@
-"""A second terminal's hand on a running experiment: each line is an act, written into the record."""
+"""Steer a running experiment from a second terminal: each line is an act, written into the record."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 
 HELP = """\
-pause                                   measure nothing more until resumed
-resume                                  go on
-step [N]                                make N measurements (1), then pause
-approve | decline                       what waits for approval
-measure Y X | measure candidate=17      measure there next
-policy KIND [KEY=VALUE ...]             policy expected-improvement xi=0.1
-scalarizer KIND [KEY=VALUE ...]         all past spectra are scalarized anew
-goal maximise|minimise                  which way is better; ["maximise","minimise"] for two
+pause                                   pause until resumed
+resume                                  resume
+step [N]                                make N measurements (default 1), then pause
+approve | decline                       approve or decline the waiting choice
+measure Y X | measure candidate=17      measure this position or candidate next
+policy KIND [KEY=VALUE ...]             set the policy: policy expected-improvement xi=0.1
+scalarizer KIND [KEY=VALUE ...]         set the scalarizer; all spectra are scalarized again
+goal maximise|minimise                  set the goal; ["maximise","minimise"] for two outputs
 forbid KIND KEY=VALUE ...               forbid rectangle low=[0,0] high=[10,20]
 favour KIND KEY=VALUE ... [weight=2]    favour circle centre=[40,40] radius=8
-reject N [why="drifted"]                learn nothing from measurement N of the report
-costs [seconds=5 weight=0.1 ...]        weigh what measurements cost; alone: no more
-budget points=300 [seconds=none ...]    spend more or less; other limits stay
-mode automatic|approve|watch [every=K]  how far it goes on its own
-undo [N]                                take back act N, or the last
-status                                  how the run stands
+reject N [why="drifted"]                ignore measurement N (number as in the report)
+costs [seconds=5 weight=0.1 ...]        weigh the cost of measurements; without keys: ignore it
+budget points=300 [seconds=none ...]    change limits; other limits stay
+mode automatic|approve|watch [every=K]  measure each choice, ask for approval, or only watch
+undo [N]                                undo act N, or the last act
+status                                  print the status of the run
 stop                                    end the experiment
-quit                                    leave this terminal; the run goes on"""
+quit                                    leave this terminal; the run continues"""
 
 
 def steer(folder: Path, lines: Sequence[str]) -> None:
-    """Write acts into a run's record: those given, or those that a person types.
+    """Write acts into a run's record, from arguments or typed by a person.
 
     Args:
-        folder: Of the run.
-        lines: Acts as they would be typed; none means to ask for them.
+        folder: Folder of the run.
+        lines: Acts in the typed form; without any, the person is asked for them.
 
     Raises:
-        NescioError: An act given in `lines` is not one, or was refused.
+        NescioError: An act in `lines` is invalid or was refused.
     """
     from nescio.trace import Trace
 
@@ -60,10 +60,10 @@ def steer(folder: Path, lines: Sequence[str]) -> None:
         if lines:
             wait_seconds = _WAIT_SECONDS
             for line in lines:
-                # A run that did not answer once is not waited for again.
+                # If the run did not answer once, do not wait for it again.
                 wait_seconds = wait_seconds if _do(trace, line, who, wait_seconds, strict=True) else 0.0
             return
-        typer.echo(f"steering {folder} as {who}; help lists what can be done")
+        typer.echo(f"steering {folder} as {who}; type help for a list of acts")
         while True:
             try:
                 line = input("nescio> " if sys.stdin.isatty() else "")
@@ -76,7 +76,7 @@ def steer(folder: Path, lines: Sequence[str]) -> None:
 
 
 def present_person() -> str:
-    """Return the name of whoever is logged in."""
+    """Return the name of the current user."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -84,7 +84,7 @@ def present_person() -> str:
 
 
 def _do(trace: Trace, line: str, who: str, wait_seconds: float, *, strict: bool) -> bool:
-    """Do what a line says, and return whether the run answered, where it was asked."""
+    """Execute a line; return False if the run was asked but did not answer."""
     words = line.strip()
     if not words:
         return True
@@ -106,7 +106,7 @@ def _do(trace: Trace, line: str, who: str, wait_seconds: float, *, strict: bool)
 
 
 def _await(trace: Trace, row: int, seconds: float, *, strict: bool) -> bool:
-    """Say what became of an act, if the run answers soon: between two measurements it does."""
+    """Print the outcome of an act if the run answers in time; it answers between two measurements."""
     from nescio.trace import Act, ActOutcome
 
     deadline = time.monotonic() + seconds
@@ -124,12 +124,12 @@ def _await(trace: Trace, row: int, seconds: float, *, strict: bool) -> bool:
         if time.monotonic() >= deadline:
             break
         time.sleep(_POLL_SECONDS)
-    typer.echo("written down; it takes effect before the next measurement, or when the run is resumed")
+    typer.echo("stored; the act takes effect before the next measurement, or when the run is resumed")
     return False
 
 
 def _pending(trace: Trace) -> int | None:
-    """Return the candidate that was chosen last and is not measured yet."""
+    """Return the latest chosen candidate that is not measured yet."""
     from nescio.explore import Experiment
 
     with Experiment.open(trace.path, read_only=True) as experiment:
@@ -144,14 +144,14 @@ def _status(trace: Trace) -> str:
 
 
 def parse_act(line: str, *, pending: int | None = None) -> tuple[str, dict[str, Any]]:
-    """Return the kind and the parameters of an act as it is typed.
+    """Return kind and parameters of a typed act.
 
     Args:
-        line: See `HELP`.
+        line: The typed line, see `HELP`.
         pending: The candidate that waits for approval, for "decline".
 
     Raises:
-        ConfigurationError: It is no act, or has not the form that it needs.
+        ConfigurationError: The act is unknown or has the wrong form.
     """
     from nescio.explore import build_act
 
@@ -200,7 +200,7 @@ _OWNER = {"weight": "favour", "goal": "scalarizer"}
 
 
 def _words(line: str) -> list[str]:
-    """Return the words of a line; what stands in quotes or brackets is one, and keeps them."""
+    """Split a line into words; text in quotes or brackets is one word, including the quotes or brackets."""
     words, word, quote, depth = [], "", "", 0
     for character in line:
         if not quote and depth <= 0 and character.isspace():
@@ -221,16 +221,16 @@ def _words(line: str) -> list[str]:
 
 def _only(kind: str, plain: list[str]) -> str:
     if len(plain) != 1:
-        raise ConfigurationError(f"{kind}: needs one word after it, not {len(plain)}; see help")
+        raise ConfigurationError(f"{kind}: needs exactly one word, not {len(plain)}; see help")
     return plain[0]
 
 
 def _counted(kind: str, number: Any) -> Any:
-    """Return the index of what a person counts from 1, as the report does."""
+    """Convert a number that counts from 1, as in the report, to an index."""
     if not isinstance(number, int) or isinstance(number, bool):
         return number
     if number < 1:
-        raise ConfigurationError(f"{kind} {number}: they are counted from 1, as in the report")
+        raise ConfigurationError(f"{kind} {number}: numbers start at 1, as in the report")
     return number - 1
 
 
@@ -242,6 +242,6 @@ def _pair(word: str) -> tuple[str, Any]:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    # Besides its own errors the parser passes on others: for thousands of digits or brackets.
+    # The parser may also raise other errors, for thousands of digits or brackets.
     except (ValueError, RecursionError):
         return text

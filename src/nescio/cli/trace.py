@@ -1,4 +1,4 @@
-"""The verb `trace`: what an experiment's record holds, whether it is whole, and copies of it for other programs."""
+"""The verb `trace`: inspect, verify, export and report an experiment's record."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["trace"]
 
-trace = typer.Typer(no_args_is_help=True, help="Look into the record of an experiment, check it, export it.")
+trace = typer.Typer(no_args_is_help=True, help="Inspect, verify and export the record of an experiment.")
 
-# Of the run's status, where the record holds an experiment; the rest stands in the record itself.
+# Fields of the run's status that are shown; the others come from the record itself.
 _SHOWN = (
     "problem",
     "finished",
@@ -32,7 +32,7 @@ _SHOWN = (
     "unit",
 )
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A trace, or the folder that holds trace.sqlite.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A trace, or the folder with trace.sqlite.")]
 
 
 @trace.command()
@@ -41,7 +41,7 @@ def info(
     file: File,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what an experiment's record holds; also while it runs.
+    """Print a summary of an experiment's record, also while it runs.
 
     Example: nescio trace info run/trace.sqlite
     """
@@ -66,10 +66,10 @@ def info(
 @trace.command()
 @guarded
 def verify(file: File) -> None:
-    """Check that an experiment's record is whole and makes sense.
+    """Check that an experiment's record is complete and consistent.
 
-    Prints OK and what was checked; else every problem in one line, and the
-    exit code is 1.
+    Prints OK and the number of records, or one line per problem with exit
+    code 1.
 
     Example: nescio trace verify run/trace.sqlite
     """
@@ -90,10 +90,12 @@ def verify(file: File) -> None:
 @guarded
 def export(
     file: File,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="New file (Zarr: folder).")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="New file (for Zarr: folder).")
+    ],
     kind: Annotated[str, typer.Option("--format", help="netcdf, zarr or hyperspy (.hspy).")] = "netcdf",
 ) -> None:
-    """Write an experiment's measurements, scalars and maps for other programs.
+    """Export an experiment's measurements, scalars and maps for other programs.
 
     Example: nescio trace export run/trace.sqlite --format netcdf -o run.nc
     """
@@ -115,11 +117,11 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="The page to write; by default report.html beside the trace.",
+            help="HTML file; default: report.html in the trace's folder.",
         ),
     ] = None,
 ) -> None:
-    """Write an experiment's report anew, from its record alone; also while it runs.
+    """Write an experiment's report again from its record, also while it runs.
 
     Example: nescio trace report run -o report.html
     """
@@ -128,15 +130,13 @@ def report(
 
     with Experiment.open(file, read_only=True) as experiment:
         if not experiment.state.step:
-            raise TraceError(
-                f"{experiment.trace.path}: nothing was measured yet, so that there is nothing to report"
-            )
+            raise TraceError(f"{experiment.trace.path}: there are no measurements to report yet")
         page = output or experiment.trace.path.parent / "report.html"
         typer.echo(f"report: {write_exploration_report(page, experiment.to_dataset())}")
 
 
 def _summary(opened: Trace) -> dict[str, Any]:
-    """Return what the record holds and, where it is an experiment's, how that stands."""
+    """Return a summary of the record, with the status of the experiment if it can be read."""
     from nescio.explore import Experiment
     from nescio.trace import DatasetRecord, ScalarizerRecord
 

@@ -1,4 +1,4 @@
-"""The settings of an experiment, validated and frozen; they correspond to its TOML file."""
+"""The settings of an experiment, validated and frozen; its TOML file contains them."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from nescio.errors import FileError, NescioError
@@ -25,12 +26,15 @@ __all__ = [
     "groups_below",
     "member",
     "opened_hdf5",
+    "register_filters",
     "text_of",
 ]
 
 _MOST_OBJECTS = 50_000
 _MOST_LINKS = 100_000
 _MOST_DEFAULTS = 12
+_FIRST_FOREIGN = 256
+"""Number of the first filter that is not one of HDF5's own."""
 _SECONDS = 7.0
 _SECONDS_PER_BYTE = 2e-8
 
@@ -98,6 +102,7 @@ class Hdf5:
 
         if problem := self._unread.get(str(h5py.h5o.get_info(dataset.id).addr)):
             raise FileError(f"{self.source.name}: {dataset.name} cannot be read ({problem})")
+        register_filters(dataset)
         # A chunk is unpacked as a whole, however little of it the dataset uses.
         values = max(math.prod(dataset.shape), math.prod(dataset.chunks or ()))
         self.source.spend(values * max(dataset.id.get_type().get_size(), 1), str(dataset.name))
@@ -199,6 +204,14 @@ def attribute(node: Any, name: str) -> Any:
     if getattr(value, "size", 0) == 1 and getattr(value, "ndim", 0):
         value = value.ravel()[0]
     return text_of(value) if isinstance(value, bytes) else value
+
+
+def register_filters(dataset: Any) -> None:
+    """Make the filters of a dataset known that HDF5 does not bring along (those of Eiger detectors), if installed."""
+    properties = dataset.id.get_create_plist()
+    if any(properties.get_filter(index)[0] >= _FIRST_FOREIGN for index in range(properties.get_nfilters())):
+        with suppress(ImportError):
+            importlib.import_module("hdf5plugin")
 
 
 def text_of(value: object) -> str:

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from nescio.files.apart import serve_apart
+from nescio.files.hdf5 import register_filters
 from nescio.files.messages import one_line
 
 _MOST_NAMED = 5
@@ -165,6 +166,7 @@ class _Walk:
         self.size += size
         if dataset.shape is None:
             return ""
+        register_filters(dataset)
         for piece in _pieces(dataset):
             values = dataset[piece]
             if dataset.dtype.hasobject:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import Field, Strict, field_validator, model_validator
 
 from nescio.configuration import Settings
+from nescio.display import Summarised
 from nescio.errors import ConfigurationError, MeasurementError
 from nescio.explore import Candidates
 from nescio.microscopy.encoders import Encoder, build_encoder, encoder_names
@@ -126,8 +127,8 @@ class PatchSettings(Settings):
         return self.places == "survey" or (self.places == "auto" and "position" in survey)
 
 
-@dataclass(frozen=True, eq=False)
-class Patches:
+@dataclass(frozen=True, eq=False, repr=False)
+class Patches(Summarised):
     """The candidates of an image, and what each looks like."""
 
     patches: npt.NDArray[np.float32]

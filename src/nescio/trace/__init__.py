@@ -1,4 +1,4 @@
-"""The record of an experiment: one file, only ever added to, that survives what may happen to the program."""
+"""The record of an experiment: one append-only file that survives crashes and power cuts."""
 
 from nescio.trace.export import to_xarray
 from nescio.trace.log import ENDINGS

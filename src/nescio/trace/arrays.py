@@ -1,4 +1,4 @@
-"""Arrays as bytes: little-endian, compressed, with a digest; never pickled."""
+"""Store arrays as bytes: little-endian, compressed, with a digest; never pickled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nescio.trace.records import StoredArray
 __all__ = ["LARGEST_ARRAY", "decode_array", "encode_array", "stored_size"]
 
 LARGEST_ARRAY = 2**30
-"""Most bytes of one array; what claims to be larger is not read."""
+"""Largest size of one array in bytes; larger arrays are not read."""
 
 _DTYPES = frozenset(
     ["|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"]
@@ -25,14 +25,14 @@ _LAST_CHARACTER = 0x10FFFF
 
 
 def encode_array(values: ArrayLike, name: str) -> StoredArray:
-    """Return an array as it is stored.
+    """Encode an array for storage.
 
     Args:
         values: Numbers, booleans or text, of any shape.
-        name: What it is, for messages.
+        name: Name of the array, for messages.
 
     Raises:
-        TraceError: It holds anything else, or is too large.
+        TraceError: The array has another type, or is too large.
     """
     array = np.asarray(values)
     if array.dtype.kind in "OT" and all(isinstance(item, str) for item in array.flat):
@@ -42,11 +42,11 @@ def encode_array(values: ArrayLike, name: str) -> StoredArray:
     array = np.asarray(array, order="C", dtype=array.dtype.newbyteorder("<"))
     if not _allowed(array.dtype):
         raise TraceError(
-            f"{name}: an array of {array.dtype} cannot be kept; numbers of up to 8 bytes, booleans and text can"
+            f"{name}: arrays of {array.dtype} cannot be stored; numbers of up to 8 bytes, booleans and text can"
         )
     if array.nbytes > LARGEST_ARRAY:
         raise TraceError(
-            f"{name}: {array.nbytes / 1e9:.1f} GB, where {LARGEST_ARRAY / 1e9:.1f} GB are the most"
+            f"{name}: has {array.nbytes / 1e9:.1f} GB; the limit is {LARGEST_ARRAY / 1e9:.1f} GB"
         )
     raw = array.tobytes()
     return StoredArray(
@@ -58,47 +58,47 @@ def encode_array(values: ArrayLike, name: str) -> StoredArray:
 
 
 def decode_array(stored: StoredArray, source: str, *, check_digest: bool = False) -> NDArray[Any]:
-    """Return a stored array.
+    """Decode a stored array.
 
     Args:
-        stored: What was read.
-        source: Where, for messages.
-        check_digest: Also compare the digest.
+        stored: The stored array.
+        source: Place of the array, for messages.
+        check_digest: Also check the digest.
 
     Raises:
-        TraceError: It is damaged, or not what a trace may hold.
+        TraceError: The array is damaged, or of a type that a trace cannot contain.
     """
     size = stored_size(stored, source)
     dtype = np.dtype(stored.dtype)
     raw = _decompressed(stored.data, size, source)
     if check_digest and hashlib.sha256(raw).hexdigest() != stored.sha256:
-        raise TraceError(f"{source}: does not fit its SHA-256")
+        raise TraceError(f"{source}: does not match its SHA-256")
     array = np.frombuffer(raw, dtype) if size else np.zeros(0, dtype)
     if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
-        raise TraceError(f"{source}: holds a boolean that is neither true nor false")
+        raise TraceError(f"{source}: contains a boolean that is neither true nor false")
     if dtype.kind == "U" and array.view("<u4").max(initial=0) > _LAST_CHARACTER:
-        raise TraceError(f"{source}: holds a character that does not exist")
+        raise TraceError(f"{source}: contains an invalid character")
     try:
         return array.reshape(stored.shape).copy()
     except ValueError:
-        raise TraceError(f"{source}: claims the shape {stored.shape}, which cannot be") from None
+        raise TraceError(f"{source}: has the invalid shape {stored.shape}") from None
 
 
 def stored_size(stored: StoredArray, source: str) -> int:
-    """Return the bytes of a stored array before compression, by what it says of itself.
+    """Return the size in bytes of a stored array before compression, from its type and shape.
 
     Raises:
-        TraceError: It is not what a trace may hold.
+        TraceError: The type or shape is invalid.
     """
     try:
         dtype = np.dtype(stored.dtype)
     except (TypeError, ValueError, SyntaxError):
-        raise TraceError(f"{source}: {stored.dtype!r} is no type of array") from None
+        raise TraceError(f"{source}: {stored.dtype!r} is not an array type") from None
     if dtype.str != stored.dtype or not _allowed(dtype):
-        raise TraceError(f"{source}: {stored.dtype!r} is no type of array that a trace holds")
+        raise TraceError(f"{source}: array type {stored.dtype!r} is not allowed in a trace")
     size = math.prod(stored.shape) * dtype.itemsize
     if size > LARGEST_ARRAY or len(stored.shape) > 32:
-        raise TraceError(f"{source}: claims the shape {stored.shape}, more than a trace holds")
+        raise TraceError(f"{source}: the shape {stored.shape} is too large for a trace")
     return size
 
 
@@ -109,10 +109,10 @@ def _allowed(dtype: np.dtype[Any]) -> bool:
 def _decompressed(data: bytes, size: int, source: str) -> bytes:
     unpack = zlib.decompressobj()
     try:
-        # One byte more than there should be, to see whether there are more.
+        # Ask for one byte more than expected, to detect excess data.
         raw = unpack.decompress(data, size + 1)
     except zlib.error as error:
         raise TraceError(f"{source}: damaged ({error})") from None
     if len(raw) != size or not unpack.eof:
-        raise TraceError(f"{source}: has not the length that its shape needs ({size} bytes)")
+        raise TraceError(f"{source}: the length does not match the shape ({size} bytes)")
     return raw

@@ -1,4 +1,4 @@
-"""Datasets, data arrays and sets of arrays in a trace: each array stored once, read back as it was."""
+"""Store and read datasets, data arrays and sets of arrays in a trace; equal arrays are stored once."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write_arrays(database: Database, arrays: Mapping[str, ArrayLike], name: str)
 
 
 def read_dataset(database: Database, which: int | str) -> xr.Dataset:
-    """Return a dataset by its row id, or the latest of a name."""
+    """Return a dataset by its row id, or the latest one with a name."""
     import xarray as xr
 
     row, header = find_dataset(database, which, "dataset")
@@ -82,7 +82,7 @@ def read_dataset(database: Database, which: int | str) -> xr.Dataset:
 
 
 def read_dataarray(database: Database, which: int | str) -> xr.DataArray:
-    """Return a data array by its row id, or the latest of a name."""
+    """Return a data array by its row id, or the latest one with a name."""
     import xarray as xr
 
     row, _ = find_dataset(database, which, "dataarray")
@@ -96,7 +96,7 @@ def read_dataarray(database: Database, which: int | str) -> xr.DataArray:
             data.append((variable.name, made))
     if len(data) != 1:
         raise TraceError(
-            f"{database.source(DatasetRecord, row)}: damaged ({len(data)} arrays in a data array)"
+            f"{database.source(DatasetRecord, row)}: damaged (a data array with {len(data)} arrays)"
         )
     ((name, content),) = data
     try:
@@ -106,23 +106,23 @@ def read_dataarray(database: Database, which: int | str) -> xr.DataArray:
 
 
 def read_arrays(database: Database, which: int | str) -> dict[str, NDArray[Any]]:
-    """Return a set of named arrays by its row id, or the latest of a name."""
+    """Return a set of named arrays by its row id, or the latest one with a name."""
     row, _ = find_dataset(database, which, "arrays")
     return {variable.name or "": values for variable, values in _variables(database, row)}
 
 
 def find_dataset(database: Database, which: int | str, kind: _Kind) -> tuple[int, DatasetRecord]:
-    """Return the row of a dataset, given its id or its name.
+    """Return row id and record of a dataset, given its row id or name.
 
     Raises:
-        TraceError: There is none, or it is of another kind.
+        TraceError: The dataset does not exist, or is of another kind.
     """
     if isinstance(which, str):
         found = database.read(DatasetRecord, "WHERE name = ? ORDER BY id DESC LIMIT 1", (which,))
     else:
         found = database.read(DatasetRecord, "WHERE id = ?", (int(which),))
     if not found:
-        raise TraceError(f"{database.path}: holds no dataset {which!r}")
+        raise TraceError(f"{database.path}: has no dataset {which!r}")
     if found[0][1].kind != kind:
         raise TraceError(f"{database.path}: dataset {which!r} is of kind {found[0][1].kind!r}, not {kind!r}")
     return found[0]
@@ -186,31 +186,31 @@ def read_array(database: Database, row: int, budget: Budget, *, check_digest: bo
     """Return an array by its row id.
 
     Args:
-        database: Where it is.
-        row: Its id.
-        budget: What its memory is taken from.
-        check_digest: Also compare the digest.
+        database: The database.
+        row: Row id of the array.
+        budget: Memory budget.
+        check_digest: Also check the digest.
 
     Raises:
-        TraceError: It is missing or damaged, or takes more memory than its budget.
+        TraceError: The array is missing or damaged, or exceeds the memory budget.
     """
     source = database.source(StoredArray, row)
     described = stored_shape(database, row)
     size = stored_size(described, source)
     ((length,),) = database.rows('SELECT length(data) FROM "array" WHERE id = ?', (row,))
-    # What zlib cannot compress, it makes longer by less than this.
+    # zlib makes incompressible data longer by less than this.
     if length > 1.01 * size + 1000:
-        raise TraceError(f"{source}: {length:,} bytes are too many for the shape {described.shape}")
+        raise TraceError(f"{source}: damaged ({length:,} bytes are too many for the shape {described.shape})")
     budget.spend(size + length, f"array of shape {described.shape}")
     ((data,),) = database.rows('SELECT data FROM "array" WHERE id = ?', (row,))
     return decode_array(described.model_copy(update={"data": data}), source, check_digest=check_digest)
 
 
 def stored_shape(database: Database, row: int) -> StoredArray:
-    """Return an array by its row id without its bytes, which may be many.
+    """Return an array's record without its data, which may be large.
 
     Raises:
-        TraceError: It is missing or damaged.
+        TraceError: The array is missing or damaged.
     """
     source = database.source(StoredArray, row)
     found = database.rows('SELECT dtype, shape, zeroblob(0), sha256 FROM "array" WHERE id = ?', (row,))

@@ -1,4 +1,4 @@
-"""The SQLite file below a trace: opened with care, written in whole steps, read while others write."""
+"""The SQLite file of a trace: opened safely, written in atomic steps, readable while others write."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ FILE_NAME = "trace.sqlite"
 _BUSY_SECONDS = 10.0
 _MOST_ROWS = 500_000
 _UNMARKED = 1
-"""Version of traces whose mode does not tell whether they were closed."""
+"""Version of traces whose header does not record whether they were closed."""
 _WITHOUT_LOG = (
-    "opened without its write-ahead log (-wal), though it was not closed: the steps in it are missing"
+    "opened without the write-ahead log (-wal), although it was not closed: the steps in the log are missing"
 )
 _Model = TypeVar("_Model", bound=Record)
-# A word before a bracket, in what made a table or index: a function that would be computed, or one of the harmless.
+# A word before a bracket in the SQL of a table or index: a function call, unless it is one of the harmless words.
 _CALL = re.compile(r"""(\w+)["'`\]]?\s*\(""")
 _HARMLESS = {"check", "in", "key", "typeof", "unique", *(model.table for model in RECORDS)}
 
 
 class Database:
-    """A connection that several threads may share; a step of one keeps the others waiting."""
+    """A connection that several threads may share; during a step of one thread the others wait."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
         self.path = path
@@ -51,12 +51,12 @@ class Database:
         """Run one statement and return its rows.
 
         Raises:
-            TraceError: The file is damaged or locked.
+            TraceError: The file is damaged or locked, or there are too many rows.
         """
         with self._lock, _translated(self.path):
             found = self._connection.execute(sql, parameters).fetchmany(_MOST_ROWS)
         if len(found) == _MOST_ROWS:
-            raise TraceError(f"{self.path}: a table holds more than {_MOST_ROWS:,} rows")
+            raise TraceError(f"{self.path}: a table has more than {_MOST_ROWS:,} rows")
         return found
 
     def read(
@@ -65,27 +65,27 @@ class Database:
         """Return records with their row ids.
 
         Args:
-            model: Which.
-            clause: What follows the name of the table.
-            parameters: Of the clause.
+            model: Type of the records.
+            clause: SQL after the name of the table.
+            parameters: Parameters of the clause.
 
         Raises:
-            TraceError: A row is not what it should be.
+            TraceError: A row is invalid.
         """
         names = ", ".join(f'"{column.name}"' for column in columns(model))
         rows = self.rows(f'SELECT id, {names} FROM "{model.table}" {clause}', parameters)  # noqa: S608
         return [(row[0], from_row(model, row[1:], self.source(model, row[0]))) for row in rows]
 
     def source(self, model: type[Record], row: int) -> str:
-        """Return what messages call a row."""
+        """Return the name of a row for messages."""
         return f"{self.path}: {model.table} {row}"
 
     def insert(self, record: Record) -> int:
         """Append a record and return its row id.
 
         Raises:
-            TraceError: It refers to something that is not there, or its number is not the next one, or the file
-                cannot be written.
+            TraceError: The record refers to a missing row, its number is not the next one, or the file cannot be
+                written.
         """
         model = type(record)
         names = ", ".join(f'"{column.name}"' for column in columns(model))
@@ -96,7 +96,7 @@ class Database:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Write all or nothing of what the block adds; within another step, all or nothing of a part of it."""
+        """Write all or nothing of the block's additions; a nested step is atomic within the outer step."""
         if self.read_only:
             raise TraceError(f"{self.path}: was opened for reading only")
         with self._lock:
@@ -105,9 +105,9 @@ class Database:
                 if self._depth
                 else ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
             )
-            # A full disk makes SQLite give up the whole transaction; what came after would stand alone.
+            # On a full disk, SQLite rolls back the whole transaction; later additions would be stored without it.
             if self._depth and not self._connection.in_transaction:
-                raise TraceError(f"{self.path}: this step was given up; nothing can be added to it")
+                raise TraceError(f"{self.path}: this step was rolled back; nothing can be added to it")
             self._depth += 1
             before = self._connection.total_changes
             try:
@@ -129,7 +129,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read one state of the file throughout the block, whatever others write meanwhile."""
+        """Read one consistent state in the block, even if others write meanwhile."""
         with self._lock:
             if self._connection.in_transaction:
                 yield
@@ -142,12 +142,12 @@ class Database:
                     self.rows("ROLLBACK")
 
     def budget(self) -> Budget:
-        """Return a budget of memory for what one question to a file of this size may take."""
+        """Return the memory budget for one query, from the size of the file."""
         size = self.rows("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")[0][0]
         return Budget(display_name(self.path), int(size), error=TraceError)
 
     def begin_session(self) -> None:
-        """Leave the token of this connection in the main file, before anything is added."""
+        """Write the token of this connection into the main file, before anything is added."""
         self.rows("BEGIN IMMEDIATE")
         self._seal()
         self.rows("COMMIT")
@@ -160,10 +160,10 @@ class Database:
         self._made = made
 
     def close(self) -> None:
-        """Let go of the file; what was not committed is gone.
+        """Close the file; uncommitted changes are lost.
 
-        The last who does so puts the write-ahead log into the file, and the mode of it off: a file of which that is on
-        was not closed, and needs its log.
+        The last connection merges the write-ahead log into the file and switches WAL mode off. A file in WAL mode was
+        therefore not closed and needs its log.
         """
         with self._lock:
             if not self.read_only:
@@ -176,27 +176,27 @@ class Database:
 
 
 def locate(path: str | Path) -> Path:
-    """Return the file of a trace, given it or the folder that holds it."""
+    """Return the file of a trace, given the file or its folder."""
     path = Path(path)
     return path / FILE_NAME if path.is_dir() else path
 
 
 def create_database(path: str | Path, experiment: Experiment) -> Database:
-    """Make a file with its first record.
+    """Create a file with its first record.
 
     Raises:
-        TraceError: There is one already, or the file system cannot keep it safe.
-        FileError: Its folder cannot be made or written to.
+        TraceError: The file exists already, or the file system does not support safe writing.
+        FileError: The folder cannot be created or written.
     """
     path = locate(path)
-    taken = TraceError(f"{path}: exists already; go on with it, or choose another place")
+    taken = TraceError(f"{path}: exists already; resume it, or choose another path")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A file without a byte is what a start that was killed leaves behind.
+        # A start that was killed may leave an empty file.
         if path.exists() and path.stat().st_size > 0:
             raise taken
     except OSError as error:
-        raise FileError(f"{path}: cannot be made ({error.strerror or error})") from None
+        raise FileError(f"{path}: cannot be created ({error.strerror or error})") from None
     try:
         with _translated(path):
             connection = _connect(path, "rwc")
@@ -225,14 +225,14 @@ def create_database(path: str | Path, experiment: Experiment) -> Database:
 
 
 def open_database(path: str | Path, *, read_only: bool) -> Database:
-    """Open a file; one of an older version is brought to the present one, or, for reading, a copy of it is.
+    """Open a file and migrate it to the current version; for reading, migrate a copy.
 
     Raises:
-        TraceError: It is missing, no trace of Nescio, damaged, locked, or of a newer version.
+        TraceError: The file is missing, not a Nescio trace, damaged, locked, or of a newer version.
     """
     path = locate(path)
     if not path.exists():
-        raise TraceError(f"{path}: no such trace; it is made when an experiment starts")
+        raise TraceError(f"{path}: no such trace; a trace is created when an experiment starts")
     with _translated(path):
         refuse_special(display_name(path), path.stat(), TraceError)
         unlogged = log_is_missing(path)
@@ -251,7 +251,7 @@ def open_database(path: str | Path, *, read_only: bool) -> Database:
                 connection.execute("PRAGMA query_only = ON")
             else:
                 _log_ahead(connection, path)
-                # Tells of a file that is locked, or that may not be written, before anything was measured.
+                # Detect a locked or read-only file before anything is measured.
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("ROLLBACK")
         except BaseException:
@@ -286,7 +286,7 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         connection.close()
         log = path.with_name(path.name + "-wal")
-        # In a folder that may not be written, SQLite cannot share a file; one without a log has no writer.
+        # In a read-only folder, SQLite cannot share a file; but a file without a log has no writer.
         if _primary(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or log.exists():
             raise
         return _connect(path, "ro", "&immutable=1")
@@ -297,14 +297,14 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def _protect(connection: sqlite3.Connection) -> None:
-    """Trust nothing in the file, keep its rules, and let a commit return only when the disk has it."""
+    """Distrust the file's contents, enforce its constraints, and make commits durable."""
     for pragma in (
         "trusted_schema = OFF",
         "cell_size_check = ON",
         "foreign_keys = ON",
-        "recursive_triggers = ON",  # Else a REPLACE deletes unseen by the trigger against it.
+        "recursive_triggers = ON",  # Otherwise the trigger does not see the deletion by a REPLACE.
         "synchronous = FULL",
-        "fullfsync = ON",  # Of macOS, where fsync alone does not reach the disk.
+        "fullfsync = ON",  # For macOS, where fsync alone does not reach the disk.
     ):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -319,17 +319,17 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID or version < 1:
-        raise TraceError(f"{path}: is no trace of Nescio")
+        raise TraceError(f"{path}: is not a Nescio trace")
     if version > migrations.current_version():
         raise TraceError(
-            f"{path}: version {version} of a trace, where this version of Nescio reads up to "
+            f"{path}: the trace has version {version}; this Nescio reads versions up to "
             f"{migrations.current_version()}; use a newer Nescio"
         )
     return int(version)
 
 
 def _copy(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Return a private copy, which SQLite keeps in memory or, where it is large, in a temporary file."""
+    """Return a private copy, which SQLite keeps in memory or, if it is large, in a temporary file."""
     copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     try:
         connection.backup(copy)
@@ -341,11 +341,11 @@ def _copy(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    # Whether foreign keys hold can only be changed outside of a transaction.
+    # This setting can only be changed outside of a transaction.
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Read again: another process may have been first.
+        # Read again: another process may have migrated the file.
         version = _version(connection, path)
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             connection.execute('DROP TRIGGER "{}"'.format(name.replace('"', '""')))
@@ -355,7 +355,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             for trigger in trigger_sql(model).values():
                 connection.execute(trigger)
         if connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise TraceError(f"{path}: damaged (rows refer to others that are missing)")
+            raise TraceError(f"{path}: damaged (rows refer to missing rows)")
         connection.execute(f"PRAGMA user_version = {migrations.current_version()}")
         connection.execute("COMMIT")
     finally:
@@ -365,7 +365,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """See that what stands under the names of the tables are these tables, and that nothing else is run or computed."""
+    """Check that all tables are complete and that the file contains no other code to run."""
     found = {
         (kind, name): sql
         for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master LIMIT 1000")
@@ -380,17 +380,17 @@ def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
             raise TraceError(f"{path}: damaged ({what} {model.table} is missing)")
     for (kind, name), sql in found.items():
         if kind == "view" or (kind == "trigger" and sql not in known):
-            raise TraceError(f"{path}: holds a {kind} {name!r} that no trace of Nescio has")
+            raise TraceError(f"{path}: contains a {kind} {name!r}, which a Nescio trace does not have")
         calls = {word.lower() for word in _CALL.findall(sql or "")} - _HARMLESS
         if kind != "trigger" and calls:
             raise TraceError(
-                f"{path}: {kind} {name!r} computes something ({min(calls)}), as none of a trace does"
+                f"{path}: {kind} {name!r} contains an expression ({min(calls)}), which is not allowed"
             )
 
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Tell what SQLite has to say in the user's terms."""
+    """Translate SQLite's errors into the user's terms."""
     try:
         yield
     except sqlite3.Error as error:
@@ -398,13 +398,13 @@ def _translated(path: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             message = f"locked by another process for more than {_BUSY_SECONDS:g} s"
         elif code == sqlite3.SQLITE_NOTADB:
-            message = "is no trace of Nescio"
+            message = "is not a Nescio trace"
         elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-            message = "may not be written"
+            message = "no permission to write"
         elif code == sqlite3.SQLITE_CORRUPT:
             message = f"damaged ({error})"
         else:
-            # Python, not SQLite, says so of text that is none.
+            # Python, not SQLite, reports invalid text.
             message = f"damaged ({error})" if "UTF-8" in str(error) else str(error)
         raise TraceError(f"{path}: {message}") from None
     except UnicodeDecodeError as error:
@@ -414,5 +414,5 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _primary(error: sqlite3.Error) -> int:
-    """Return the kind of an error without its detail; 0 where Python raised it and not SQLite."""
+    """Return the primary code of an SQLite error; 0 if Python raised the error."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

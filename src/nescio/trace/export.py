@@ -1,4 +1,4 @@
-"""A trace as one dataset, for every program that reads NetCDF, Zarr or HyperSpy's files."""
+"""Export a trace as one dataset, for programs that read NetCDF, Zarr or HyperSpy files."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ _OURS = {
 
 
 def to_xarray(trace: Trace) -> xr.Dataset:
-    """Return what was measured, and what was made of it, over the dimension ``measurement``.
+    """Return measurements and scalars as one dataset over the dimension ``measurement``.
 
     =============================================  ==============================  ====================================
     name                                           dimensions                      meaning
     =============================================  ==============================  ====================================
     ``measurement`` (coordinate)                   measurement                     0, 1, 2, ...
-    ``candidate_index``                            measurement                     which candidate it was
-    ``position``                                   measurement, coordinate         what the instrument was told
+    ``candidate_index``                            measurement                     index of the candidate
+    ``position``                                   measurement, coordinate         position sent to the instrument
     ``origin``                                     measurement                     "seed", "policy" or "person"
     ``attempts``, ``problem``                      measurement                     requests; why there is no spectrum
     ``started``, ``finished``                      measurement                     UTC
     ``spectrum``                                   measurement, those of a         NaN (or 0, see ``has_spectrum``)
-                                                   spectrum                        where there is none
-    ``has_spectrum``                               measurement                     whether it is in ``spectrum``
-    ``scalar``, ``scalar_uncertainty``             measurement, output             under the latest scalarizer
+                                                   spectrum                        if there is none
+    ``has_spectrum``                               measurement                     whether ``spectrum`` has it
+    ``scalar``, ``scalar_uncertainty``             measurement, output             from the latest scalarizer
     ``scalar_reason``                              measurement, output             why a scalar is missing
-    ``output``, ``unit``, ``long_name``            output                          what the scalars are
+    ``output``, ``unit``, ``long_name``            output                          names and units of scalars
     ``survey_...``, ``candidates_...``             as recorded                     variables of these datasets
-    ``maps_...``                                   as recorded                     of the last decision that has maps
+    ``maps_...``                                   as recorded                     of the last decision with maps
     =============================================  ==============================  ====================================
 
-    Spectra of another shape, or on other axes, than most are left out. The dimensions candidate, coordinate and output
-    are the same in all datasets; others, and coordinates, of the survey, the candidates and the maps have the
-    dataset's name before theirs, as has a dimension of a spectrum that is called like something above. Attributes hold
-    the configuration, the scalarizer, and the attributes of these datasets.
+    Spectra whose shape or axes differ from most are omitted. The dimensions candidate, coordinate and output are the
+    same in all datasets. Other dimensions and coordinates of the survey, the candidates and the maps are prefixed with
+    the dataset's name. A dimension of a spectrum with a name from the table is prefixed with ``spectrum_``. The
+    attributes contain the configuration, the scalarizer, and the attributes of these datasets.
 
     Raises:
-        TraceError: The trace is damaged, or its spectra together are larger than 4 GiB.
+        TraceError: The trace is damaged, or the total size of the spectra exceeds 4 GiB.
     """
     import xarray as xr
 
@@ -103,7 +103,7 @@ def _places(trace: Trace, measurements: list[tuple[int, Measurement]]) -> dict[s
     lengths = {len(item.position) for item in items}
     if len(lengths) > 1:
         raise TraceError(
-            f"{trace.path}: damaged (positions of {' and '.join(map(str, sorted(lengths)))} numbers)"
+            f"{trace.path}: damaged (positions with {' and '.join(map(str, sorted(lengths)))} coordinates)"
         )
 
     def texts(values: list[str]) -> tuple[str, Any]:
@@ -126,7 +126,7 @@ def _places(trace: Trace, measurements: list[tuple[int, Measurement]]) -> dict[s
 
 
 def _spectra(trace: Trace, measurements: list[tuple[int, Measurement]]) -> dict[str, Any]:
-    """Return the spectra that are laid out as most are, stacked."""
+    """Return the spectra with the most common layout, stacked."""
     spectra = {
         place: trace.get_dataarray(item.spectrum)
         for place, (_, item) in enumerate(measurements)
@@ -197,7 +197,7 @@ def _scalars(trace: Trace, measurements: list[tuple[int, Measurement]]) -> dict[
 
 
 def _joined(exported: xr.Dataset, dataset: xr.Dataset, prefix: str) -> xr.Dataset:
-    """Return the export with the variables of a dataset, under names that cannot clash."""
+    """Return the export with a dataset's variables added, under unique names."""
     names = {}
     for name in {*dataset.dims, *dataset.variables}:
         here = exported.sizes.get(name)

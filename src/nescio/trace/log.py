@@ -1,14 +1,14 @@
-"""Whether the write-ahead log of a trace is there, and is its own.
+"""Check that the write-ahead log of a trace exists and belongs to the trace.
 
-While a trace is written, SQLite keeps the latest steps in a second file, ``trace.sqlite-wal``. Who copies or moves the
-main file alone gets a sound file of an earlier time, and with the log of another trace a mixture. So
+While a trace is open for writing, SQLite keeps the latest steps in a second file, ``trace.sqlite-wal``. A copy of the
+main file without it is a valid file of an earlier state; with the log of another trace it is a mixture. Three measures
+detect this:
 
-* a trace that was closed is no longer in the mode of a write-ahead log, which its header tells: one that still is needs
-  its log;
-* every step ends with a seal (:class:`nescio.trace.records.Seal`) that bears a token of the writer: what the main file
-  holds alone must be the beginning of what it holds with its log;
-* ``trace.sqlite-count`` says how many measurements were made. It is written after each step and removed when the trace
-  is closed; the disk need not have it at once, since it never says too much.
+* Closing a trace switches WAL mode off in the file's header. A file in WAL mode was not closed and needs its log.
+* Each step ends with a seal (:class:`nescio.trace.records.Seal`) with the writer's token. The seals in the main file
+  alone must be the first of those in the main file with its log.
+* ``trace.sqlite-count`` contains the number of measurements. It is written after each step and removed when the trace
+  is closed. It may reach the disk late, because it is never too large.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 _LOG, _COUNT = "-wal", "-count"
 ENDINGS = (_LOG, "-shm", "-journal", _COUNT)
-"""What the names of the files that belong to a trace end in."""
+"""Endings of the names of files that belong to a trace."""
 
 _MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 # Bytes before the first frame of a log, and before the page in each frame (https://www.sqlite.org/fileformat.html).
@@ -46,23 +46,23 @@ _MEMORY = 2**29
 
 
 class Alone(NamedTuple):
-    """What the main file of a trace says without its log."""
+    """Contents of a trace's main file without its log."""
 
     ahead: bool
-    """Whether it needs a log."""
+    """Whether the file needs a log."""
     version: int
-    """Of the trace; closing one of version 1 left no mark."""
+    """Version of the trace; version 1 does not record whether it was closed."""
     seals: list[tuple[int, str, int]]
-    """Row id, token and number of measurements."""
+    """Row id, token and number of measurements of each seal."""
 
 
 def beside(path: Path, ending: str) -> Path:
-    """Return the file of a trace whose name ends so."""
+    """Return the path of a trace's further file with this ending."""
     return path.with_name(path.name + ending)
 
 
 def read_alone(path: Path) -> Alone | None:
-    """Return what the main file says without its log, None where that cannot be read."""
+    """Read the main file without its log; return None if it cannot be read."""
     request = {
         "path": os.fspath(path.absolute()),
         "query": 'SELECT id, token, measurements FROM "seal" ORDER BY id',
@@ -70,14 +70,14 @@ def read_alone(path: Path) -> Alone | None:
     try:
         answer, _ = answer_apart("nescio.files.sqlite_alone", request, b"", seconds=_SECONDS, memory=_MEMORY)
     except (CrashError, TimeLimitError):
-        # So damaged that SQLite does not survive it, or gone.
+        # The file is gone, or so damaged that SQLite crashes.
         return None
     seals = [(int(row), str(token), int(made)) for row, token, made in answer["rows"]]
     return Alone(bool(answer["ahead"]), int(answer["version"]), seals)
 
 
 def log_is_missing(path: Path) -> bool:
-    """Say whether there is no write-ahead log beside a file, or something that is none."""
+    """Return whether a file has no valid write-ahead log."""
     try:
         with opened_regular(beside(path, _LOG)) as file:
             return file.read(4) not in _MAGIC
@@ -86,7 +86,7 @@ def log_is_missing(path: Path) -> bool:
 
 
 def log_is_cut(path: Path) -> bool:
-    """Say whether the write-ahead log ends in the midst of a page, which a process that is killed does not leave."""
+    """Return whether the write-ahead log ends inside a page; a killed process does not cause this."""
     try:
         with opened_regular(beside(path, _LOG)) as file:
             header = file.read(_LOG_HEADER)
@@ -98,19 +98,19 @@ def log_is_cut(path: Path) -> bool:
 
 
 def write_count(path: Path, token: str, measurements: int) -> None:
-    """Write beside a trace how many measurements were made; that it cannot be written spoils nothing."""
+    """Write the number of measurements to the count file; failures are ignored."""
     with suppress(OSError):
         beside(path, _COUNT).write_text(f"{token} {measurements}\n", encoding="ascii")
 
 
 def remove_count(path: Path) -> None:
-    """Remove what :func:`write_count` wrote."""
+    """Remove the file from :func:`write_count`."""
     with suppress(OSError):
         beside(path, _COUNT).unlink(missing_ok=True)
 
 
 def count_beside(path: Path) -> tuple[str, int] | None:
-    """Return token and number of measurements that stand beside a trace, None where nothing readable does."""
+    """Return token and number of measurements from the count file, or None if it cannot be read."""
     try:
         token, made = file_content(beside(path, _COUNT), _LONGEST_COUNT).decode("ascii").split()
         return token, int(made)

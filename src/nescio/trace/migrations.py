@@ -1,4 +1,4 @@
-"""From an older version of the file to the present one."""
+"""Migrations from older versions of the file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def _add_seals(connection: sqlite3.Connection) -> None:
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_add_seals,)
-"""The first leads from version 1 to 2, and so on; each is given a connection in a transaction, without triggers.
+"""The first migrates from version 1 to 2, and so on. Each runs in a transaction, without triggers.
 
-A version of Nescio that changes a table appends what changes an existing one alike.
+When a table changes, append a migration that changes existing files in the same way.
 """
 
 
 def current_version() -> int:
-    """Return the version that this version of Nescio writes."""
+    """Return the version of the file that this version of Nescio writes."""
     return 1 + len(MIGRATIONS)

@@ -1,4 +1,4 @@
-"""What a trace holds: one frozen model for each table, from which the tables and the published schema are made."""
+"""The records of a trace: one frozen model per table. Tables and published schema are generated from the models."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ _UNBOUNDED = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def now() -> str:
-    """Return the present time as a trace writes it: UTC, ISO 8601, to the microsecond."""
+    """Return the current time in the format of a trace: UTC, ISO 8601, with microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def json_value(value: Any, depth: int = 0) -> Any:
-    """Return a value as JSON knows it; a number that is not finite becomes "NaN", "Infinity" or "-Infinity".
+    """Convert a value to JSON types; numbers that are not finite become "NaN", "Infinity" or "-Infinity".
 
     Raises:
-        ValueError: It holds something that JSON cannot express, or is nested more than 64 deep.
+        ValueError: The value cannot be expressed in JSON, or is nested more than 64 levels deep.
     """
     if depth > _DEEPEST:
-        raise ValueError(f"is nested more than {_DEEPEST} deep")
+        raise ValueError(f"is nested more than {_DEEPEST} levels deep")
     value = _python_value(value)
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise ValueError(f"has the key {key!r}, where JSON needs a text")
+                raise ValueError(f"has the key {key!r}; keys in JSON must be text")
         return {_text(key): json_value(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [json_value(item, depth + 1) for item in value]
@@ -60,11 +60,11 @@ def json_value(value: Any, depth: int = 0) -> Any:
         return value if np.isfinite(value) else _UNBOUNDED[str(value)]
     if value is None or isinstance(value, bool | int | str):
         return value
-    raise ValueError(f"holds {type(value).__name__}, which cannot be written as JSON")
+    raise ValueError(f"contains {type(value).__name__}, which cannot be written as JSON")
 
 
 def _python_value(value: Any) -> Any:
-    """Return numbers and arrays of NumPy, tuples, named tuples, models and times as plain Python."""
+    """Convert NumPy numbers and arrays, tuples, named tuples, models and times to plain Python."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, BaseModel):
@@ -81,7 +81,7 @@ def _python_value(value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    """Return text that UTF-8 can express: a name of a file may hold bytes that it cannot."""
+    """Return text that is valid in UTF-8; a file name may contain invalid bytes."""
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -100,7 +100,7 @@ def _utc(value: str) -> str:
     try:
         return time.astimezone(UTC).isoformat(timespec="microseconds")
     except OverflowError:
-        raise ValueError("is no time of this era") from None
+        raise ValueError("is outside the range of valid times") from None
 
 
 Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
@@ -111,21 +111,21 @@ Time = Annotated[str, AfterValidator(_utc)]
 
 
 def _row(table: str, *, optional: bool = False) -> Any:
-    """Return a field that holds the row id of something else in the trace."""
+    """Return a field for the row id of another record."""
     default = None if optional else ...
     return Field(default=default, strict=True, ge=1, le=2**63 - 1, json_schema_extra={"references": table})
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, complete, and of values that a file can hold."""
+    """Base class of records: frozen, without extra fields, with values that can be stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     table: ClassVar[str]
     unique: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Columns that together occur once."""
+    """Sets of columns whose combined values are unique."""
     numbered: ClassVar[bool] = False
-    """Whether `number` counts 0, 1, 2, ... without a gap."""
+    """Whether `number` counts 0, 1, 2, ... without gaps."""
 
     @model_validator(mode="before")
     @classmethod
@@ -136,7 +136,7 @@ class Record(BaseModel):
 
 
 class Experiment(Record):
-    """What the whole is; one row."""
+    """The experiment; one row."""
 
     table: ClassVar[str] = "experiment"
 
@@ -144,7 +144,7 @@ class Experiment(Record):
     created: Time = Field(default_factory=now)
     nescio_version: str
     configuration: Json = Field(default_factory=dict)
-    """As validated; enough to start the experiment again."""
+    """The validated configuration, sufficient to start the experiment again."""
     seed: Count = 0
 
 
@@ -155,12 +155,12 @@ class StoredArray(Record):
     unique: ClassVar[tuple[tuple[str, ...], ...]] = (("sha256", "dtype", "shape"),)
 
     dtype: str
-    """NumPy's name with the byte order: bool, integers, floats, complex numbers, text of fixed length."""
+    """NumPy's name with byte order: bool, integers, floats, complex numbers, text of fixed length."""
     shape: list[Count]
     data: bytes
-    """The elements in C order, little-endian, compressed by zlib."""
+    """Elements in C order, little-endian, compressed by zlib."""
     sha256: str
-    """Of the elements before compression."""
+    """SHA-256 of the elements before compression."""
 
 
 class DatasetRecord(Record):
@@ -170,7 +170,7 @@ class DatasetRecord(Record):
 
     kind: Literal["dataset", "dataarray", "arrays"]
     name: str
-    """Empty, or what it is found by; the latest of a name counts."""
+    """Name to find the dataset by, or empty; the latest dataset of a name counts."""
     attributes: Json = Field(default_factory=dict)
 
 
@@ -190,7 +190,7 @@ class Variable(Record):
 
 
 class Act(Record):
-    """What a person asked for while the experiment ran."""
+    """A person's act on the running experiment."""
 
     table: ClassVar[str] = "act"
     unique: ClassVar[tuple[tuple[str, ...], ...]] = (("number",),)
@@ -204,20 +204,20 @@ class Act(Record):
 
 
 class ActOutcome(Record):
-    """What became of an act; an act without one is still to be applied."""
+    """The outcome of an act; an act without an outcome is not applied yet."""
 
     table: ClassVar[str] = "act_outcome"
     unique: ClassVar[tuple[tuple[str, ...], ...]] = (("act",),)
 
     act: int = _row("act")
     step: Count
-    """How many measurements there were when it was applied."""
+    """Number of measurements when the act was applied."""
     accepted: bool
     message: str = ""
 
 
 class OutputRecord(Settings):
-    """What one number of a scalarizer is."""
+    """Name and unit of one number of a scalarizer."""
 
     name: str
     unit: str
@@ -225,19 +225,19 @@ class OutputRecord(Settings):
 
 
 class ScalarizerRecord(Record):
-    """A definition of the numbers that the experiment cares about; the latest one holds."""
+    """A scalarizer; the latest one is active."""
 
     table: ClassVar[str] = "scalarizer"
 
     definition: Json
     outputs: list[OutputRecord]
     act: int | None = _row("act", optional=True)
-    """The act that asked for it; None for the one of the configuration."""
+    """The act that set the scalarizer; None for the configured scalarizer."""
     time: Time = Field(default_factory=now)
 
 
 class Measurement(Record):
-    """A place that was measured, or tried."""
+    """A measurement, or an attempt that failed."""
 
     table: ClassVar[str] = "measurement"
     unique: ClassVar[tuple[tuple[str, ...], ...]] = (("number",),)
@@ -245,12 +245,12 @@ class Measurement(Record):
 
     number: Count
     candidate: Count
-    """Index among the candidates."""
+    """Index of the candidate."""
     position: list[Annotated[float, Field(allow_inf_nan=False)]]
-    """What the instrument was told, in the coordinates and units of the candidates."""
+    """Position sent to the instrument, in coordinates and units of the candidates."""
     origin: Origin
     attempts: Count = 1
-    """How often the instrument was asked."""
+    """Number of requests to the instrument."""
     started: Time
     finished: Time
     spectrum: int | None = _row("dataset", optional=True)
@@ -260,12 +260,12 @@ class Measurement(Record):
     @model_validator(mode="after")
     def _spectrum_or_problem(self) -> Measurement:
         if self.spectrum is None and not self.problem:
-            raise ValueError("a measurement without a spectrum needs a problem that says why")
+            raise ValueError("a measurement without a spectrum needs a problem that gives the reason")
         return self
 
 
 class ScalarRecord(Record):
-    """What a scalarizer made of a measurement."""
+    """One number of a scalarizer for one measurement."""
 
     table: ClassVar[str] = "scalar"
     unique: ClassVar[tuple[tuple[str, ...], ...]] = (("scalarizer", "measurement", "output"),)
@@ -273,22 +273,22 @@ class ScalarRecord(Record):
     measurement: int = _row("measurement")
     scalarizer: int = _row("scalarizer")
     output: str
-    """One of the scalarizer's."""
+    """Name of the scalarizer's output."""
     value: Annotated[float | None, AfterValidator(_none_if_missing)]
-    """None where it could not be computed."""
+    """None if it could not be computed."""
     uncertainty: Annotated[float | None, AfterValidator(_none_if_missing)] = None
-    """One standard deviation; None where it is not known."""
+    """One standard deviation; None if unknown."""
     reason: str = ""
     """Why there is no value."""
 
 
 class Decision(Record):
-    """Which candidates to measure next, and from what that was concluded."""
+    """The choice of the next candidates, and its basis."""
 
     table: ClassVar[str] = "decision"
 
     step: Count
-    """How many measurements it saw."""
+    """Number of measurements at the time of the decision."""
     time: Time = Field(default_factory=now)
     chosen: list[Count]
     origin: Origin
@@ -296,19 +296,19 @@ class Decision(Record):
     scalarizer: int | None = _row("scalarizer", optional=True)
     goal: Json = Field(default_factory=dict)
     acquisition: list[Number] = Field(default_factory=list)
-    """Of each chosen candidate."""
+    """Acquisition of each chosen candidate."""
     model: Json = Field(default_factory=dict)
-    """Summary of the surrogate: kind, noise, figures of leaving one out."""
+    """Summary of the surrogate: kind, noise, leave-one-out figures."""
     timing: Json = Field(default_factory=dict)
-    """Seconds that each part took."""
+    """Time of each part, in seconds."""
     maps: int | None = _row("dataset", optional=True)
     """Mean, standard deviation and acquisition over the candidates."""
     state: int | None = _row("dataset", optional=True)
-    """Named arrays from which the surrogate goes on exactly."""
+    """Named arrays to restore the surrogate from."""
 
 
 class Event(Record):
-    """Something that happened to the experiment."""
+    """An event in the experiment."""
 
     table: ClassVar[str] = "event"
 
@@ -319,14 +319,14 @@ class Event(Record):
 
 
 class Seal(Record):
-    """The end of a transaction; bears witness to what the trace held then."""
+    """The end of a transaction, with the number of measurements at that time."""
 
     table: ClassVar[str] = "seal"
 
     token: str
-    """Drawn at random by each connection that writes."""
+    """Random token of the writing connection."""
     measurements: Count
-    """How many there were."""
+    """Number of measurements at that time."""
 
 
 RECORDS: tuple[type[Record], ...] = (
@@ -343,4 +343,4 @@ RECORDS: tuple[type[Record], ...] = (
     Event,
     Seal,
 )
-"""Each after those that it refers to."""
+"""All record types; each comes after those that it refers to."""

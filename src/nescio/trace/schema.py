@@ -1,4 +1,4 @@
-"""From models to tables: the SQL, the rows, and the schema that is published with the documentation."""
+"""Tables from models: SQL, conversion of rows, and the published schema."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x4E53434F
-"""In the header of the file, where it stands as the letters NSCO."""
+"""Application id in the file's header: the letters NSCO."""
 
 _LARGEST_JSON = 2**26
 _MOST_ITEMS = 2_000_000
@@ -43,19 +43,19 @@ _Model = TypeVar("_Model", bound=Record)
 
 
 class Column(NamedTuple):
-    """How a field is stored."""
+    """The storage of a field."""
 
     name: str
     sql_type: str
     stored_as: str
-    """What `typeof` says of it."""
+    """Type name according to SQLite's `typeof`."""
     json: bool
     optional: bool
     references: str | None
 
     @property
     def sql(self) -> str:
-        """Its part of CREATE TABLE."""
+        """The column's part of CREATE TABLE."""
         kinds = f"'{self.stored_as}', 'null'" if self.optional else f"'{self.stored_as}'"
         parts = [f'"{self.name}"', self.sql_type]
         if not self.optional:
@@ -68,7 +68,7 @@ class Column(NamedTuple):
 
 @cache
 def columns(model: type[Record]) -> tuple[Column, ...]:
-    """Return the columns of a model's table, apart from ``id``."""
+    """Return the columns of a model's table, except ``id``."""
     return tuple(_column(name, field) for name, field in model.model_fields.items())
 
 
@@ -89,14 +89,14 @@ def _column(name: str, field: FieldInfo) -> Column:
 
 
 def table_sql(model: type[Record]) -> str:
-    """Return CREATE TABLE."""
+    """Return the CREATE TABLE statement of a model."""
     lines = ["id INTEGER PRIMARY KEY", *(column.sql for column in columns(model))]
     lines += ["UNIQUE (" + ", ".join(f'"{name}"' for name in names) + ")" for names in model.unique]
     return f'CREATE TABLE "{model.table}" (\n  ' + ",\n  ".join(lines) + "\n)"
 
 
 def trigger_sql(model: type[Record]) -> dict[str, str]:
-    """Return the triggers that let a table only grow, by name."""
+    """Return the triggers that make a table append-only, by name."""
     name = model.table
     triggers = {
         f"{name}_{verb.lower()}": (
@@ -128,8 +128,8 @@ def to_row(record: Record) -> list[Any]:
             value = json.dumps(json_value(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
             if len(value) > _LARGEST_JSON:
                 raise TraceError(
-                    f"{column.name} of {type(record).__name__}: {len(value) / 1e6:.0f} MB of JSON, where "
-                    f"{_LARGEST_JSON / 1e6:.0f} MB are the most"
+                    f"{column.name} of {type(record).__name__}: {len(value) / 1e6:.0f} MB of JSON; the limit is "
+                    f"{_LARGEST_JSON / 1e6:.0f} MB"
                 )
         values.append(value)
     return values
@@ -139,27 +139,27 @@ def from_row(model: type[_Model], row: tuple[Any, ...], source: str) -> _Model:
     """Return the record of a row.
 
     Args:
-        model: What it should be.
-        row: The values in the order of its columns.
-        source: Where it was read, for messages.
+        model: The record's type.
+        row: The values in the order of the columns.
+        source: Place of the row, for messages.
 
     Raises:
-        TraceError: It is no such record.
+        TraceError: The row is not a valid record.
     """
     document: dict[str, Any] = {}
     for column, value in zip(columns(model), row, strict=True):
         if column.json and value is not None:
-            # Each item follows one of these marks, and takes a hundred times its text in memory.
+            # Each item follows one of these characters, and needs a hundred times its text in memory.
             if (
                 not isinstance(value, str)
                 or len(value) > _LARGEST_JSON
                 or sum(value.count(mark) for mark in ",:[{") > _MOST_ITEMS
             ):
-                raise TraceError(f"{source}: {column.name} is no JSON, or too much of it")
+                raise TraceError(f"{source}: {column.name} is not JSON, or is too large")
             try:
                 value = json.loads(value, parse_constant=_refuse_constant)
             except (ValueError, RecursionError) as error:
-                raise TraceError(f"{source}: {column.name} is no JSON ({error})") from None
+                raise TraceError(f"{source}: {column.name} is not JSON ({error})") from None
         document[column.name] = value
     try:
         return validated(model, document, source)
@@ -168,9 +168,9 @@ def from_row(model: type[_Model], row: tuple[Any, ...], source: str) -> _Model:
 
 
 def schema_document() -> Mapping[str, Any]:
-    """Return the schema as it is published: the header, and for each table its SQL and the JSON schema of its rows.
+    """Return the published schema: the header, and for each table its SQL and the JSON schema of its rows.
 
-    ``docs/reference/trace-schema.json`` is this, written by ``json.dumps(schema_document(), indent=1)``.
+    ``docs/reference/trace-schema.json`` is written by ``json.dumps(schema_document(), indent=1)``.
     """
     return {
         "application_id": APPLICATION_ID,
@@ -187,4 +187,4 @@ def schema_document() -> Mapping[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")

@@ -1,4 +1,4 @@
-"""The trace: everything that an experiment did, in one file that is only ever added to."""
+"""The trace: the complete record of an experiment, in one append-only file."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _Model = TypeVar("_Model", bound=Record)
 
 
 class Trace:
-    """The append-only record of an experiment; :meth:`create` or :meth:`open` gives one.
+    """The append-only record of an experiment; use :meth:`create` or :meth:`open`.
 
-    What a method that adds has returned (outside a step), and what a step has added once its block has ended, is
-    on the disk: neither a killed process nor a power cut takes it away. Others may read, and add acts, meanwhile.
-    The file is SQLite in WAL mode, which needs a local disk; while it is written, two files beside it
-    (``-wal``, ``-shm``) belong to it.
+    Data are safe on disk, also against a killed process or a power cut, when the adding method returns or, inside a
+    step, when the step's block ends. Other processes may read, and add acts, at the same time. The file is SQLite in
+    WAL mode, which needs a local disk. While the file is open for writing, two further files (``-wal``, ``-shm``)
+    belong to it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -49,15 +49,15 @@ class Trace:
 
     @classmethod
     def create(cls, path: str | Path, experiment: Experiment) -> Self:
-        """Make a trace.
+        """Create a trace.
 
         Args:
-            path: The file, or the folder that will hold it as ``trace.sqlite``; missing folders above it are made.
-            experiment: What it is the record of.
+            path: The file, or a folder, in which it is named ``trace.sqlite``; missing parent folders are created.
+            experiment: The record of the experiment.
 
         Raises:
-            TraceError: There is one already.
-            FileError: It cannot be written there.
+            TraceError: The file exists already.
+            FileError: The file cannot be written.
         """
         return cls(create_database(path, experiment))
 
@@ -66,12 +66,12 @@ class Trace:
         """Open a trace.
 
         Args:
-            path: The file, or the folder that holds it as ``trace.sqlite``.
-            read_only: Never write to it. A trace of an older version is then read through a private copy; opened for
-                writing it is brought to the present version.
+            path: The file, or the folder that contains it as ``trace.sqlite``.
+            read_only: Do not write. A trace of an older version is then read as a private copy; opened for writing,
+                it is migrated to the current version.
 
         Raises:
-            TraceError: It is missing, no trace, damaged, locked, or of a newer version.
+            TraceError: The file is missing, not a trace, damaged, locked, or of a newer version.
         """
         return cls(open_database(path, read_only=read_only))
 
@@ -82,29 +82,29 @@ class Trace:
 
     @property
     def database(self) -> Database:
-        """The SQLite file below, for questions that this class does not answer."""
+        """The underlying SQLite database, for other queries."""
         return self._database
 
     @property
     def experiment(self) -> Experiment:
-        """What it is the record of."""
+        """The record of the experiment."""
         found = self._database.read(Experiment)
         if len(found) != 1:
-            raise TraceError(f"{self.path}: damaged ({len(found)} experiments, where there should be one)")
+            raise TraceError(f"{self.path}: damaged ({len(found)} experiments instead of one)")
         return found[0][1]
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Add all of what the block adds, or nothing of it if it raises; may be nested.
+        """Add everything in the block, or nothing if the block raises; may be nested.
 
-        Other writers wait meanwhile (up to 10 s): measure first, then add.
+        Other writers wait meanwhile, up to 10 s, so measure before the step.
         """
         with self._database.step():
             yield
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read one state throughout the block, whatever others add meanwhile."""
+        """Read one consistent state in the block, even if others add records meanwhile."""
         with self._database.snapshot():
             yield
 
@@ -112,24 +112,24 @@ class Trace:
         """Append a record and return its row id.
 
         Raises:
-            TraceError: It refers to a row that is not there, its number is not the next one, there is one like it, or
-                the file cannot be written.
+            TraceError: The record refers to a missing row, its number is not the next one, it is a duplicate, or the
+                file cannot be written.
         """
         if isinstance(record, DatasetRecord | Variable | StoredArray):
             raise TraceError(
-                f"a {type(record).__name__} is added by put_dataset, put_dataarray or put_arrays"
+                f"a {type(record).__name__} must be added with put_dataset, put_dataarray or put_arrays"
             )
         if isinstance(record, Experiment):
-            raise TraceError(f"{self.path}: is the record of an experiment already; one trace holds one")
+            raise TraceError(f"{self.path}: contains an experiment already; a trace has exactly one")
         return self._database.insert(record)
 
     def add_act(self, kind: str, parameters: Mapping[str, Any] | None = None, *, who: str) -> int:
-        """Append an act with the next free number, whichever processes do so at the same time; return its row id.
+        """Append an act with the next free number, safely from several processes, and return its row id.
 
         Args:
-            kind: What is asked for.
-            parameters: What it needs, as JSON knows it.
-            who: Who asks.
+            kind: Kind of the act.
+            parameters: Parameters of the act, in JSON types.
+            who: The person.
         """
         with self.step():
             return self.add(
@@ -140,35 +140,35 @@ class Trace:
         """Return the record with a row id.
 
         Raises:
-            TraceError: There is none.
+            TraceError: The record does not exist.
         """
         found = self._database.read(model, "WHERE id = ?", (row,))
         if not found:
-            raise TraceError(f"{self.path}: holds no {model.table} {row}")
+            raise TraceError(f"{self.path}: has no {model.table} {row}")
         return found[0][1]
 
     def all(self, model: type[_Model]) -> list[tuple[int, _Model]]:
-        """Return all records of a kind, each with its row id, in the order in which they were added."""
+        """Return all records of a kind with their row ids, in the order of addition."""
         return self._database.read(model)
 
     def since(self, model: type[_Model], row: int) -> list[tuple[int, _Model]]:
-        """Return the records that were added after the one with this row id (0: all of them)."""
+        """Return the records added after the one with this row id (0: all records)."""
         return self._database.read(model, "WHERE id > ? ORDER BY id", (row,))
 
     def last(self, model: type[_Model]) -> tuple[int, _Model] | None:
-        """Return the record added last and its row id, or None."""
+        """Return the latest record with its row id, or None."""
         found = self._database.read(model, "ORDER BY id DESC LIMIT 1")
         return found[0] if found else None
 
     def count(self, model: type[Record]) -> int:
-        """Return how many records of a kind there are."""
+        """Return the number of records of a kind."""
         return int(self._database.rows(f'SELECT count(*) FROM "{model.table}"')[0][0])  # noqa: S608
 
     def scalars(self, scalarizer: int | None = None) -> list[tuple[int, ScalarRecord]]:
-        """Return what one scalarizer made of the measurements.
+        """Return the scalars of one scalarizer.
 
         Args:
-            scalarizer: Its row id; by default the latest.
+            scalarizer: Row id of the scalarizer; default: the latest.
         """
         if scalarizer is None:
             latest = self.last(ScalarizerRecord)
@@ -181,46 +181,46 @@ class Trace:
         """Append a dataset and return its row id.
 
         Args:
-            name: What it is found by, such as "survey", "candidates" or "maps"; of several the latest counts.
-            dataset: Numbers, booleans and text; its attributes as JSON knows them. An array that the trace already
-                holds is not stored again.
+            name: Name such as "survey", "candidates" or "maps"; the latest dataset of a name counts.
+            dataset: Numbers, booleans and text, with attributes in JSON types. Arrays that the trace contains already
+                are not stored again.
 
         Raises:
-            TraceError: It holds something else, or an array of more than 1 GiB.
+            TraceError: The dataset contains other types, or an array of more than 1 GiB.
         """
         return content.write_dataset(self._database, name, dataset)
 
     def get_dataset(self, which: int | str) -> xr.Dataset:
-        """Return a dataset by its row id, or the latest of a name.
+        """Return a dataset by its row id, or the latest one with a name.
 
         Raises:
-            TraceError: There is none, or it is damaged.
+            TraceError: The dataset does not exist or is damaged.
         """
         return content.read_dataset(self._database, which)
 
     def put_dataarray(self, array: xr.DataArray, name: str = "") -> int:
-        """Append a data array, such as a spectrum, and return its row id; else as :meth:`put_dataset`."""
+        """Append a data array, such as a spectrum, and return its row id; see :meth:`put_dataset`."""
         return content.write_dataarray(self._database, array, name)
 
     def get_dataarray(self, which: int | str) -> xr.DataArray:
-        """Return a data array; else as :meth:`get_dataset`."""
+        """Return a data array; see :meth:`get_dataset`."""
         return content.read_dataarray(self._database, which)
 
     def put_arrays(self, arrays: Mapping[str, ArrayLike], name: str = "") -> int:
-        """Append named arrays, such as a surrogate's parameters, and return the row id; else as :meth:`put_dataset`."""
+        """Append named arrays, such as a surrogate's parameters, and return the row id; see :meth:`put_dataset`."""
         return content.write_arrays(self._database, arrays, name)
 
     def get_arrays(self, which: int | str) -> dict[str, NDArray[Any]]:
-        """Return named arrays; else as :meth:`get_dataset`."""
+        """Return named arrays; see :meth:`get_dataset`."""
         return content.read_arrays(self._database, which)
 
     def claim_run(self) -> None:
-        """Become the one process that measures for this trace, until it is closed.
+        """Claim the right to measure for this trace, until the trace is closed. Only one process can have it.
 
-        The claim is a lock of the operating system on ``<trace>.lock``, which ends with the process however it ends.
+        The claim is an operating-system lock on ``<trace>.lock``, which always ends with the process.
 
         Raises:
-            TraceError: Another process holds it, or the trace was opened for reading only.
+            TraceError: Another process has the claim, or the trace was opened for reading only.
         """
         if self._claim is not None:
             return
@@ -229,7 +229,7 @@ class Trace:
         lock = self.path.with_name(self.path.name + ".lock")
         if lock.exists():
             refuse_special(display_name(lock), lock.stat(), TraceError)
-        # SQLite locks files on every platform alike; the file stays empty.
+        # SQLite locks files in the same way on all platforms; the file stays empty.
         connection = sqlite3.connect(lock, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = OFF")
@@ -242,7 +242,7 @@ class Trace:
         self._claim = connection
 
     def close(self) -> None:
-        """Let go of the file, and of the claim to run."""
+        """Close the file and release the claim."""
         self._database.close()
         if self._claim is not None:
             self._claim.close()

@@ -1,4 +1,4 @@
-"""Whether a trace is whole and makes sense."""
+"""Verify that a trace is complete and consistent."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _TRIES, _PAUSE = 3, 0.2
 
 
 def verify(path: str | Path) -> list[str]:
-    """Return what is wrong with a trace, one line each; nothing where all is well.
+    """Return the problems of a trace, one line each; empty if there are none.
 
-    Checked are whether its write-ahead log is there and its own (``nescio.trace.log``), the file (SQLite's own
-    checks), every array against its length and SHA-256, every row against its model, that numbers have no gaps, that
-    decisions and measurements name candidates that exist, and that the scalars are complete: the latest scalarizer has
-    them for every measured spectrum, an earlier one for all up to the last that it was used on.
+    The checks are: the write-ahead log exists and belongs to the trace (``nescio.trace.log``); the file passes the
+    checks of SQLite; each array matches its length and SHA-256; each row matches its model; numbers have no gaps;
+    candidates in decisions and measurements exist; the scalars are complete. The latest scalarizer needs scalars of all
+    spectra, an earlier one needs those up to the last spectrum that it was used on.
 
     Raises:
-        TraceError: It cannot be opened at all.
+        TraceError: The trace cannot be opened.
     """
     problems: list[str] = []
     file = locate(path)
-    # In this order, since the trace may be written meanwhile: what is read later holds no less.
+    # The order matters: the trace may grow meanwhile, and what is read later contains at least as much.
     unlogged, alone, counted = log_is_missing(file), read_alone(file), count_beside(file)
     with Trace.open(path, read_only=True) as trace, trace.snapshot():
         problems += [f"{trace.path}: {problem}" for problem in _log(trace, unlogged, alone, counted)]
@@ -51,7 +51,7 @@ def verify(path: str | Path) -> list[str]:
                 problems += [f"{trace.path}: {problem}" for problem in check(trace)]
             except TraceError as error:
                 problems.append(str(error))
-    # One fault may be met by several checks.
+    # Several checks may find the same fault.
     return list(dict.fromkeys(problems))
 
 
@@ -63,37 +63,37 @@ def _log(trace: Trace, unlogged: bool, alone: Alone | None, counted: tuple[str, 
     if alone is not None and alone.version > 1:
         if alone.ahead and unlogged and log_is_missing(trace.path):
             problems.append(
-                f"{log} is missing: the file was copied or moved without it before it was closed; measurements that "
-                f"followed the {made} that are here were in it"
+                f"{log} is missing: the trace was copied or moved without it before it was closed; measurements after "
+                f"number {made} were in it"
             )
         if alone.ahead and log_is_cut(trace.path):
             problems.append(
-                f"{log} is cut short, by a power cut, a full disk or an incomplete copy: measurements that followed "
-                f"the {made} that are here may have been in it"
+                f"{log} is cut short, by a power cut, a full disk or an incomplete copy: measurements after number "
+                f"{made} may be lost"
             )
         tries = 1
-        # A writer may just have been putting its log into the file.
+        # A writer may be merging its log into the file at this moment.
         while (differ := _differ(alone, seals)) and tries < _TRIES:
             time.sleep(_PAUSE)
             alone = read_alone(trace.path) or alone
             tries += 1
         if differ:
-            problems.append(f"{log} is of another trace, or of another copy of this one")
+            problems.append(f"{log} belongs to another trace, or to another copy of this trace")
     if counted is not None:
         token, expected = counted
         if token not in {seal[1] for seal in seals}:
             problems.append(
-                f"{log} is missing or of another trace, since {trace.path.name}-count is not of this one"
+                f"{log} is missing or belongs to another trace: {trace.path.name}-count does not match this trace"
             )
         if made < expected:
             problems.append(
-                f"{expected} measurements were made, and {made} are here: {log} is missing or cut short"
+                f"{expected} measurements were made, but the trace has {made}: {log} is missing or cut short"
             )
     return problems
 
 
 def _differ(alone: Alone, seals: list[tuple[Any, ...]]) -> bool:
-    """Say whether what a file holds without its log is not the beginning of what it holds with it."""
+    """Return whether the seals without the log differ from the first seals with the log."""
     return any(one != other for one, other in zip(alone.seals, seals, strict=False))
 
 
@@ -101,14 +101,14 @@ def _file(trace: Trace) -> list[str]:
     found = [str(row[0]) for row in trace.database.rows("PRAGMA integrity_check(20)")]
     problems = [f"damaged ({line})" for line in found if line != "ok"]
     for table, row, target, _ in trace.database.rows("PRAGMA foreign_key_check"):
-        problems.append(f"{table} {row} refers to a {target} that is missing")
+        problems.append(f"{table} {row} refers to a missing {target}")
     return problems
 
 
 def _triggers(trace: Trace) -> list[str]:
     found = {row[0] for row in trace.database.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
     wanted = {name for model in RECORDS for name in trigger_sql(model)}
-    return [f"trigger {name} is missing: rows could have been altered" for name in sorted(wanted - found)]
+    return [f"trigger {name} is missing: rows may have been changed" for name in sorted(wanted - found)]
 
 
 def _rows(trace: Trace) -> list[str]:
@@ -121,7 +121,7 @@ def _rows(trace: Trace) -> list[str]:
         except TraceError:
             problems += _each(trace, model.table, lambda row, model=model: trace.get(model, row))  # type: ignore[misc]
     if (experiments := trace.database.rows("SELECT count(*) FROM experiment")[0][0]) != 1:
-        problems.append(f"holds {experiments} experiments, where there should be one")
+        problems.append(f"contains {experiments} experiments instead of one")
     return problems
 
 
@@ -143,7 +143,7 @@ def _datasets(trace: Trace) -> list[str]:
 
 
 def _each(trace: Trace, table: str, check: Callable[[int], object]) -> list[str]:
-    """Return what `check` has to say of the rows of a table."""
+    """Return the problems that `check` finds in the rows of a table."""
     problems = []
     rows = trace.database.rows(f'SELECT id FROM "{table}" ORDER BY id')  # noqa: S608
     with track(f"Verifying {table}", len(rows)) as advance:
@@ -163,7 +163,7 @@ def _numbers(trace: Trace) -> list[str]:
             rows = trace.database.rows(f'SELECT number FROM "{model.table}" ORDER BY id')  # noqa: S608
             for expected, (number,) in enumerate(rows):
                 if number != expected:
-                    problems.append(f"{model.table} number {number} stands where {expected} should")
+                    problems.append(f"{model.table} has number {number} in place of {expected}")
                     break
     return problems
 
@@ -174,16 +174,18 @@ def _candidates(trace: Trace) -> list[str]:
     known = _number_of_candidates(trace)
     if known is not None:
         problems += [
-            f"measurement {measurement.number} is of candidate {measurement.candidate}, where {known} are known"
+            f"measurement {measurement.number} refers to candidate {measurement.candidate}, but there are {known}"
             for _, measurement in measurements
             if measurement.candidate >= known
         ]
     for row, decision in trace.all(Decision):
         if decision.step > len(measurements):
-            problems.append(f"decision {row} saw {decision.step} measurements, of {len(measurements)}")
+            problems.append(
+                f"decision {row} refers to {decision.step} measurements, but there are {len(measurements)}"
+            )
         beyond = [chosen for chosen in decision.chosen if known is not None and chosen >= known]
         if beyond:
-            problems.append(f"decision {row} chose candidate {beyond[0]}, where {known} are known")
+            problems.append(f"decision {row} chose candidate {beyond[0]}, but there are {known}")
     return problems
 
 
@@ -216,6 +218,6 @@ def _scalars(trace: Trace) -> list[str]:
         for row, found in there.items():
             if strange := found - names:
                 problems.append(
-                    f"scalarizer {scalarizer} has no output {min(strange)!r}, found at measurement row {row}"
+                    f"measurement row {row} has output {min(strange)!r}, which scalarizer {scalarizer} does not define"
                 )
     return problems

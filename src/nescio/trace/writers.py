@@ -1,4 +1,4 @@
-"""An exported trace as a file."""
+"""Write an exported trace to a file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "write_export"]
 
 _STRAIGHT = 1e-6
-"""Largest departure from even spacing, relative to the spacing, of an axis given by offset and scale."""
+"""Tolerance for an evenly spaced axis, relative to the spacing."""
 
 
 def write_export(exported: xr.Dataset, path: str | Path, kind: str) -> None:
-    """Write what :func:`to_xarray` returned.
+    """Write the dataset from :func:`to_xarray` to a file.
 
     Args:
-        exported: What to write.
-        path: A new file (for Zarr a folder); the folders above it are made.
+        exported: The dataset.
+        path: A new file (for Zarr a folder); missing parent folders are created.
         kind: ``netcdf`` (complex numbers become two variables, ``..._real`` and ``..._imag``), ``zarr``, or
-            ``hyperspy``: the spectra as a signal with one navigation axis, the rest as its original metadata.
+            ``hyperspy``: the spectra as a signal with one navigation axis, the rest as original metadata.
 
     Raises:
-        FileError: The kind is unknown, or the file exists or cannot be written.
-        MissingExtraError: A library for that kind is not installed.
-        TraceError: There is no spectrum, where the kind needs one.
+        FileError: The kind is unknown, or the file exists already or cannot be written.
+        MissingExtraError: The library for the kind is not installed.
+        TraceError: The kind needs spectra, but there are none.
     """
     path = Path(path)
     if kind not in FORMATS:
@@ -49,7 +49,7 @@ def _netcdf(exported: xr.Dataset) -> memoryview:
 
     flat: dict[str, xr.Variable] = {}
     for name, variable in exported.variables.items():
-        # In HDF5 a slash begins a group.
+        # In HDF5, a slash separates groups.
         safe = str(name).replace("/", "-")
         dimensions = [str(dimension).replace("/", "-") for dimension in variable.dims]
         attributes = _plain_attributes(variable.attrs)
@@ -68,12 +68,12 @@ def _zarr(exported: xr.Dataset) -> Callable[[Path], object]:
         import zarr  # noqa: F401
     except ImportError:
         raise MissingExtraError("Zarr needs an extra: pip install nescio[zarr]") from None
-    # Version 2 of the format: version 3 has no standard yet for text of fixed length.
+    # Zarr format 2, because format 3 has no standard yet for text of fixed length.
     return lambda path: exported.to_zarr(path, mode="w-", zarr_format=2, consolidated=True)
 
 
 class _Memory(io.BytesIO):
-    """A file in memory with a name, which the writer of HyperSpy's format asks for."""
+    """A file in memory with a name, as required by the writer of HyperSpy's format."""
 
     def __fspath__(self) -> str:
         return "memory.hspy"
@@ -85,12 +85,12 @@ def _hyperspy(exported: xr.Dataset) -> memoryview:
     except ImportError:
         raise MissingExtraError("HyperSpy's format needs an extra: pip install nescio[hyperspy]") from None
     if "spectrum" not in exported:
-        raise TraceError("there is no spectrum to write for HyperSpy")
+        raise TraceError("there are no spectra to write for HyperSpy")
     measured = exported.isel(measurement=np.flatnonzero(exported["has_spectrum"].values))
     spectrum = measured["spectrum"]
     dimensions = [str(name) for name in spectrum.dims]
     axes = [_axis(measured, name, place) for place, name in enumerate(dimensions)]
-    # What HyperSpy has no place for, as text and plain arrays.
+    # The other variables go into the metadata, as text and plain arrays.
     rest = {
         str(name).replace("/", "-"): variable.values.astype(str).tolist()
         if variable.dtype.kind in "UM"
@@ -134,7 +134,7 @@ def _axis(dataset: xr.Dataset, name: str, place: int) -> dict[str, Any]:
             }  # fmt: skip
         if (np.diff(values) > 0).all() or (np.diff(values) < 0).all():
             return axis | {"_type": "DataAxis", "axis": np.ascontiguousarray(values)}
-    # A loop of voltages, names: HyperSpy's axes run one way, so the points are counted; the values are in the metadata.
+    # HyperSpy's axes must be monotonic; for others, count the points. The values are in the metadata.
     return axis | {"_type": "UniformDataAxis", "size": size, "scale": 1.0, "offset": 0.0, "units": ""}
 
 
@@ -144,7 +144,7 @@ def _quantity(spectrum: xr.DataArray) -> str:
 
 
 def _plain_attributes(attributes: dict[Any, Any]) -> dict[str, Any]:
-    """Return attributes as HDF5 can hold them: text and numbers; others as JSON."""
+    """Return attributes for HDF5: text and numbers unchanged, others as JSON."""
     return {
         str(name): value
         if isinstance(value, str | float) or (isinstance(value, int) and not isinstance(value, bool))
@@ -166,4 +166,4 @@ FORMATS: dict[str, Callable[[xr.Dataset], memoryview | Callable[[Path], object]]
     "zarr": _zarr,
     "hyperspy": _hyperspy,
 }
-"""The content of each format; HDF5 in memory, because its library crashes where the disk is full."""
+"""Writer of each format; HDF5 is written in memory first, because its library crashes if the disk is full."""

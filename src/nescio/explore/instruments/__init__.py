@@ -1,4 +1,4 @@
-"""Instruments: what drives, replays or reaches them, and what to do when they fail."""
+"""Instruments: drivers, replays, network connections, and the handling of faults."""
 
 from nescio.explore.instruments.adaptive import AdaptiveAgent, RunOutcomes
 from nescio.explore.instruments.asktell import AskTell

@@ -1,4 +1,4 @@
-"""An exploration as an optimizer of bluesky-adaptive (version 1.0), whose plans then drive it."""
+"""An exploration as an optimizer for the plans of bluesky-adaptive (version 1.0)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ID = "_id"
 
 
 class AdaptiveAgent:
-    """Has the methods of `bluesky_adaptive.protocols.Optimizer` and of its optional companions.
+    """Implements `bluesky_adaptive.protocols.Optimizer` and its optional companion protocols.
 
-    Suggestions are ``{"_id": candidate, motor: coordinate, ...}``. Outcomes are ``{"_id": candidate, ...}`` with what
-    `spectrum` needs, or with the key ``spectrum`` and a DataArray; they may come in any order.
+    Suggestions are ``{"_id": candidate, motor: coordinate, ...}``. Outcomes are ``{"_id": candidate, ...}`` with the
+    input of `spectrum`, or with the key ``spectrum`` and a DataArray. They may arrive in any order.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class AdaptiveAgent:
         motors: Sequence[str],
         spectrum: ReadSpectrum,
     ) -> None:
-        """Take an experiment.
+        """Wrap an experiment.
 
         Args:
-            experiment: Chooses where to measure and is told what was found.
-            motors: Names of the motors, one for each coordinate of a position, in their order.
-            spectrum: Makes a spectrum of an outcome's other values, by field.
+            experiment: The experiment, which chooses candidates and stores results.
+            motors: Names of the motors, one per coordinate of a position, in order.
+            spectrum: Function from an outcome's other values, by field, to a spectrum.
         """
         self._experiment = experiment
         self._motors = tuple(motors)
@@ -43,30 +43,28 @@ class AdaptiveAgent:
         self._asked: dict[Hashable, bool] = {}
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
-        """Return where to measure next.
+        """Return suggestions for the next measurements.
 
         Raises:
-            ExplorationError: Nothing more is to be measured.
+            ExplorationError: The experiment is finished or waits.
         """
         asked = self._experiment.ask(num_points or 1)
         if asked.finished:
-            raise ExplorationError(f"nothing more is to be measured: {asked.finished}")
+            raise ExplorationError(f"no suggestion: the experiment is finished ({asked.finished})")
         if not asked.candidates:
-            raise ExplorationError(
-                f"nothing is to be measured now: {asked.waiting or 'no candidate is left'}"
-            )
+            raise ExplorationError(f"no suggestion now: {asked.waiting or 'no candidate is left'}")
         return [self._suggestion(candidate) for candidate in asked.candidates]
 
     def ingest(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Take what was found.
+        """Store outcomes.
 
         Raises:
-            ExplorationError: A point has no ``_id``, or one that was not suggested.
+            ExplorationError: A point has no ``_id``, or its ``_id`` was not suggested.
         """
         for point in points:
             candidate = point.get(_ID)
             if not isinstance(candidate, Hashable) or candidate not in self._asked:
-                raise ExplorationError(f"a result for {_ID} {candidate!r}, which was not suggested")
+                raise ExplorationError(f"result for {_ID} {candidate!r}: it was not suggested")
         for point in points:
             candidate = point[_ID]
             try:
@@ -77,31 +75,31 @@ class AdaptiveAgent:
             self._experiment.tell(candidate, found, problem)
 
     def get_best_points(self) -> list[tuple[int, dict[str, Any], dict[str, float]]]:
-        """Return the best measured candidate, where it is, and its value; nothing before there is one."""
+        """Return the best measured candidate with its position and value; empty if there is none."""
         return [
             (candidate, self._coordinates(candidate), {"value": value})
             for candidate, value in self._experiment.best(1)
         ]
 
     def register_suggestions(self, suggestions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return places that a person picked as the candidates nearest to them.
+        """Return the candidates nearest to positions picked by a person.
 
         Raises:
-            ExplorationError: A coordinate is missing, or two places have the same candidate.
+            ExplorationError: A coordinate is missing, or two positions have the same nearest candidate.
         """
         chosen = []
         for suggestion in suggestions:
             if missing := [name for name in self._motors if name not in suggestion]:
-                raise ExplorationError(f"a place without {missing[0]!r}: {dict(suggestion)}")
+                raise ExplorationError(f"a position has no {missing[0]!r}: {dict(suggestion)}")
             chosen.append(
                 self._experiment.candidates.nearest([float(suggestion[name]) for name in self._motors])
             )
         if len(set(chosen)) < len(chosen):
-            raise ExplorationError("two of the places picked by hand have the same candidate nearest to them")
+            raise ExplorationError("two of the positions have the same nearest candidate")
         return [self._suggestion(candidate) for candidate in chosen]
 
     def register_failures(self, suggestions: Sequence[Mapping[str, Any]]) -> None:
-        """Take that suggestions were not measured."""
+        """Store that suggestions could not be measured."""
         for suggestion in suggestions:
             candidate = suggestion.get(_ID)
             if isinstance(candidate, int) and self._asked.get(candidate) is False:
@@ -114,7 +112,7 @@ class AdaptiveAgent:
         return bool(reason), reason or None
 
     def checkpoint(self) -> None:
-        """Do nothing: an experiment's record is complete after every result."""
+        """Do nothing: the record is complete after every result."""
 
     def _suggestion(self, candidate: int) -> dict[str, Any]:
         self._asked[candidate] = False
@@ -133,20 +131,20 @@ class AdaptiveAgent:
 
 
 class RunOutcomes:
-    """Hands what was read in a run to the agent: an evaluation function that needs no archive.
+    """Evaluation function that passes a run's readings to the agent, without an archive.
 
-    ``RE.subscribe(outcomes.receive)`` lets it see the runs of `bluesky_adaptive.plans.default_acquire`, which say in
-    which order suggestions were acquired.
+    Call ``RE.subscribe(outcomes.receive)`` to receive the runs of `bluesky_adaptive.plans.default_acquire`, which state
+    the order of the suggestions.
     """
 
     def __init__(self) -> None:
-        """Know no run yet."""
+        """Start without any run."""
         self._orders: dict[str, list[Hashable]] = {}
         self._streams: dict[str, str] = {}
         self._events: dict[str, list[dict[str, Any]]] = {}
 
     def receive(self, name: str, document: Mapping[str, Any]) -> None:
-        """Take a document of a run."""
+        """Receive a document of a run."""
         if name == "start" and "blop_acquisition_order" in document:
             self._orders[document["uid"]] = list(document["blop_acquisition_order"])
             self._events[document["uid"]] = []
@@ -160,13 +158,13 @@ class RunOutcomes:
             self._events[self._streams[document["descriptor"]]].extend(rows)
 
     def __call__(self, uid: str, suggestions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return what was read for each suggestion, but not the motors' positions.
+        """Return the readings for each suggestion, without the motors' positions.
 
         Raises:
-            InstrumentError: The run was not seen, or has not one event for each suggestion.
+            InstrumentError: The run was not received, or does not have one event per suggestion.
         """
         if uid not in self._orders:
-            raise InstrumentError(f"run {uid} was not seen; subscribe `receive` to the RunEngine")
+            raise InstrumentError(f"run {uid} was not received; subscribe `receive` to the RunEngine")
         order, events = self._orders.pop(uid), self._events.pop(uid)
         self._streams = {descriptor: run for descriptor, run in self._streams.items() if run != uid}
         if len(order) != len(events):

@@ -1,4 +1,4 @@
-"""An exploration as somebody else's loop sees it: asked where to measure, told what was found."""
+"""The ask-tell protocol: an exploration driven by another program's loop."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ __all__ = ["AskTell", "Asked"]
 
 
 class Asked(Protocol):
-    """What to do now; :class:`nescio.explore.Next` is one."""
+    """The next step; :class:`nescio.explore.Next` implements it."""
 
     @property
     def candidates(self) -> tuple[int, ...]:
-        """To be measured, none twice; none while the exploration waits, or when it is finished."""
+        """Candidates to measure, without repeats; empty while the exploration waits or when it is finished."""
 
     @property
     def waiting(self) -> str:
-        """Why nothing is to be measured at present."""
+        """Why the exploration waits; empty if it does not."""
 
     @property
     def finished(self) -> str:
-        """Why nothing more is to be measured."""
+        """Why the exploration is finished; empty if it is not."""
 
 
 @runtime_checkable
 class AskTell(Protocol):
-    """An exploration that does not drive the instrument itself."""
+    """An exploration that another program drives."""
 
     @property
     def candidates(self) -> Candidates:
         """All candidates, with their positions."""
 
     def ask(self, n: int = 1) -> Asked:
-        """Return what to measure now, at most `n` candidates; those that were not told yet are returned again.
+        """Return up to `n` candidates to measure next; candidates without a result yet are returned again.
 
-        With 0 nothing is chosen: the answer says whether the exploration waits or is finished.
+        With 0 no candidate is chosen; the answer only says whether the exploration waits or is finished.
         """
 
     def tell(self, candidate: int, spectrum: xr.DataArray | None, problem: str = "") -> object:
-        """Take the spectrum of a candidate; without one, `problem` says why."""
+        """Store the spectrum of a candidate; without a spectrum, `problem` gives the reason."""
 
     def best(self, n: int) -> list[tuple[int, float]]:
-        """Return the best measured candidates so far with their values, best first."""
+        """Return up to `n` measured candidates with their values, best first."""

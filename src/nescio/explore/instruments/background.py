@@ -1,4 +1,4 @@
-"""Work that may hang, and from which the keyboard can always call the program back."""
+"""Run work that may hang in a thread, so that Ctrl-C always works."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ _LONGEST_WAIT = 0.25
 
 
 class Task:
-    """Something that may hang or fail, in a thread for which nobody waits when the program ends."""
+    """Work that may hang or fail, in a daemon thread."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self._work = work
-        # Not the thread itself: a `join` that was interrupted from the keyboard takes it for ended ever after.
+        # An event, because a `join` interrupted by Ctrl-C treats the thread as ended from then on.
         self._done = threading.Event()
         self._begun = False
         self._thread = threading.Thread(target=self._run, name="nescio-instrument", daemon=True)
 
     def start(self) -> Self:
-        """Begin."""
+        """Start the thread."""
         self._begun = True
         self._thread.start()
         return self
 
     def ended(self, seconds: float = 0.0) -> bool:
-        """Wait for its end, for some time at most, and return whether it has come."""
+        """Wait up to `seconds` for the end, and return whether the work has ended."""
         end = time.monotonic() + seconds
-        # In pieces, since a long wait cannot be interrupted from the keyboard on every system.
+        # Wait in short intervals: on some systems Ctrl-C cannot interrupt a long wait.
         while not self._done.is_set() and (left := end - time.monotonic()) > 0.0:
             self._done.wait(min(left, _LONGEST_WAIT))
-        # What was interrupted before it began is over, too.
+        # Work interrupted before its start has ended, too.
         return self._done.is_set() or not self._begun
 
     def _run(self) -> None:
         try:
             self._work()
         except BaseException:
-            # An abort that fails shows in the measurement, which does not end.
+            # A failed abort shows up as a measurement that does not end.
             return
         finally:
             self._done.set()

@@ -1,4 +1,4 @@
-"""Bluesky's devices as an instrument, and an exploration as a plan of Bluesky's."""
+"""Bluesky devices as an instrument, and an exploration as a Bluesky plan."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ _POLL = 0.005
 
 
 class BlueskySettings(Settings):
-    """An instrument that an installed package makes of Bluesky's devices (``[instrument]`` of kind "bluesky").
+    """An instrument from an installed package's Bluesky devices (``[instrument]`` of kind "bluesky").
 
-    A configuration names no module to import: it could then run anything. The package registers a function under the
-    entry point group ``nescio.bluesky``, and its name there is what a configuration may say.
+    A configuration cannot name a module to import, because it could then run any code. Instead, the package registers a
+    function in the entry point group ``nescio.bluesky``, and the configuration gives its name.
     """
 
     kind: Literal["bluesky"] = "bluesky"
     factory: Annotated[str, Field(min_length=1, max_length=200)]
-    """Name that the function is registered under; it returns an instrument."""
+    """Registered name of a function that returns an instrument."""
     arguments: dict[str, str | bool | int | float] = Field(default_factory=dict)
-    """What the function is called with, by name."""
+    """Keyword arguments of the function."""
 
     def build(self, folder: Path | None = None) -> Instrument:
         """Call the function.
 
         Raises:
-            ConfigurationError: No installed package registers the name, or the function fails or returns something
-                else.
+            ConfigurationError: No installed package registers the name, or the function fails or does not return an
+                instrument.
         """
         del folder
         points = {point.name: point for point in entry_points(group=_GROUP)}
@@ -69,20 +69,20 @@ class BlueskySettings(Settings):
             instrument = points[self.factory].load()(**self.arguments)
         except NescioError:
             raise
-        # It is somebody else's code, which connects to devices.
+        # The function belongs to another package and connects to devices; it may raise anything.
         except Exception as error:
             raise ConfigurationError(
                 f"factory {self.factory!r} failed: {type(error).__name__}: {error}"
             ) from error
         if not isinstance(instrument, Instrument):
             raise ConfigurationError(
-                f"factory {self.factory!r} returned {type(instrument).__name__}, no instrument"
+                f"factory {self.factory!r} returned {type(instrument).__name__} instead of an instrument"
             )
         return instrument
 
 
 class BlueskyInstrument:
-    """Motors that go to a position and detectors that are then read, in one run of a RunEngine for each measurement."""
+    """Moves motors and reads detectors, in one run of a RunEngine per measurement."""
 
     def __init__(
         self,
@@ -95,18 +95,18 @@ class BlueskyInstrument:
         name: str = "bluesky",
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Take the devices.
+        """Create an instrument from devices.
 
         Args:
-            motors: One for each coordinate of a position, in their order; `bluesky.protocols.Movable` with a name.
-            detectors: `bluesky.protocols.Readable`.
-            spectrum: Makes a spectrum of the values that were read, such as
+            motors: One per coordinate of a position, in order; `bluesky.protocols.Movable` with a name.
+            detectors: The detectors to read; `bluesky.protocols.Readable`.
+            spectrum: Function from the readings to a spectrum, such as
                 :class:`nescio.explore.instruments.SpectrumField`.
-            survey: Takes the overview that :meth:`nescio.explore.instruments.Instrument.survey` describes.
-            engine: A `bluesky.RunEngine` with its subscriptions; by default one is made. Where its plots are drawn by
-                Qt, measure in the main thread (`FaultPolicy` with ``timeout_seconds`` of none).
-            name: What it is called in the record.
-            metadata: Of each run.
+            survey: Function that returns a survey, see :meth:`nescio.explore.instruments.Instrument.survey`.
+            engine: A `bluesky.RunEngine` with its subscriptions; default: a new one. If Qt draws its plots, measure in
+                the main thread (`FaultPolicy` with ``timeout_seconds`` None).
+            name: Name in the record.
+            metadata: Metadata of each run.
 
         Raises:
             MissingExtraError: Bluesky is not installed.
@@ -124,24 +124,26 @@ class BlueskyInstrument:
 
     @property
     def name(self) -> str:
-        """What it is called in the record."""
+        """Name in the record."""
         return self._name
 
     def survey(self) -> xr.Dataset:
-        """Take the overview."""
+        """Return the survey."""
         return self._survey()
 
     def measure(self, position: NDArray[np.float64]) -> xr.DataArray:
-        """Move, trigger and read; the attribute ``bluesky_run`` of the spectrum is the unique name of the run.
+        """Move, trigger and read; the spectrum's attribute ``bluesky_run`` is the uid of the run.
 
         Raises:
-            RefusedPositionError: The position has another number of coordinates than there are motors, or is outside of
-                the limits of one.
-            InstrumentError: A device failed, or the RunEngine is busy or was told to abort.
+            RefusedPositionError: The number of coordinates differs from the number of motors, or a motor's limits are
+                exceeded.
+            InstrumentError: A device failed, or the RunEngine is busy or was aborted.
         """
         place = np.asarray(position, float)
         if place.shape != (len(self._motors),) or not np.isfinite(place).all():
-            raise RefusedPositionError(f"{self.name}: {place} is no position of {len(self._motors)} motors")
+            raise RefusedPositionError(
+                f"{self.name}: {place} is not a valid position of {len(self._motors)} motors"
+            )
         if not self._measuring.acquire(blocking=False):
             raise InstrumentError(f"{self.name} is busy")
         try:
@@ -151,21 +153,21 @@ class BlueskyInstrument:
             self._measuring.release()
 
     def busy(self) -> bool:
-        """Whether something is being measured, or the RunEngine does something else."""
+        """Whether a measurement or another plan of the RunEngine is running."""
         return self._measuring.locked() or str(self.engine.state) != "idle"
 
     def abort(self) -> None:
-        """Abort the run of what is being measured; plans of others are left alone."""
+        """Abort the run of the measurement; other plans are not aborted."""
         if not self._measuring.locked() or str(self.engine.state) == "idle":
             return
         try:
             self.engine.abort(reason="aborted by Nescio")
         except _bluesky("utils").TransitionError:
-            # It ended by itself in between.
+            # The run ended by itself meanwhile.
             return
 
     def close(self) -> None:
-        """End the instrument's own RunEngine, after which nothing can be measured; one that was given is left alone."""
+        """Stop the instrument's own RunEngine for good; a given RunEngine is not stopped."""
         if self._owned:
             loop = self.engine.loop
             loop.call_soon_threadsafe(loop.stop)
@@ -183,8 +185,8 @@ class BlueskyInstrument:
                 if inspect.isawaitable(answer):
                     _finish(answer, self.engine.loop)
             except Exception as error:
-                # Ophyd's LimitError is a ValueError, ophyd-async's MotorLimitsException is not. Anything else is a
-                # fault of the device, and the position may be right.
+                # Ophyd's LimitError is a ValueError, ophyd-async's MotorLimitsException is not. Any other error is a
+                # fault of the device; the position may be valid.
                 if isinstance(error, ValueError) or "limit" in type(error).__name__.lower():
                     raise RefusedPositionError(
                         f"{self.name}: {motor.name} refuses {value:g}: {error}"
@@ -196,13 +198,13 @@ class BlueskyInstrument:
         values: dict[str, Any] = {}
         managers = engine.context_managers
         if threading.current_thread() is not threading.main_thread():
-            # The handler of Ctrl-C can be installed from the main thread only, which has one while it waits for this.
+            # Only the main thread can install a handler of Ctrl-C, and it has one while it waits for this thread.
             engine.context_managers = []
         try:
             runs = self._execute(self._plan(place, values))
         except utils.RunEngineInterrupted:
             if str(engine.state) == "paused":
-                # Somebody asked for a pause, from the keyboard or a console: the experiment is what must pause.
+                # A person requested a pause, by keyboard or console; pause the experiment instead of the run.
                 engine.abort(reason="paused while Nescio measured")
                 raise KeyboardInterrupt from None
             raise InstrumentError(f"{self.name}: the run was aborted") from None
@@ -217,7 +219,7 @@ class BlueskyInstrument:
         return spectrum.assign_attrs(bluesky_run=str(uids[0]) if uids else "")
 
     def _execute(self, plan: Generator[Any, Any, None]) -> Any:
-        """Run a plan: somebody else's engine has its own ways with the keyboard, for the instrument's own it aborts."""
+        """Run a plan. On Ctrl-C, abort a plan of the instrument's own engine; a given engine handles it itself."""
         if not self._owned:
             return self.engine(plan)
         answer: list[Any] = []
@@ -229,7 +231,7 @@ class BlueskyInstrument:
             except BaseException as error:
                 failure.append(error)
 
-        # A RunEngine that is interrupted while it starts leaves its plan running: it is waited for from outside.
+        # A RunEngine interrupted during its start leaves its plan running, so wait for it in another thread.
         task = Task(work)
         try:
             task.start()
@@ -256,7 +258,7 @@ class BlueskyInstrument:
 
         def measure() -> Generator[Any, Any, None]:
             values.update((yield from _visit(self._motors, self._detectors, place)))
-            # A pause that was asked for meanwhile takes effect at a checkpoint only.
+            # A pause requested meanwhile only takes effect at a checkpoint.
             yield from stubs.checkpoint()
 
         yield from wrappers.stage_wrapper(wrappers.run_wrapper(measure(), md=metadata), self._detectors)
@@ -272,21 +274,21 @@ def explore_plan(
     failures: int = 3,
     metadata: Mapping[str, Any] | None = None,
 ) -> Generator[Any, Any, tuple[int, ...]]:
-    """Explore in somebody's own RunEngine: ``RE(explore_plan(experiment, [y, x], [detector], 50, spectrum=...))``.
+    """Explore in your own RunEngine: ``RE(explore_plan(experiment, [y, x], [detector], 50, spectrum=...))``.
 
     All measurements are events of one run. The experiment chooses in the RunEngine's thread, between messages.
 
     Args:
-        experiment: Chooses where to measure and is told what was found.
-        motors: One for each coordinate of a position, in their order.
-        detectors: What is triggered and read there.
-        measurements: How many at most; fewer when the experiment is finished.
-        spectrum: Makes a spectrum of the values that were read.
-        failures: How many measurements in a row may fail; each is told as a missing value. The last ends the run.
-        metadata: Of the run.
+        experiment: The experiment, which chooses candidates and stores results.
+        motors: One per coordinate of a position, in order.
+        detectors: Detectors to trigger and read.
+        measurements: Maximum number of measurements; fewer if the experiment is finished earlier.
+        spectrum: Function from the readings to a spectrum.
+        failures: Number of consecutive failures that ends the run; each is stored as a missing value.
+        metadata: Metadata of the run.
 
     Returns:
-        The candidates that were measured.
+        The measured candidates.
 
     Raises:
         MissingExtraError: Bluesky is not installed.
@@ -311,7 +313,7 @@ def explore_plan(
                 values = yield from _visit(motors, detectors, experiment.candidates.position(chosen[0]))
                 found = spectrum(values)
             except utils.RunEngineControlException:
-                # The run is being aborted or stopped by a person: no fault of the place, which is asked for again.
+                # A person aborts or stops the run. This is not a fault of the candidate; it will be returned again.
                 raise
             except Exception as error:
                 failed += 1
@@ -342,7 +344,7 @@ def _visit(
 
 
 def _cause(error: BaseException) -> str:
-    """Return what a device said, where the RunEngine only says that a status failed."""
+    """Return the device's error if the RunEngine only reports a failed status."""
     cause = (
         error.__cause__ if type(error).__name__ == "FailedStatus" and error.__cause__ is not None else error
     )
@@ -353,7 +355,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _finish(answer: Any, loop: Any) -> None:
-    """Wait for what an asynchronous device answers, in the RunEngine's loop."""
+    """Wait for the answer of an asynchronous device, in the RunEngine's loop."""
     import asyncio
 
     async def finish() -> None:
@@ -366,4 +368,4 @@ def _bluesky(module: str = "") -> Any:
     try:
         return import_module(f"bluesky.{module}" if module else "bluesky")
     except ImportError:
-        raise MissingExtraError("Bluesky's devices need an extra: pip install nescio[bluesky]") from None
+        raise MissingExtraError("Bluesky devices need an extra: pip install nescio[bluesky]") from None

@@ -1,4 +1,4 @@
-"""What is done when an instrument fails, hangs, refuses or is lost, so that an experiment survives the night."""
+"""Retries and time-outs for instruments that fail, hang, refuse a position or lose the connection."""
 
 from __future__ import annotations
 
@@ -29,33 +29,32 @@ _POLL = 0.01
 
 
 class FaultPolicy(Settings):
-    """How often something is tried again, and what happens when it still fails."""
+    """Time-outs, number of retries, and the response to repeated failures."""
 
     timeout_seconds: Annotated[
         _Limit | None, BeforeValidator(lambda value: None if value == "never" else value)
     ] = 600.0
-    """How long a measurement may take. With none ("never" in a file), it is waited for in the calling thread, however
-    long it takes."""
+    """Maximum time of a measurement. None ("never" in a file) means no time-out; the calling thread then waits."""
     abort_seconds: _Seconds = 10.0
-    """How long an aborted measurement may take to end; one that does not pauses the experiment."""
+    """Time for an aborted measurement to end; otherwise the experiment pauses."""
     retries: _Times = 2
-    """How often a measurement that failed, timed out or was empty is tried again."""
+    """Number of retries of a measurement that failed, timed out or was empty."""
     backoff_seconds: _Seconds = 1.0
-    """Wait before the first retry; it doubles with each."""
+    """Wait before the first retry; it doubles with each retry."""
     longest_backoff_seconds: _Seconds = 60.0
     reconnections: _Times = 5
-    """How often a lost connection is tried again before the experiment pauses."""
+    """Number of reconnection attempts before the experiment pauses."""
     refused: Literal["forbid", "pause"] = "forbid"
-    """What a refused position does: it is never asked for again and the experiment goes on, or it pauses."""
+    """Response to a refused position: never measure it again and continue, or pause."""
     failed: Literal["missing", "pause"] = "missing"
-    """What the last failure at a position does: its value is missing and the experiment goes on, or it pauses."""
+    """Response to the last failure at a position: record a missing value and continue, or pause."""
     finite_share: Annotated[float, Strict(), AllowInfNan(False), Field(ge=0.0, le=1.0)] = 0.5
-    """A spectrum of which a smaller share is finite counts as empty."""
+    """A spectrum with a smaller fraction of finite values counts as empty."""
 
 
 @runtime_checkable
 class Reconnectable(Protocol):
-    """An instrument that can be asked to find its connection again; others are simply asked to measure again."""
+    """An instrument that can reconnect; others are simply asked to measure again."""
 
     def reconnect(self) -> None:
         """Connect again, or raise :class:`nescio.errors.ConnectionLostError`."""
@@ -63,27 +62,27 @@ class Reconnectable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """What came of one position."""
+    """The result at one position."""
 
     spectrum: xr.DataArray | None
     attempts: int
-    """How often the measurement was started."""
+    """Number of times that the measurement was started."""
     seconds: float
-    """All in all, waits included."""
+    """Total time, including waits."""
     faults: tuple[str, ...] = ()
-    """Everything that went wrong, in order, also where a spectrum came in the end."""
+    """All faults in order, even if the last attempt succeeded."""
     problem: str = ""
-    """Why there is no spectrum; empty where there is."""
+    """Why there is no spectrum; empty if there is one."""
     must_pause: bool = False
-    """Nothing more should be measured before a person has looked."""
+    """Whether the experiment must pause until a person resumes it."""
 
 
 class _HungError(Exception):
-    """A measurement neither ended nor could be aborted."""
+    """A measurement did not end and could not be aborted."""
 
 
-# Measurements that did not come back, by the identity of their instrument, which they keep alive: on resuming, a second
-# measurement must not be started beside the first.
+# Hung measurements by the identity of their instrument, which they keep alive: after resuming, a second measurement
+# must not start while the first is still running.
 _hung: dict[int, Task] = {}
 
 
@@ -95,19 +94,19 @@ def measure_with_retries(
     sleep: Callable[[float], object] = time.sleep,
     tell: Callable[[str], object] | None = None,
 ) -> Attempt:
-    """Measure at one position, whatever the instrument does.
+    """Measure at one position, with retries after faults.
 
-    With a time-out, every measurement runs in a thread of its own; a driver that must always be called from one
-    thread needs ``timeout_seconds`` of none and a time-out of its own. There are never two measurements at once: one
-    that timed out is aborted and waited for, and where it does not end the experiment must pause.
+    With a time-out, each measurement runs in its own thread. If a driver must always be called from the same thread,
+    set ``timeout_seconds`` to None and give the driver its own time-out. Two measurements never run at the same time: a
+    measurement that timed out is aborted, and if it does not end, the experiment must pause.
 
     Args:
-        instrument: Any; exceptions of any type that it raises are faults. Only `KeyboardInterrupt` passes, once what
-            is being measured was aborted.
+        instrument: The instrument; any exception that it raises is a fault. Only `KeyboardInterrupt` is passed on,
+            after the measurement was aborted.
         position: Shape (coordinates,).
-        policy: What to do.
-        sleep: Waits between two tries, in seconds.
-        tell: Called with each fault when it happens.
+        policy: The fault policy.
+        sleep: Function that waits for a number of seconds between two attempts.
+        tell: Called with each fault at once.
     """
     start = time.monotonic()
     faults: list[str] = []
@@ -155,7 +154,7 @@ def measure_with_retries(
 
 
 def _backoff(policy: FaultPolicy, earlier: int) -> float:
-    # The exponent is bounded: a wait grows no more once it has reached the longest.
+    # Bound the exponent: the wait no longer grows after it has reached the longest.
     return min(policy.backoff_seconds * 2.0 ** min(earlier, 60), policy.longest_backoff_seconds)
 
 
@@ -170,16 +169,14 @@ def _checked(spectrum: Any, policy: FaultPolicy) -> xr.DataArray:
     import xarray as xr
 
     if not isinstance(spectrum, xr.DataArray):
-        raise InstrumentError(
-            f"the instrument returned {type(spectrum).__name__}, where a DataArray is needed"
-        )
+        raise InstrumentError(f"the instrument returned {type(spectrum).__name__} instead of a DataArray")
     if spectrum.dtype.kind not in "iufcb":
-        raise InstrumentError(f"the spectrum holds {spectrum.dtype}, where numbers are needed")
+        raise InstrumentError(f"the spectrum contains {spectrum.dtype}; needs numbers")
     if spectrum.size == 0:
         raise InstrumentError(f"the spectrum is empty (shape {spectrum.shape})")
     finite = int(np.isfinite(spectrum.values).sum())
     if finite == 0 or finite < policy.finite_share * spectrum.size:
-        raise InstrumentError(f"of {spectrum.size} points of the spectrum {finite} are finite")
+        raise InstrumentError(f"only {finite} of {spectrum.size} points of the spectrum are finite")
     return spectrum
 
 
@@ -187,9 +184,9 @@ def _measured(instrument: Instrument, position: NDArray[np.float64], policy: Fau
     """Measure once.
 
     Raises:
-        _HungError: It did not end in time, nor after having been aborted.
+        _HungError: The measurement did not end in time and could not be aborted.
     """
-    # The driver gets its own copy: one that scales it in place must not move the candidate.
+    # Pass a copy: a driver that changes it in place must not move the candidate.
     place = np.array(position, float)
     if policy.timeout_seconds is None:
         try:
@@ -216,31 +213,29 @@ def _measured(instrument: Instrument, position: NDArray[np.float64], policy: Fau
         limit = f"no spectrum within {policy.timeout_seconds:g} s"
         if not _stopped(instrument, task, policy):
             raise _HungError(
-                f"{limit}, and the measurement did not end within {policy.abort_seconds:g} s of aborting it"
+                f"{limit}, and the measurement did not end within {policy.abort_seconds:g} s after the abort"
             )
-        # What came while it was being aborted may be half of a spectrum.
+        # A result that arrived during the abort may be only half of a spectrum.
         raise InstrumentError(limit)
     if not failure:
         return answer[0]
     if isinstance(failure[0], (Exception, KeyboardInterrupt)):
         raise failure[0]
-    # A driver that ends its own thread (SystemExit, a cancelled task) does not end the experiment.
+    # A driver that ends its own thread (SystemExit, a cancelled task) must not end the experiment.
     raise InstrumentError(_told(failure[0]))
 
 
 def _settle(instrument: Instrument, policy: FaultPolicy, *, first: bool) -> None:
-    """Make sure that nothing is being measured any more."""
+    """Make sure that no measurement is still running."""
     if (task := _hung.get(id(instrument))) is not None and not _stopped(instrument, task, policy):
-        raise _HungError("an earlier measurement has still not ended, though it was aborted")
+        raise _HungError("an earlier measurement was aborted but is still running")
     if first or not _busy(instrument, policy):
         return
     Task(instrument.abort).start()
     end = time.monotonic() + policy.abort_seconds
     while _busy(instrument, policy):
         if time.monotonic() > end:
-            raise _HungError(
-                f"the instrument is still busy {policy.abort_seconds:g} s after having been aborted"
-            )
+            raise _HungError(f"the instrument is still busy {policy.abort_seconds:g} s after the abort")
         time.sleep(_POLL)
 
 
@@ -254,7 +249,7 @@ def _busy(instrument: Instrument, policy: FaultPolicy) -> bool:
         except ConnectionLostError as error:
             lost.append(error)
         except Exception:
-            # A driver that cannot tell is asked to measure, and says then what is wrong.
+            # If `busy` fails, try to measure; the measurement reports the fault.
             answer.append(False)
 
     if policy.timeout_seconds is None:
@@ -264,12 +259,12 @@ def _busy(instrument: Instrument, policy: FaultPolicy) -> bool:
     if lost:
         raise lost[0]
     if not answer:
-        raise _HungError("the instrument does not say whether it is busy")
+        raise _HungError("the instrument does not report whether it is busy")
     return answer[0]
 
 
 def _stopped(instrument: Instrument, task: Task, policy: FaultPolicy) -> bool:
-    """Abort a measurement, and return whether it ended."""
+    """Abort a measurement and return whether it ended."""
     _hung[id(instrument)] = task
     if not task.ended():
         Task(instrument.abort).start()

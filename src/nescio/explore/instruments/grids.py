@@ -1,4 +1,4 @@
-"""What reads files of measured grids for the hall, and how an installed one is found."""
+"""The protocol of readers of measured grids, and the lookup of installed readers."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _GROUP = "nescio.grids"
 
 @runtime_checkable
 class GridReader(Protocol):
-    """Reads files of a technique; registered under the entry point group ``nescio.grids``."""
+    """Reader of a technique's files, registered in the entry point group ``nescio.grids``."""
 
     def read_grid(self, path: Path, options: Mapping[str, Any]) -> xr.Dataset:
         """Return spectra (candidate, ...) and their ``position`` (candidate, coordinate), with an ``image`` if any.
 
         Args:
             path: The file.
-            options: Those of :class:`nescio.explore.instruments.ReplaySettings` that say what of the file is read.
+            options: The options of :class:`nescio.explore.instruments.ReplaySettings` that select arrays of the file.
 
         Raises:
-            FileError: The file cannot be read, or does not tell which array is what.
+            FileError: The file cannot be read, or the meaning of its arrays is unclear.
         """
 
     def read_arrays(self, path: Path, names: Sequence[str]) -> dict[str, xr.DataArray]:
-        """Return arrays of a file by name, with the dimensions and coordinates that the file gives them.
+        """Return arrays of a file by name, with their dimensions and coordinates in the file.
 
         Args:
             path: The file.
-            names: Which; full, or the last part of a path in the file.
+            names: Names of the arrays: the full path in the file, or its last part.
 
         Raises:
-            FileError: The file cannot be read, or there is no such array; the message names those that there are.
+            FileError: The file cannot be read, or an array does not exist; the message lists the existing arrays.
         """
 
 
@@ -48,7 +48,7 @@ def find_grid_reader(name: str) -> GridReader:
     """Return an installed reader.
 
     Raises:
-        ConfigurationError: There is none of that name.
+        ConfigurationError: No reader of this name is installed.
     """
     points = {point.name: point for point in entry_points(group=_GROUP)}
     if name not in points:
@@ -56,5 +56,7 @@ def find_grid_reader(name: str) -> GridReader:
         raise ConfigurationError(f"reader {name!r} of measured grids is not installed (installed: {known})")
     reader = points[name].load()
     if not isinstance(reader, GridReader):
-        raise ConfigurationError(f"{name!r} is registered as a reader of measured grids but is none")
+        raise ConfigurationError(
+            f"{name!r} is registered as a reader of measured grids but does not implement GridReader"
+        )
     return reader

@@ -1,4 +1,4 @@
-"""An instrument that another process or computer serves (:func:`nescio.explore.instruments.serve`)."""
+"""A client for an instrument served by another process or computer (:func:`nescio.explore.instruments.serve`)."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ _LONGEST_TEXT = 500
 
 
 class NetworkSettings(Settings):
-    """An instrument that is served at an address (the ``[instrument]`` table of kind "network")."""
+    """An instrument served at an address (``[instrument]`` table of kind "network")."""
 
     kind: Literal["network"] = "network"
     address: str = "tcp://127.0.0.1:5570"
     token: SecretStr | None = None
-    """What the server asks for. It is not written to an experiment's record, from which an experiment that is to be
-    resumed can therefore not take it: better name a file."""
+    """The server's token. It is not written to the record, so an experiment cannot be resumed with it; use `token_file`
+    instead."""
     token_file: Path | None = None
-    """File that holds the token and nothing else."""
+    """File that contains only the token."""
     timeout_seconds: Annotated[float, Strict(), AllowInfNan(False), Field(gt=0.0, le=3600.0)] = 10.0
-    """How long the server may be silent before it counts as lost; while it measures it answers."""
+    """Time without an answer after which the server counts as lost; it also answers while it measures."""
 
     @field_validator("address")
     @classmethod
@@ -74,12 +74,12 @@ class NetworkSettings(Settings):
         return self
 
     def build(self, folder: Path | None = None) -> NetworkInstrument:
-        """Connect; a token's file is found relative to `folder`.
+        """Connect to the server; the path of the token's file is relative to `folder`.
 
         Raises:
             FileError: The token's file cannot be read.
-            ConnectionLostError: Nobody answers there.
-            InstrumentError: The server refuses the token, or speaks another version of the protocol.
+            ConnectionLostError: The server does not answer.
+            InstrumentError: The server refuses the token, or uses another version of the protocol.
             MissingExtraError: pyzmq or msgpack is not installed.
         """
         if self.token is not None:
@@ -90,20 +90,20 @@ class NetworkSettings(Settings):
 
 
 class NetworkInstrument:
-    """A client; an :class:`nescio.explore.instruments.Instrument` whose methods may be called from any thread.
+    """A client of a served instrument; its methods may be called from any thread.
 
-    Every call has a connection of its own, which is closed with it, so that what is left of an old one cannot disturb
-    the next ("lazy pirate", Hintjens, ZeroMQ, O'Reilly, 2013, chapter 4). Where no answer comes, the same message is
-    sent again by a new connection. A measurement is not repeated by that: the server knows the message by its number,
-    and answers with what it measured. While it measures the client asks it, about once a second, whether it still does.
+    Each call opens and closes its own connection, so that remains of an old connection cannot disturb the next call
+    ("lazy pirate", Hintjens, ZeroMQ, O'Reilly, 2013, chapter 4). Without an answer, the same message is sent again by a
+    new connection. This does not repeat a measurement: the server recognises the message by its number and sends the
+    stored result. During a measurement the client asks about once a second whether it is still running.
     """
 
     def __init__(self, address: str, token: str, *, timeout_seconds: float = 10.0) -> None:
-        """Connect.
+        """Connect to the server.
 
         Raises:
-            ConnectionLostError: Nobody answers there.
-            InstrumentError: The server refuses the token, or speaks another version of the protocol.
+            ConnectionLostError: The server does not answer.
+            InstrumentError: The server refuses the token, or uses another version of the protocol.
             MissingExtraError: pyzmq or msgpack is not installed.
         """
         self._address = address
@@ -117,19 +117,19 @@ class NetworkInstrument:
 
     @property
     def name(self) -> str:
-        """What the server calls the instrument."""
+        """Name of the instrument on the server."""
         return self._name
 
     def reconnect(self) -> None:
-        """Greet the server again.
+        """Connect again.
 
         Raises:
-            ConnectionLostError: Nobody answers.
+            ConnectionLostError: The server does not answer.
         """
         answer = self._answer("hello")
         greeting = self._value(answer)
         if not isinstance(greeting, dict) or not isinstance(greeting.get("name"), str):
-            raise InstrumentError(f"{self._address}: the server does not say what it serves")
+            raise InstrumentError(f"{self._address}: the server does not send the instrument's name")
         self._name = _bounded(greeting["name"])
         self._session = _bounded(answer.get("session"))
 
@@ -137,42 +137,42 @@ class NetworkInstrument:
         """Return the instrument's survey.
 
         Raises:
-            ConnectionLostError: The server is gone.
-            InstrumentError: What the instrument raised.
+            ConnectionLostError: The connection is lost.
+            InstrumentError: The instrument raised this error.
         """
         return wire.decode_dataset(self._work("survey"))
 
     def measure(self, position: NDArray[np.float64]) -> xr.DataArray:
-        """Have a spectrum measured.
+        """Measure a spectrum.
 
         Raises:
-            ConnectionLostError: The server is gone, or was started again meanwhile.
-            InstrumentError: What the instrument raised.
+            ConnectionLostError: The connection is lost, or the server was restarted.
+            InstrumentError: The instrument raised this error.
         """
         return wire.decode_spectrum(
             self._work("measure", position=wire.encode_array(np.asarray(position, float)))
         )
 
     def busy(self) -> bool:
-        """Whether something is being measured.
+        """Return whether a measurement is running.
 
         Raises:
-            ConnectionLostError: The server is gone.
+            ConnectionLostError: The connection is lost.
         """
         return bool(self._ask("busy"))
 
     def abort(self) -> None:
-        """Have the measurement stopped, also while another thread waits for it.
+        """Abort the measurement, also while another thread waits for it.
 
         Raises:
-            ConnectionLostError: The server is gone.
+            ConnectionLostError: The connection is lost.
         """
-        # What was stopped is not what was asked for.
+        # An aborted request must not be answered again.
         self._unanswered = {}
         self._ask("abort")
 
     def _ask(self, method: str) -> Any:
-        """Ask for what takes no time and does no harm when it is asked again."""
+        """Send a short request that can safely be repeated."""
         return self._value(self._answer(method))
 
     def _answer(self, method: str) -> dict[str, Any]:
@@ -187,9 +187,9 @@ class NetworkInstrument:
         raise self._lost(f"no answer within {self._timeout:g} s")
 
     def _work(self, method: str, **arguments: Any) -> Any:
-        """Ask for what may take long, and make sure meanwhile that the server is at it.
+        """Send a long request, and check meanwhile that the server is working on it.
 
-        A request without an answer is remembered: the same call later sends the same message.
+        A request without an answer is stored: the same call later sends the same message.
         """
         asked = (self._session, method, wire.pack(arguments, wire.LARGEST_REQUEST))
         number = self._unanswered.get(asked) or next(self._numbers)
@@ -210,10 +210,10 @@ class NetworkInstrument:
         raise self._gone(method)
 
     def _awaited(self, socket: Any, method: str, number: int) -> tuple[dict[str, Any] | None, bool, bool]:
-        """Wait for an answer as long as the server says that it is at it.
+        """Wait for an answer as long as the server reports that it is working on the request.
 
         Returns:
-            The answer, if one came; whether anything came; and whether the request may still be under way.
+            The answer or None; whether anything was received; and whether the request may still be running.
         """
         key = f"{self._client}:{number}"
         last, heard = time.monotonic(), False
@@ -226,8 +226,8 @@ class NetworkInstrument:
                     return answer, True, True
                 if answer.get("session") != self._session:
                     raise self._gone(method)
-                # Answers come in the order in which they were given: one to a later question means that the answer
-                # waited for was given to a connection that is no more.
+                # Answers arrive in order. An answer to a later request means that the expected answer was sent to a
+                # connection that no longer exists.
                 alive = self._value(answer)
                 if not isinstance(alive, dict) or alive.get("running") != key:
                     return None, True, False
@@ -239,7 +239,7 @@ class NetworkInstrument:
         socket = zmq.Context.instance().socket(zmq.DEALER)
         try:
             socket.setsockopt(zmq.LINGER, 0)
-            # Nothing waits for ever: not for a place in the queue either.
+            # Limit all waits, also the wait for a place in the queue.
             socket.setsockopt(zmq.SNDTIMEO, int(1000 * self._timeout) + 1)
             socket.setsockopt(zmq.RCVTIMEO, int(1000 * self._timeout) + 1)
             socket.setsockopt(zmq.IPV6, int(":" in host_of(self._address)))
@@ -262,7 +262,7 @@ class NetworkInstrument:
         socket.send(wire.pack({**request, **arguments}, wire.LARGEST_REQUEST))
 
     def _receive(self, socket: Any, end: float) -> dict[str, Any] | None:
-        """Return the next answer, or none where none comes in time."""
+        """Return the next answer, or None after a time-out."""
         left = end - time.monotonic()
         if left <= 0.0 or not socket.poll(int(1000 * left) + 1):
             return None
@@ -270,8 +270,8 @@ class NetworkInstrument:
         answer = wire.unpack(b"".join(frames))
         if answer.get("v") != wire.VERSION:
             raise InstrumentError(
-                f"{self._address}: the server speaks version {_bounded(answer.get('v'))} of the protocol, where "
-                f"{wire.VERSION} is needed"
+                f"{self._address}: the server uses version {_bounded(answer.get('v'))} of the protocol; "
+                f"version {wire.VERSION} is needed"
             )
         return answer
 
@@ -284,14 +284,14 @@ class NetworkInstrument:
         raise _ERRORS.get(str(kind), InstrumentError)(message)
 
     def _gone(self, method: str) -> ConnectionLostError:
-        return self._lost(f"the {method} that was asked for is not under way any more")
+        return self._lost(f"the requested {method} is no longer running")
 
     def _lost(self, why: str) -> ConnectionLostError:
         return ConnectionLostError(f"{self._name or 'instrument'} at {self._address} is lost: {why}")
 
 
 def _bounded(value: object) -> str:
-    """Return what a server says as text of a length that can be shown."""
+    """Return a server's value as text of limited length."""
     text = printable(str(value))
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} ..."
 

@@ -1,4 +1,4 @@
-"""What an instrument must be able to do; a driver is any object that does it."""
+"""The protocol of instruments; any object with these methods is a driver."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ __all__ = ["Instrument"]
 
 @runtime_checkable
 class Instrument(Protocol):
-    """A microscope, a beamline, a simulated or a replayed one.
+    """An instrument: a microscope, a beamline, a simulation or a replay.
 
-    A method that cannot do its work raises :class:`nescio.errors.InstrumentError` (the same request may succeed
-    later), :class:`nescio.errors.RefusedPositionError` (it will not) or :class:`nescio.errors.ConnectionLostError`.
+    A method that fails raises :class:`nescio.errors.InstrumentError` (the same request may succeed later),
+    :class:`nescio.errors.RefusedPositionError` (it will never succeed) or :class:`nescio.errors.ConnectionLostError`.
     """
 
     @property
     def name(self) -> str:
-        """What it is called in the record."""
+        """Name in the record."""
 
     def survey(self) -> xr.Dataset:
-        """Return the cheap overview from which candidates are made.
+        """Return the survey: a cheap overview from which the candidates are derived.
 
-        Either ``image`` (channel, y, x) with coordinates ``y``, ``x`` (attribute ``units``) and ``channel`` (names),
-        and optionally ``position`` (candidate, coordinate) with coordinate ``coordinate`` = ("y", "x"), in the units of
-        y and x, where only some places can be measured; or, for anything but images, ``position`` (candidate,
-        coordinate) and ``features`` (candidate, feature).
+        For images: ``image`` (channel, y, x) with coordinates ``y``, ``x`` (attribute ``units``) and ``channel``
+        (names). If only some positions can be measured, also ``position`` (candidate, coordinate) with coordinate
+        ``coordinate`` = ("y", "x"), in the units of y and x. For other surveys: ``position`` (candidate, coordinate)
+        and ``features`` (candidate, feature).
         """
 
     def measure(self, position: NDArray[np.float64]) -> xr.DataArray:
-        """Go to a position (coordinates,) and return its spectrum: named dimensions, coordinates with ``units``."""
+        """Measure at a position (coordinates,) and return the spectrum with named dimensions and ``units``."""
 
     def busy(self) -> bool:
-        """Whether something is being measured."""
+        """Whether a measurement is running."""
 
     def abort(self) -> None:
-        """Stop what is being measured, safely; may be called from another thread."""
+        """Stop the running measurement safely; may be called from another thread."""

@@ -1,4 +1,4 @@
-"""What Bluesky's devices read, as spectra."""
+"""Spectra from the readings of Bluesky devices."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 __all__ = ["ReadSpectrum", "SpectrumField"]
 
 ReadSpectrum: TypeAlias = "Callable[[Mapping[str, Any]], xr.DataArray]"
-"""Turns what was read, by field, into a spectrum."""
+"""Function from readings, by field, to a spectrum."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SpectrumField:
-    """The spectrum is one field of what was read, and its coordinates are others or are known beforehand."""
+    """Makes a spectrum from one field of the readings; coordinates are other fields or given arrays."""
 
     field: str
-    """As the detector's `describe` calls it."""
+    """Name of the field in the detector's `describe`."""
     dims: Sequence[str]
-    """Names of its dimensions."""
+    """Names of the field's dimensions."""
     coordinates: Mapping[str, str | xr.DataArray] = dataclasses.field(default_factory=dict)
-    """Either the field that holds a coordinate along the dimension of its name, or the coordinate itself."""
+    """Coordinates by dimension: the name of a field, or the coordinate itself."""
     units: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Of the spectrum's field and of coordinates that are fields."""
+    """Units of the spectrum's field and of coordinates that are fields."""
 
     def __call__(self, reading: Mapping[str, Any]) -> xr.DataArray:
         """Return the spectrum.
 
         Raises:
-            InstrumentError: A field is missing, or has not the dimensions that were named.
+            InstrumentError: A field is missing, or its number of dimensions differs.
         """
         import xarray as xr
 
         values = np.asarray(self._value(reading, self.field))
         if values.ndim != len(self.dims):
             raise InstrumentError(
-                f"{self.field} was read with shape {values.shape}, where {', '.join(self.dims)} were expected"
+                f"{self.field} has shape {values.shape}; expected dimensions {', '.join(self.dims)}"
             )
         coords: dict[str, Any] = {}
         for name, source in self.coordinates.items():
@@ -54,7 +54,7 @@ class SpectrumField:
         try:
             return xr.DataArray(values, coords, tuple(self.dims), self.field, self._units(self.field))
         except ValueError as error:
-            raise InstrumentError(f"the coordinates of {self.field} do not fit it ({error})") from None
+            raise InstrumentError(f"the coordinates of {self.field} do not fit ({error})") from None
 
     def _units(self, name: str) -> dict[str, str]:
         return {"units": self.units[name]} if name in self.units else {}
@@ -63,5 +63,5 @@ class SpectrumField:
     def _value(reading: Mapping[str, Any], name: str) -> Any:
         if name not in reading:
             known = ", ".join(sorted(map(str, reading))) or "nothing"
-            raise InstrumentError(f"nothing named {name!r} was read (there is {known})")
+            raise InstrumentError(f"the readings have no field {name!r} (known: {known})")
         return reading[name]

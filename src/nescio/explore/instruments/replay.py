@@ -1,4 +1,4 @@
-"""An instrument that gives again what was measured before: a whole grid in a file, one spectrum at a time."""
+"""An instrument that replays measured data: a whole grid of spectra, one at a time."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ class Replay:
         tolerance: float | None = None,
         name: str = "replay",
     ) -> None:
-        """Take what was measured.
+        """Create an instrument from measured data.
 
         Args:
-            survey: As :meth:`nescio.explore.instruments.Instrument.survey` describes it; ``position`` (candidate,
-                coordinate) must be in it.
-            spectra: With ``candidate`` as its first dimension.
-            tolerance: How far from a candidate a position may be, in its units; by default half of the smallest
-                distance between two candidates.
-            name: What it is called in the record.
+            survey: A survey, see :meth:`nescio.explore.instruments.Instrument.survey`, with ``position`` (candidate,
+                coordinate).
+            spectra: The spectra, with ``candidate`` as first dimension.
+            tolerance: Largest distance of a position from a candidate, in units of the positions; default: half of the
+                smallest distance between two candidates.
+            name: Name in the record.
 
         Raises:
-            InstrumentError: Numbers of positions and spectra differ, a position is not finite, or two are the same.
+            InstrumentError: The numbers of positions and spectra differ, or a position is repeated or not finite.
         """
         from scipy.spatial import KDTree
 
         positions: NDArray[np.float64] = np.asarray(survey["position"].values, float)
         if spectra.dims[:1] != ("candidate",) or len(spectra) != len(positions) or not len(positions):
             raise InstrumentError(
-                f"{name}: {len(positions)} positions, but spectra of shape {_sizes(spectra)}: needs one spectrum for "
+                f"{name}: {len(positions)} positions, but spectra of shape {_sizes(spectra)}; needs one spectrum for "
                 "each position"
             )
         bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))
         if bad.size:
-            raise InstrumentError(f"{name}: position {bad[0]} (of {bad.size}) is not finite")
+            raise InstrumentError(f"{name}: position {bad[0]} is not finite ({bad.size} such positions)")
         self.spectra = spectra
-        """Everything that was measured, (candidate, ...): what a finished experiment can be compared with."""
+        """All measured spectra, (candidate, ...), for comparison with a finished experiment."""
         self.positions = positions
         """Shape (candidates, coordinates)."""
         self._survey = survey
@@ -61,40 +61,42 @@ class Replay:
 
     @property
     def name(self) -> str:
-        """What it is called in the record."""
+        """Name in the record."""
         return self._name
 
     def survey(self) -> xr.Dataset:
-        """Return the image, or the features, and all positions that were measured."""
+        """Return the image or the features, and all measured positions."""
         return self._survey.copy()
 
     def measure(self, position: NDArray[np.float64]) -> xr.DataArray:
-        """Return the spectrum that was measured at the nearest candidate.
+        """Return the spectrum of the nearest candidate.
 
         Raises:
-            RefusedPositionError: None was measured near enough.
+            RefusedPositionError: No candidate is near enough, or the position is invalid.
         """
         place = np.asarray(position, float)
         shown = ", ".join(f"{value:g}" for value in place.ravel())
         if place.shape != self.positions.shape[1:] or not np.isfinite(place).all():
             names = ", ".join(str(name) for name in self._survey["coordinate"].values)
-            raise RefusedPositionError(f"{self.name}: ({shown}) is no position; needs finite {names}")
+            raise RefusedPositionError(
+                f"{self.name}: ({shown}) is not a valid position; needs finite {names}"
+            )
         distance, candidate = (np.ravel(found)[0] for found in self._tree.query(place))
         if distance > self._tolerance:
             nearest = ", ".join(f"{value:g}" for value in self.positions[candidate])
             raise RefusedPositionError(
-                f"{self.name}: nothing was measured at ({shown}); the nearest is ({nearest}), {distance:.3g} away "
-                f"where {self._tolerance:.3g} is allowed"
+                f"{self.name}: no spectrum at ({shown}); the nearest is ({nearest}), {distance:.3g} away; "
+                f"the tolerance is {self._tolerance:.3g}"
             )
         spectrum: xr.DataArray = self.spectra[int(candidate)].copy()
         return spectrum
 
     def busy(self) -> bool:
-        """Return False: a spectrum is there at once."""
+        """Return False: spectra are available at once."""
         return False
 
     def abort(self) -> None:
-        """Do nothing: there is nothing to stop."""
+        """Do nothing: no measurement is ever running."""
 
     def _half_spacing(self) -> float:
         if len(self.positions) == 1:
@@ -104,8 +106,8 @@ class Replay:
         if distances[closest, 1] == 0.0:
             other = next(int(index) for index in neighbours[closest] if index != closest)
             raise InstrumentError(
-                f"{self.name}: candidates {min(closest, other)} and {max(closest, other)} have the same position; a "
-                "further coordinate must tell them apart"
+                f"{self.name}: candidates {min(closest, other)} and {max(closest, other)} have the same position; "
+                "add a coordinate that distinguishes them"
             )
         return float(distances[closest, 1]) / 2.0
 

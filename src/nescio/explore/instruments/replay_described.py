@@ -1,4 +1,4 @@
-"""Arrays of a file as a survey and spectra, as tables of a configuration describe them."""
+"""Build a survey and spectra from arrays of a file, as described by tables of the configuration."""
 
 from __future__ import annotations
 
@@ -38,49 +38,49 @@ _DIRECTIONS = {"y": "y", "row": "y", "rows": "y", "x": "x", "column": "x", "colu
 
 
 class ReplayImage(Settings):
-    """The overview image."""
+    """The survey image."""
 
     variable: str
     dims: tuple[str, ...] = ()
-    """Names of its dimensions: y, x and, where there are several, channel; by default those of the file, or the last of
-    (channel, y, x)."""
+    """Names of the array's dimensions: y, x and, if there are several channels, channel. Default: those in the file, or
+    the last of (channel, y, x)."""
     channels: tuple[str, ...] = ()
     """Names of the channels."""
     step: tuple[Positive, Positive] = (1.0, 1.0)
-    """Size of a pixel along y and x, in `units`, where the file has no coordinates."""
+    """Pixel size along y and x, in `units`, if the file has no coordinates."""
     units: str = ""
-    """Of y and x; by default what the file says, or pixels."""
+    """Unit of y and x; default: the unit in the file, or pixels."""
 
 
 class ReplayPositions(Settings):
-    """Where the spectra were measured."""
+    """The positions of the spectra."""
 
     variables: _Names
-    """One array (candidate, coordinate), or one for each coordinate."""
+    """One array (candidate, coordinate), or one array per coordinate."""
     coordinates: _Names = ("y", "x")
     """Names of the coordinates, in the order of the columns."""
     units: str = ""
-    """Of all coordinates; by default the image's. Positions in pixels are brought to the image's units."""
+    """Unit of all coordinates; default: the image's unit. Positions in pixels are converted to the image's unit."""
 
 
 class ReplayFeatures(Settings):
-    """What is known of each candidate where there is no image, such as its composition."""
+    """Features of the candidates, such as their composition, for data without an image."""
 
     variables: _Names
-    """One array (candidate, feature), or one for each feature."""
+    """One array (candidate, feature), or one array per feature."""
     names: tuple[str, ...] = ()
-    """Names of the features; by default those of the variables, or numbers."""
+    """Names of the features; default: names of the variables, or numbers."""
 
 
 class ReplayAxis(Settings):
     """A coordinate of the spectra."""
 
     variable: str | None = None
-    """Array that holds it; without one it is counted."""
+    """Array with the coordinate's values; without it, the values are counted from `start`."""
     dims: tuple[str, ...] = ()
-    """Dimensions of the spectra along which it runs; by default the one of its own name."""
+    """Dimensions of the coordinate; default: the dimension of the same name."""
     start: Annotated[int, Strict()] = 0
-    """Where counting starts."""
+    """First value when counting."""
     units: str = "1"
 
 
@@ -89,13 +89,13 @@ class ReplaySpectra(Settings):
 
     variable: str
     dims: tuple[str, ...] = ()
-    """Names of its dimensions; by default those of the file."""
+    """Names of the array's dimensions; default: those in the file."""
     candidates: tuple[str, ...] = ()
-    """The dimensions that are places; by default the first. A grid's rows and columns become one list, row by row."""
+    """The dimensions of positions; default: the first. Rows and columns of a grid become one list, row by row."""
     units: str = ""
-    """By default what the file says."""
+    """Unit of the spectra; default: the unit in the file."""
     axes: dict[str, ReplayAxis] = Field(default_factory=dict)
-    """Coordinates by name; those in the file are kept."""
+    """Further coordinates by name; coordinates in the file are kept."""
 
 
 def described_survey(
@@ -106,10 +106,10 @@ def described_survey(
     features: ReplayFeatures | None,
     path: Path,
 ) -> xr.Dataset:
-    """Return the survey that tables describe: the image or the features, and the places of the spectra.
+    """Return the survey described by tables: the image or the features, and the positions of the spectra.
 
     Raises:
-        FileError: An array is missing, or of another shape than described.
+        FileError: An array is missing, or its shape differs from the description.
     """
     import xarray as xr
 
@@ -122,8 +122,8 @@ def described_survey(
         names = features.names or _default_names(features.variables, values.shape[1])
         if values.shape != (survey.sizes["candidate"], len(names)):
             raise FileError(
-                f"{path}: features of shape {values.shape}, where {survey.sizes['candidate']} candidates and "
-                f"{len(names)} names need another"
+                f"{path}: features have shape {values.shape}, but there are {survey.sizes['candidate']} candidates and "
+                f"{len(names)} names"
             )
         survey["features"] = (("candidate", "feature"), values)
         survey = survey.assign_coords(feature=list(names))
@@ -145,7 +145,7 @@ def _with_positions(
         values, names = _columns(arrays, positions.variables, path), positions.coordinates
         if values.shape[1] != len(names):
             raise FileError(
-                f"{path}: positions have {values.shape[1]} columns, but {len(names)} coordinates: "
+                f"{path}: positions have {values.shape[1]} columns, but {len(names)} coordinates are named: "
                 f"{', '.join(names)}"
             )
         if "image" not in survey:
@@ -154,7 +154,7 @@ def _with_positions(
             values, names = values[:, [names.index("y"), names.index("x")]], ("y", "x")
             given = positions.units or units
             if given not in ("pixel", units):
-                raise FileError(f"{path}: positions in {given} on an image in {units}")
+                raise FileError(f"{path}: positions are in {given}, but the image is in {units}")
             if given != units:
                 values = _from_pixels(values, survey, path)
     survey["position"] = (("candidate", "coordinate"), values, {"units": units})
@@ -164,7 +164,7 @@ def _with_positions(
 def _grid_positions(
     survey: xr.Dataset, arrays: Mapping[str, xr.DataArray], settings: ReplaySpectra, path: Path
 ) -> NDArray[np.float64]:
-    """Return the places of a grid, y before x: by the coordinates of the spectra, else one for each pixel."""
+    """Return the positions of a grid, y before x, from the coordinates of the spectra, or one for each pixel."""
     array = _renamed(_variable(arrays, settings.variable, path), settings.variable, settings.dims, path)
     along = []
     for name in _places(array, settings, path):
@@ -174,13 +174,13 @@ def _grid_positions(
             units = str(own.attrs.get("units") or pixels.attrs["units"])
             if units != pixels.attrs["units"]:
                 raise FileError(
-                    f"{path}: {name} of {settings.variable} is in {units}, of the image in {pixels.attrs['units']}"
+                    f"{path}: {name} of {settings.variable} is in {units}, but in {pixels.attrs['units']} for the image"
                 )
             along.append(np.asarray(own.values, float))
         elif pixels is not None and array.sizes[name] != pixels.size:
             raise FileError(
-                f"{path}: {settings.variable} has {array.sizes[name]} places along {name}, the image "
-                f"{pixels.size} pixels: name their positions"
+                f"{path}: {settings.variable} has {array.sizes[name]} positions along {name}, but the image has "
+                f"{pixels.size} pixels; describe the positions with a table"
             )
         elif pixels is not None:
             along.append(np.asarray(pixels.values, float))
@@ -191,7 +191,7 @@ def _grid_positions(
 
 
 def _places(array: xr.DataArray, settings: ReplaySpectra, path: Path) -> tuple[str, ...]:
-    """Return the dimensions that are places; y before x where they are called so."""
+    """Return the dimensions of positions; y before x if they have these names."""
     places = settings.candidates or (str(array.dims[0]),)
     if missing := [name for name in places if name not in array.dims]:
         raise FileError(f"{path}: {settings.variable} has no dimension {missing[0]!r}")
@@ -200,14 +200,14 @@ def _places(array: xr.DataArray, settings: ReplaySpectra, path: Path) -> tuple[s
 
 
 def _from_pixels(pixels: NDArray[np.float64], survey: xr.Dataset, path: Path) -> NDArray[np.float64]:
-    """Return positions (candidate, 2) on an image in its units."""
+    """Convert positions (candidate, 2) from pixels to the image's unit."""
     axes = [survey["y"].values, survey["x"].values]
     bad = np.flatnonzero(~((pixels >= 0) & (pixels <= [len(axis) - 1 for axis in axes])).all(axis=1))
     if bad.size:
         y, x = pixels[bad[0]]
         raise FileError(
-            f"{path}: position {bad[0]} (y {y:g}, x {x:g} pixel) is outside the image of "
-            f"{len(axes[0])} x {len(axes[1])}"
+            f"{path}: position {bad[0]} (y {y:g}, x {x:g} pixel) is outside the image, which has "
+            f"{len(axes[0])} x {len(axes[1])} pixels"
         )
     columns = [
         np.interp(column, np.arange(len(axis)), axis) for column, axis in zip(pixels.T, axes, strict=True)
@@ -220,24 +220,26 @@ def _variable(arrays: Mapping[str, xr.DataArray], name: str, path: Path) -> xr.D
         raise FileError(f"{path}: no variable {name!r} (known: {', '.join(sorted(arrays)) or 'none'})")
     array = arrays[name]
     if array.dtype.kind not in "iufcb":
-        raise FileError(f"{path}: {name} holds {array.dtype}, where numbers are needed")
+        raise FileError(f"{path}: {name} contains {array.dtype}; needs numbers")
     return array
 
 
 def _renamed(array: xr.DataArray, name: str, dims: tuple[str, ...], path: Path) -> xr.DataArray:
-    """Give an array's dimensions their names."""
+    """Rename an array's dimensions."""
     if not dims:
         return array
     if len(dims) != array.ndim or len(set(dims)) != array.ndim:
-        raise FileError(f"{path}: {name} has shape {array.shape}, which {', '.join(dims)} does not name")
+        raise FileError(f"{path}: {name} has shape {array.shape}, but dims are {', '.join(dims)}")
     try:
         return array.rename(dict(zip(array.dims, dims, strict=True)))
     except ValueError as error:
-        raise FileError(f"{path}: {name} cannot have the dimensions {', '.join(dims)} ({error})") from None
+        raise FileError(
+            f"{path}: the dimensions of {name} cannot be renamed to {', '.join(dims)} ({error})"
+        ) from None
 
 
 def described_image(arrays: Mapping[str, xr.DataArray], settings: ReplayImage, path: Path) -> xr.DataArray:
-    """Return the image (channel, y, x) that a table describes.
+    """Return the image (channel, y, x) described by a table.
 
     Raises:
         FileError: The array is missing, or of another shape than described.
@@ -253,7 +255,7 @@ def described_image(arrays: Mapping[str, xr.DataArray], settings: ReplayImage, p
     if set(array.dims) != {"channel", "y", "x"}:
         named = ", ".join(str(name) for name in array.dims)
         raise FileError(
-            f"{path}: {settings.variable} is an image of {named}, where y, x and channel are needed"
+            f"{path}: {settings.variable} has dimensions {named}; an image needs y, x and optionally channel"
         )
     array = array.transpose("channel", "y", "x")
     channels = list(settings.channels) or _default_names((settings.variable,), array.sizes["channel"])
@@ -274,23 +276,23 @@ def described_image(arrays: Mapping[str, xr.DataArray], settings: ReplayImage, p
 def described_spectra(
     arrays: Mapping[str, xr.DataArray], settings: ReplaySpectra, path: Path, *, ordered: bool
 ) -> xr.DataArray:
-    """Return the spectra (candidate, ...) that a table describes.
+    """Return the spectra (candidate, ...) described by a table.
 
     Args:
-        arrays: Of the file, by name.
+        arrays: The file's arrays by name.
         settings: The table.
         path: The file.
-        ordered: Whether places are listed y before x, however the table names them; else as it does.
+        ordered: Whether to list positions y before x; otherwise in the order of the table.
 
     Raises:
-        FileError: An array is missing, or of another shape than described.
+        FileError: An array is missing, or its shape differs from the description.
     """
     import xarray as xr
 
     found = _variable(arrays, settings.variable, path)
     if not settings.dims and any(_UNNAMED.fullmatch(str(name)) for name in found.dims):
         raise FileError(
-            f"{path}: the dimensions of {settings.variable}, of shape {found.shape}, have no names"
+            f"{path}: the dimensions of {settings.variable} (shape {found.shape}) have no names; set dims"
         )
     array = _renamed(found, settings.variable, settings.dims, path)
     places = _places(array, settings, path)
@@ -319,7 +321,7 @@ def _axis(
     if missing := [dim for dim in dims if dim not in spectra.dims[1:]]:
         known = ", ".join(str(dim) for dim in spectra.dims[1:]) or "none"
         raise FileError(
-            f"{path}: {name} runs along {missing[0]!r}, which the spectra do not have (known: {known})"
+            f"{path}: coordinate {name} needs dimension {missing[0]!r}; the spectra do not have it (known: {known})"
         )
     shape = tuple(spectra.sizes[dim] for dim in dims)
     if settings.variable is None:
@@ -328,20 +330,18 @@ def _axis(
         values = _variable(arrays, settings.variable, path).values
     if values.shape != shape:
         expected = ", ".join(f"{dim} {size}" for dim, size in zip(dims, shape, strict=True))
-        raise FileError(
-            f"{path}: {settings.variable} has shape {values.shape}, where {name} needs {expected}"
-        )
+        raise FileError(f"{path}: {settings.variable} has shape {values.shape}, but {name} needs {expected}")
     return dims, values, {"units": settings.units}
 
 
 def _columns(source: Mapping[str, xr.DataArray], names: tuple[str, ...], path: Path) -> NDArray[np.float64]:
-    """Return one array (n, columns), or several of equal shape as its columns."""
+    """Return one array (n, columns), or stack several arrays of equal shape as columns."""
     arrays = [np.asarray(_variable(source, name, path).values) for name in names]
     for name, array in zip(names, arrays, strict=True):
         if array.dtype.kind == "c":
             raise FileError(f"{path}: {name} is complex")
         if array.shape != arrays[0].shape:
-            raise FileError(f"{path}: {name} has shape {array.shape}, but {names[0]} {arrays[0].shape}")
+            raise FileError(f"{path}: {name} has shape {array.shape}, but {names[0]} has {arrays[0].shape}")
     if len(arrays) == 1 and arrays[0].ndim == 2:
         return arrays[0].astype(float)
     return np.stack([array.ravel() for array in arrays], axis=1).astype(float)

@@ -1,4 +1,4 @@
-"""How a file of measured data is read as an instrument (the ``[instrument]`` table of kind "replay")."""
+"""Settings to replay a file of measured data as an instrument (``[instrument]`` table of kind "replay")."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _OPTIONS = (
 
 
 def _table(model: type[Settings]) -> BeforeValidator:
-    """Return what builds a table where one stands, and leaves names as they are."""
+    """Return a validator that builds tables and leaves other values unchanged."""
 
     def build(value: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -56,71 +56,73 @@ def _table(model: type[Settings]) -> BeforeValidator:
 
 
 class ReplaySettings(Settings):
-    """Measured data in a file, as an instrument.
+    """Replay measured data from a file as an instrument.
 
-    The file says itself which of its arrays are spectra, places and image, or options name them; what no option can
-    say, tables describe array by array (`spectra`, `image`, `positions`, `features`).
+    The spectra, positions and image come from the file's own metadata, or options name them. For other files, tables
+    describe the arrays one by one (`spectra`, `image`, `positions`, `features`).
     """
 
     kind: Literal["replay"] = "replay"
     path: Path
-    """A file that an installed reader reads; relative to the file of the experiment."""
+    """Path of a file for an installed reader, relative to the experiment's file."""
     reader: str = "microscopy"
     """Name of the reader (entry point group ``nescio.grids``)."""
     spectra: Annotated[ReplaySpectra | str, _table(ReplaySpectra)] = ""
-    """Name of their array, where the file holds several; or a table that describes them."""
+    """Name of the spectra's array, if the file has several; or a table that describes it."""
     image: Annotated[ReplayImage | Literal[False] | str | tuple[str, ...] | None, _table(ReplayImage)] = ""
-    """Name of the image where there are several; several names become channels; false leaves it out; or a table."""
+    """Name of the image, if the file has several; several names become channels; false for no image; or a table."""
     navigation: Annotated[int, Strict(), Field(ge=1)] | None = None
-    """How many of the first dimensions are places, where the file does not say."""
+    """Number of first dimensions that are positions, if the file does not say."""
     dimensions: tuple[str, ...] = ()
-    """Names of the other dimensions, where the file does not say."""
+    """Names of the other dimensions, if the file does not say."""
     pixel_size: Positive | tuple[Positive, Positive] | None = None
-    """Of the image, or of the grid where there is no image, over what the file says; of both axes, or (y, x)."""
+    """Pixel size of the image, or of the grid without an image: one number or (y, x). It overrides the file."""
     unit: str | None = None
-    """Of `pixel_size`."""
+    """Unit of `pixel_size`."""
     channels: tuple[str, ...] = ()
-    """Names of the channels of the image, over what the file says."""
+    """Names of the image's channels. They override the file."""
     luminance: bool = False
-    """Take the brightness of a picture in colour."""
+    """Use the luminance of a colour image."""
     missing: bool = False
-    """Pixels that are not finite were not measured."""
+    """Treat pixels that are not finite as not measured."""
     positions: ReplayPositions | None = None
-    """Where spectra that are described lie; needed unless there is one for every pixel of the image."""
+    """Positions of spectra described by a table; needed unless there is one spectrum per pixel of the image."""
     features: ReplayFeatures | None = None
-    """What is known of each candidate, where spectra are described and there is no image."""
+    """Features of the candidates, if the spectra are described by a table and there is no image."""
     tolerance: Positive | None = None
-    """How far from a candidate a position may be; by default half of the smallest distance between two."""
+    """Largest distance of a position from a candidate; default: half of the smallest distance between candidates."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         tables = [name for name in ("image", "positions", "features") if _is_table(getattr(self, name))]
         if not isinstance(self.spectra, ReplaySpectra):
             if tables:
-                raise ValueError(f"{tables[0]} is described by a table, and spectra must be, too")
+                raise ValueError(f"{tables[0]} is described by a table, so spectra must be a table too")
             return self
-        # By value, since the record of an experiment holds every key.
+        # Compare by value, because an experiment's record contains every key.
         fields = type(self).model_fields
         given = [name for name in _OPTIONS[2:] if getattr(self, name) != fields[name].default]
         if given:
-            raise ValueError(f"{given[0]} is an option for spectra that no table describes")
+            raise ValueError(f"{given[0]} is only allowed if spectra is not a table")
         if self.image and "image" not in tables:
-            raise ValueError("spectra are described by a table, and the image must be, too")
+            raise ValueError("spectra are described by a table, so image must be a table too")
         if ("image" in tables) == (self.features is not None):
             raise ValueError("needs either an image or features")
         if self.positions is None and "image" not in tables:
-            raise ValueError("positions are needed where there is no image")
+            raise ValueError("positions are required without an image")
         names = self.positions.coordinates if self.positions is not None else ("y", "x")
         if "image" in tables and sorted(names) != ["x", "y"]:
-            raise ValueError(f"positions on an image have the coordinates y and x, not {', '.join(names)}")
+            raise ValueError(
+                f"positions on an image must have the coordinates y and x, not {', '.join(names)}"
+            )
         return self
 
     def build(self, folder: Path | None = None) -> Replay:
-        """Read the file; its path is taken relative to `folder`.
+        """Read the file; its path is relative to `folder`.
 
         Raises:
-            FileError: The file cannot be read, or a variable in it is missing or of another shape than described.
-            InstrumentError: Positions and spectra do not belong together.
+            FileError: The file cannot be read, or an array is missing or its shape differs from the description.
+            InstrumentError: Positions and spectra do not match.
             ConfigurationError: The reader is not installed.
         """
         path = (folder or Path()) / self.path
@@ -130,7 +132,7 @@ class ReplaySettings(Settings):
         return Replay(survey, spectra, tolerance=self.tolerance, name=f"replay of {path.name}")
 
     def _told(self, path: Path) -> tuple[xr.Dataset, xr.DataArray]:
-        """Return survey and spectra of a file that says itself what is what."""
+        """Return survey and spectra from the file's metadata and the options."""
         options: dict[str, Any] = {name: getattr(self, name) for name in _OPTIONS}
         options["image"] = None if self.image in (False, None) else self.image
         grid = find_grid_reader(self.reader).read_grid(path, options)
@@ -139,15 +141,15 @@ class ReplaySettings(Settings):
         return survey, spectra
 
     def _described(self, path: Path) -> tuple[xr.Dataset, xr.DataArray]:
-        """Return survey and spectra as tables describe them."""
-        assert isinstance(self.spectra, ReplaySpectra)  # noqa: S101 - as build has seen
+        """Return survey and spectra from the tables."""
+        assert isinstance(self.spectra, ReplaySpectra)  # noqa: S101 - checked in build
         image = self.image if isinstance(self.image, ReplayImage) else None
         arrays = find_grid_reader(self.reader).read_arrays(path, list(self._variables()))
         spectra = described_spectra(arrays, self.spectra, path, ordered=self.positions is None)
         return described_survey(arrays, self.spectra, image, self.positions, self.features, path), spectra
 
     def _variables(self) -> Iterator[str]:
-        """Yield the names of all arrays that tables name."""
+        """Yield the names of all arrays in the tables."""
         if isinstance(self.spectra, ReplaySpectra):
             yield self.spectra.variable
             yield from (axis.variable for axis in self.spectra.axes.values() if axis.variable)
@@ -162,6 +164,6 @@ def _is_table(value: object) -> bool:
 
 
 def _own_names(grid: xr.Dataset, spectra: xr.DataArray) -> list[str]:
-    """Return the names of coordinates that belong to the spectra alone."""
+    """Return the names of coordinates that only the spectra have."""
     kept = {dim for name, variable in grid.data_vars.items() if name != "spectra" for dim in variable.dims}
     return [str(name) for name in spectra.coords if not {*spectra[name].dims} & (kept - {"candidate"})]

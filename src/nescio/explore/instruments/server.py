@@ -1,4 +1,4 @@
-"""Serve an instrument to another process or computer, from the Python that the instrument's own library runs in."""
+"""Serve an instrument to another process or computer, from the Python of the instrument's own library."""
 
 from __future__ import annotations
 
@@ -46,66 +46,66 @@ def serve(
     token: str | None = None,
     allow_remote: bool = False,
 ) -> Server:
-    """Serve an instrument until the server is stopped; :meth:`Server.wait` waits for that.
+    """Serve an instrument until the server is stopped; :meth:`Server.wait` blocks until then.
 
     Args:
-        instrument: Any. Its `survey` and `measure` are called in one thread, one after the other; its `busy` and
-            `abort` in another.
-        address: ``tcp://HOST:PORT``; port 0 takes a free one.
-        token: What a client must know, 16 characters at least; by default one is drawn (`Server.token`).
-        allow_remote: Listen on an address that other computers can reach. The token and all data then travel
-            unencrypted: do so on an instrument's own network only; elsewhere, listen on this computer and reach it
-            through an SSH tunnel.
+        instrument: The instrument. One thread calls its `survey` and `measure`, one at a time; another thread calls its
+            `busy` and `abort`.
+        address: ``tcp://HOST:PORT``; port 0 selects a free port.
+        token: Password for clients, at least 16 characters; default: a random one (`Server.token`).
+        allow_remote: Listen on an address that other computers can reach. The token and all data are then sent
+            unencrypted, so use this only on the instrument's own network. Otherwise listen on this computer only and
+            connect through an SSH tunnel.
 
     Raises:
-        ConfigurationError: The address is not one to listen on, or can be reached by others without `allow_remote`; the
-            token is too short.
-        InstrumentError: The address is taken.
+        ConfigurationError: The address is invalid, or can be reached from other computers without `allow_remote`; or
+            the token is too short.
+        InstrumentError: The address is in use.
         MissingExtraError: pyzmq or msgpack is not installed.
     """
     return Server(instrument, address, token or secrets.token_urlsafe(24), allow_remote=allow_remote)
 
 
 class Server:
-    """An instrument that is being served; a context manager that stops it in the end. Made by :func:`serve`."""
+    """A running server, created by :func:`serve`; as a context manager it stops at the end."""
 
     def __init__(self, instrument: Instrument, address: str, token: str, *, allow_remote: bool) -> None:
-        """Listen; see :func:`serve`."""
+        """Start to listen; see :func:`serve`."""
         zmq = import_zmq()
         _check_address(address, allow_remote)
         if len(token) < SHORTEST_TOKEN:
             raise ConfigurationError(
-                f"a token of {len(token)} characters, where {SHORTEST_TOKEN} are needed at least"
+                f"the token has {len(token)} characters; it needs at least {SHORTEST_TOKEN}"
             )
         self.token = token
-        """What clients must know."""
+        """Password for clients."""
         self.session = secrets.token_hex(8)
-        """Another one each time that an instrument is served."""
+        """Random identifier of this server."""
         self._instrument = instrument
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.LINGER, 0)
         self._router.setsockopt(zmq.IPV6, int(":" in host_of(address)))
-        # Larger messages are dropped before they are read.
+        # Larger messages are discarded unread.
         self._router.setsockopt(zmq.MAXMSGSIZE, wire.LARGEST_REQUEST)
         try:
             self._router.bind(address)
         except zmq.ZMQError as error:
             self._router.close()
             self._context.term()
-            raise InstrumentError(f"{address}: cannot listen there ({error})") from None
+            raise InstrumentError(f"cannot listen on {address} ({error})") from None
         self.address: str = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
-        """Where clients find it."""
+        """Address for clients."""
         self._running = b""
         self._asker = b""
-        """The connection that waits for what is running: the latest that asked for it."""
+        """The connection that waits for the running request: the latest that sent it."""
         self._done, self._last = b"", b""
-        """What was running before, and the answer to it."""
+        """The previous request and its answer."""
         self._answers: queue.SimpleQueue[tuple[bytes | None, bytes]] = queue.SimpleQueue()
-        """Connections, none for that of what is running, and what they are answered."""
+        """Answers with their connections; None for the connection of the running request."""
         self._slow, self._fast = _Worker("nescio-measure"), _Worker("nescio-control")
         self._stopping, self._stopped = threading.Event(), threading.Event()
-        # Other threads may not touch the router; a byte through this pair tells its own that there is an answer.
+        # Other threads must not use the router; a byte through this pair tells its thread that an answer is ready.
         self._wakeup, self._waker = socket.socketpair()
         self._waker.setblocking(False)
         threading.Thread(target=self._listen, name="nescio-server", daemon=True).start()
@@ -117,16 +117,16 @@ class Server:
         self.stop()
 
     def wait(self) -> None:
-        """Wait until the server is stopped; from the keyboard, ``Ctrl-C`` stops it."""
+        """Wait until the server is stopped; Ctrl-C stops it."""
         try:
-            # In pieces, since a long wait cannot be interrupted from the keyboard on every system.
+            # Wait in short intervals: on some systems Ctrl-C cannot interrupt a long wait.
             while not self._stopped.wait(0.25):
                 pass
         except KeyboardInterrupt:
             self.stop()
 
     def stop(self) -> None:
-        """Abort what is being measured and serve no more."""
+        """Abort the running measurement and stop the server."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -135,7 +135,7 @@ class Server:
         self._slow.end()
         self._fast.end(_LONGEST_STOP)
         self._wake()
-        # Not the thread itself: a `join` that was interrupted from the keyboard takes it for ended ever after.
+        # An event, because a `join` interrupted by Ctrl-C treats the thread as ended from then on.
         self._stopped.wait()
         self._router.close()
         self._context.term()
@@ -171,16 +171,16 @@ class Server:
         try:
             request = wire.unpack(data, wire.LARGEST_REQUEST)
         except InstrumentError:
-            # Whoever does not speak the protocol gets no answer.
+            # Messages that do not follow the protocol get no answer.
             return
         identity, token = request.get("id"), request.get("token")
         if not isinstance(identity, int) or not isinstance(token, str):
             return
         try:
             if not hmac.compare_digest(token.encode(), self.token.encode()):
-                raise _ProtocolError("token", "the token is not the server's")
+                raise _ProtocolError("token", "the token is wrong")
             if request.get("v") != wire.VERSION:
-                raise _ProtocolError("version", f"the server speaks version {wire.VERSION} of the protocol")
+                raise _ProtocolError("version", f"the server uses version {wire.VERSION} of the protocol")
             self._dispatch(client, identity, request)
         except Exception as error:
             self._router.send_multipart([client, self._packed(identity, **_failure(error))])
@@ -203,8 +203,8 @@ class Server:
             self._fast.put(lambda: self._answer(client, identity, lambda: running or bool(instrument.busy())))
         elif method in ("survey", "measure"):
             if request.get("session", self.session) != self.session:
-                raise ConnectionLostError(f"{instrument.name}: the server was started again meanwhile")
-            # The same message by another connection: the answer to the first was, or may be, lost.
+                raise ConnectionLostError(f"{instrument.name}: the server was restarted meanwhile")
+            # The same message from another connection: the first answer may be lost.
             if key == self._running:
                 self._asker = client
                 return
@@ -216,7 +216,9 @@ class Server:
             if method == "measure":
                 position = wire.decode_array(request.get("position"))
                 if position.dtype.kind not in "iuf" or position.ndim != 1:
-                    raise RefusedPositionError(f"a position of type {position.dtype}, shape {position.shape}")
+                    raise RefusedPositionError(
+                        f"the position has type {position.dtype} and shape {position.shape}; needs a list of numbers"
+                    )
                 work = partial(self._measure, position.astype(float))
             else:
                 work = self._survey
@@ -233,10 +235,10 @@ class Server:
         return wire.encode_dataset(self._instrument.survey())
 
     def _answer(self, client: bytes | None, identity: int, work: Callable[[], Any]) -> None:
-        """Do what was asked, in a worker's thread, and leave the answer for the router's."""
+        """Do the work in a worker's thread, and queue the answer for the router's thread."""
         try:
             data = self._packed(identity, value=work())
-        # A driver may raise anything; the server outlives it.
+        # A driver may raise anything; the server must survive it.
         except BaseException as error:
             data = self._packed(identity, **_failure(error))
         self._answers.put((client, data))
@@ -249,12 +251,12 @@ class Server:
         try:
             self._waker.send(b"\0")
         except OSError:
-            # Full: it is awake already. Closed: there is nobody to wake.
+            # Full: the thread is awake already. Closed: the server has stopped.
             return
 
 
 class _Worker:
-    """A thread that does one thing after the other."""
+    """A thread that runs jobs one after another."""
 
     def __init__(self, name: str) -> None:
         self._work: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
@@ -273,12 +275,12 @@ class _Worker:
             try:
                 work()
             except Exception:  # noqa: S112
-                # Only an abort on stopping can fail here; then there is nobody left to tell.
+                # Only an abort during `stop` can fail here; no client is left to receive the error.
                 continue
 
 
 class _ProtocolError(Exception):
-    """A client that asks for what this server does not do."""
+    """A request that this server does not support."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -303,7 +305,7 @@ def _check_address(address: str, allow_remote: bool) -> None:
     host = host_of(address)
     if not allow_remote and not is_loopback(host):
         raise ConfigurationError(
-            f"{address} can be reached from other computers; use tcp://127.0.0.1:PORT, or say allow_remote=True"
+            f"{address} can be reached from other computers; use tcp://127.0.0.1:PORT, or set allow_remote=True"
         )
 
 
@@ -311,16 +313,16 @@ def host_of(address: str) -> str:
     """Return the host of an address.
 
     Raises:
-        ConfigurationError: It is not one.
+        ConfigurationError: The address is invalid.
     """
     match = _ADDRESS.fullmatch(address)
     if match is None or int(match["port"]) > 65535:
-        raise ConfigurationError(f"{address!r} is no address such as tcp://127.0.0.1:5570")
+        raise ConfigurationError(f"{address!r} is not a valid address; use the form tcp://127.0.0.1:5570")
     return match["host"].strip("[]")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host can be reached from the same computer only; a name other than localhost counts as not."""
+    """Return whether a host can only be reached from this computer; False for names other than localhost."""
     if host == "localhost":
         return True
     try:
@@ -333,9 +335,9 @@ def import_zmq() -> Any:
     """Return pyzmq.
 
     Raises:
-        MissingExtraError: It is not installed.
+        MissingExtraError: pyzmq is not installed.
     """
     try:
         return import_module("zmq")
     except ImportError:
-        raise MissingExtraError("instruments on a network need pyzmq: pip install nescio[network]") from None
+        raise MissingExtraError("network instruments need pyzmq: pip install nescio[network]") from None

@@ -1,12 +1,13 @@
-"""What instruments on a network say to each other: maps of msgpack, with arrays as plain bytes. Nothing is pickled.
+"""The network protocol of instruments: msgpack maps, with arrays as plain bytes. Nothing is pickled.
 
 A request is ``{"v": 1, "id": number, "client": text, "token": text, "session": text, "method": text, "position":
-array}``, an answer
-``{"v": 1, "id": number, "session": text, "value": ...}`` or ``{..., "error": kind, "message": text}``. An array is
-``{"dtype": "<f8", "shape": [...], "data": bytes}`` (or ``{"text": [...], "shape": [...]}``), in the order of C.
+array}``. An answer is ``{"v": 1, "id": number, "session": text, "value": ...}`` or ``{..., "error": kind, "message":
+text}``. An array is ``{"dtype": "<f8", "shape": [...], "data": bytes}`` (or ``{"text": [...], "shape": [...]}``), in C
+order.
 
-A request to measure that comes again, with the same client and id, is the same request: it is answered with what was
-measured, and not measured again. One that states another session than the server's was meant for a server that is gone.
+A request to measure with the same client and id as an earlier one is the same request: the server answers with the
+stored result and does not measure again. A request with another session than the server's is rejected, because it was
+sent to an earlier server.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _Container = TypeVar("_Container", list[Any], dict[str, Any])
 VERSION = 1
 LARGEST_MESSAGE = 2**29
 LARGEST_REQUEST = 2**16
-"""A request holds a position at most."""
+"""Largest request in bytes; its largest part is a position."""
 
 _DTYPES = frozenset(
     ["|b1", "|i1", "|u1"]
@@ -56,32 +57,32 @@ _DEEPEST = 8
 
 
 def pack(message: Mapping[str, Any], limit: int = LARGEST_MESSAGE) -> bytes:
-    """Return a message as bytes.
+    """Encode a message.
 
     Raises:
-        InstrumentError: It is larger than the limit, or holds what cannot be sent.
+        InstrumentError: The message is larger than the limit, or contains a type that cannot be sent.
         MissingExtraError: msgpack is not installed.
     """
     msgpack = _msgpack()
     try:
         data: bytes = msgpack.packb(message, use_bin_type=True)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InstrumentError(f"a message cannot be sent: {error}") from None
+        raise InstrumentError(f"the message cannot be sent: {error}") from None
     if len(data) > limit:
-        raise InstrumentError(f"a message of {len(data):,} bytes, where {limit:,} can be sent")
+        raise InstrumentError(f"the message has {len(data):,} bytes; the limit is {limit:,}")
     return data
 
 
 def unpack(data: bytes, limit: int = LARGEST_MESSAGE) -> dict[str, Any]:
-    """Return the message that bytes hold.
+    """Decode a message.
 
     Raises:
-        InstrumentError: They are no message of this protocol.
+        InstrumentError: The bytes are not a message of this protocol.
         MissingExtraError: msgpack is not installed.
     """
     msgpack = _msgpack()
     if len(data) > limit:
-        raise InstrumentError(f"a message of {len(data):,} bytes, where {limit:,} are allowed")
+        raise InstrumentError(f"the message has {len(data):,} bytes; the limit is {limit:,}")
     items = _Items()
     try:
         message = msgpack.unpackb(
@@ -93,16 +94,16 @@ def unpack(data: bytes, limit: int = LARGEST_MESSAGE) -> dict[str, Any]:
             list_hook=items.counted,
             object_hook=items.counted,
         )
-    # Its errors have no common base: some are ValueError, others come from decoding text or from running out of data.
+    # msgpack's errors have no common base class.
     except Exception as error:
         raise InstrumentError(f"not a message of this protocol ({type(error).__name__})") from None
     if not isinstance(message, dict):
-        raise InstrumentError("not a message of this protocol (no map)")
+        raise InstrumentError("not a message of this protocol (not a map)")
     return message
 
 
 class _Items:
-    """Counts the items of lists and maps: a byte of a message may become a hundred in memory."""
+    """Counts the items of lists and maps, because one byte of a message may need a hundred bytes of memory."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -115,10 +116,10 @@ class _Items:
 
 
 def encode_array(values: Any, name: str = "array") -> dict[str, Any]:
-    """Return an array as a map of plain values.
+    """Encode an array as a map of plain values.
 
     Raises:
-        InstrumentError: It holds neither numbers nor text.
+        InstrumentError: The array contains neither numbers nor text.
     """
     array = np.asarray(values)
     if array.dtype.kind in "UT" or (
@@ -128,64 +129,66 @@ def encode_array(values: Any, name: str = "array") -> dict[str, Any]:
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     code = little.dtype.str
     if code not in _DTYPES:
-        raise InstrumentError(f"{name} holds {array.dtype}, which cannot be sent; numbers and text can")
+        raise InstrumentError(f"{name} contains {array.dtype}; only numbers and text can be sent")
     return {"dtype": code, "shape": list(array.shape), "data": little.tobytes()}
 
 
 def decode_array(document: Any) -> NDArray[Any]:
-    """Return the array that :func:`encode_array` described; writable, and no view of the message.
+    """Decode an array from :func:`encode_array`; the result is writable and not a view of the message.
 
     Raises:
-        InstrumentError: Its type is not one that is sent, or its size is not what its shape says.
+        InstrumentError: The type is not allowed, or the size does not match the shape.
     """
     shape = _of(document, "shape", list)
     if len(shape) > _MOST_DIMENSIONS or not all(type(size) is int and size >= 0 for size in shape):
-        raise InstrumentError(f"an array of shape {_shown(shape)}")
+        raise InstrumentError(f"an array has the invalid shape {_shown(shape)}")
     count = math.prod(shape)
     if "text" in document:
         text = _of(document, "text", list)
         if len(text) != count or not all(isinstance(item, str) for item in text):
-            raise InstrumentError(f"an array of shape {_shown(shape)} with {len(text)} texts")
-        # Each takes as many characters as the longest.
+            raise InstrumentError(f"an array of shape {_shown(shape)} has {len(text)} texts")
+        # In NumPy, each text takes as much memory as the longest.
         if count * max(map(len, text), default=0) > _MOST_CHARACTERS:
-            raise InstrumentError(f"{count:,} texts of which one has {max(map(len, text)):,} characters")
+            raise InstrumentError(
+                f"too large: {count:,} texts, of which one has {max(map(len, text)):,} characters"
+            )
         return _reshaped(np.array(text, dtype=str), shape)
     code, data = _of(document, "dtype", str), _of(document, "data", bytes)
     if code not in _DTYPES:
-        raise InstrumentError(f"an array of type {_shown(code)}, which is not one that is sent")
+        raise InstrumentError(f"an array has type {_shown(code)}, which is not allowed")
     dtype = np.dtype(code)
     if count * dtype.itemsize != len(data):
-        raise InstrumentError(f"an array of type {code} and shape {_shown(shape)} in {len(data)} bytes")
+        raise InstrumentError(f"an array of type {code} and shape {_shown(shape)} has {len(data)} bytes")
     return _reshaped(np.frombuffer(data, dtype), shape).copy()
 
 
 def _reshaped(values: NDArray[Any], shape: list[int]) -> NDArray[Any]:
     try:
         return values.reshape(shape)
-    # Nothing fits into an array of no points whose other dimensions are larger than memory.
+    # For example an empty array with one dimension of zero and others larger than memory.
     except (ValueError, OverflowError) as error:
-        raise InstrumentError(f"an array of shape {_shown(shape)} ({error})") from None
+        raise InstrumentError(f"an array has the invalid shape {_shown(shape)} ({error})") from None
 
 
 def encode_spectrum(spectrum: xr.DataArray) -> dict[str, Any]:
-    """Return a spectrum, its coordinates and its attributes as a map of plain values.
+    """Encode a spectrum, its coordinates and its attributes as a map of plain values.
 
     Raises:
-        InstrumentError: It is no DataArray, or something in it cannot be sent.
+        InstrumentError: The spectrum is not a DataArray, or a part of it cannot be sent.
     """
     import xarray as xr
 
     if not isinstance(spectrum, xr.DataArray):
-        raise InstrumentError(f"a driver returned {type(spectrum).__name__}, where a DataArray is needed")
+        raise InstrumentError(f"the driver returned {type(spectrum).__name__} instead of a DataArray")
     name = None if spectrum.name is None else str(spectrum.name)
     return {"name": name, **_variable(spectrum.variable, "spectrum"), "coords": _variables(spectrum.coords)}
 
 
 def decode_spectrum(document: Any) -> xr.DataArray:
-    """Return the spectrum that :func:`encode_spectrum` described.
+    """Decode a spectrum from :func:`encode_spectrum`.
 
     Raises:
-        InstrumentError: It is not such a description.
+        InstrumentError: The document is invalid.
     """
     import xarray as xr
 
@@ -195,19 +198,19 @@ def decode_spectrum(document: Any) -> xr.DataArray:
     try:
         return xr.DataArray(values, coords, dims, None if name is None else str(name), attrs)
     except (ValueError, TypeError) as error:
-        raise InstrumentError(f"a spectrum that does not fit together ({error})") from None
+        raise InstrumentError(f"the parts of the spectrum do not fit together ({error})") from None
 
 
 def encode_dataset(dataset: xr.Dataset) -> dict[str, Any]:
-    """Return a survey as a map of plain values.
+    """Encode a survey as a map of plain values.
 
     Raises:
-        InstrumentError: It is no Dataset, or something in it cannot be sent.
+        InstrumentError: The survey is not a Dataset, or a part of it cannot be sent.
     """
     import xarray as xr
 
     if not isinstance(dataset, xr.Dataset):
-        raise InstrumentError(f"a driver returned {type(dataset).__name__}, where a Dataset is needed")
+        raise InstrumentError(f"the driver returned {type(dataset).__name__} instead of a Dataset")
     return {
         "data": _variables(dataset.data_vars),
         "coords": _variables(dataset.coords),
@@ -216,10 +219,10 @@ def encode_dataset(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def decode_dataset(document: Any) -> xr.Dataset:
-    """Return the survey that :func:`encode_dataset` described.
+    """Decode a survey from :func:`encode_dataset`.
 
     Raises:
-        InstrumentError: It is not such a description.
+        InstrumentError: The document is invalid.
     """
     import xarray as xr
 
@@ -227,7 +230,7 @@ def decode_dataset(document: Any) -> xr.Dataset:
     try:
         return xr.Dataset(_decoded_all(document, "data"), _decoded_all(document, "coords"), attrs)
     except (ValueError, TypeError) as error:
-        raise InstrumentError(f"a survey that does not fit together ({error})") from None
+        raise InstrumentError(f"the parts of the survey do not fit together ({error})") from None
 
 
 def _variables(variables: Mapping[Any, Any]) -> dict[str, Any]:
@@ -250,12 +253,12 @@ def _decoded(document: Any) -> tuple[list[str], NDArray[Any], dict[str, Any]]:
     dims, attrs = _of(document, "dims", list), _plain(_of(document, "attrs", dict), "an attribute")
     values = decode_array(_of(document, "array", dict))
     if len(dims) != values.ndim or not all(isinstance(dim, str) for dim in dims):
-        raise InstrumentError(f"dimensions {_shown(dims)} of an array of shape {values.shape}")
+        raise InstrumentError(f"the dimensions {_shown(dims)} do not match an array of shape {values.shape}")
     return dims, values, attrs
 
 
 def _plain(value: Any, name: str, depth: int = 0) -> Any:
-    """Return an attribute as what msgpack has: NumPy's scalars as Python's, arrays and tuples as lists."""
+    """Return an attribute in msgpack's types: NumPy scalars as Python scalars, arrays and tuples as lists."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -264,13 +267,13 @@ def _plain(value: Any, name: str, depth: int = 0) -> Any:
         return {str(key): _plain(item, name, depth + 1) for key, item in value.items()}
     if depth < _DEEPEST and isinstance(value, (list, tuple)):
         return [_plain(item, name, depth + 1) for item in value]
-    raise InstrumentError(f"{name} is a {type(value).__name__}, which cannot be sent; numbers and text can")
+    raise InstrumentError(f"{name} is of type {type(value).__name__}; only numbers and text can be sent")
 
 
 def _of(document: Any, key: str, kind: type) -> Any:
     value = document.get(key) if isinstance(document, dict) else None
     if not isinstance(value, kind):
-        raise InstrumentError(f"an answer without {key!r}, or with another kind of it")
+        raise InstrumentError(f"the message has no valid {key!r}")
     return value
 
 
@@ -283,6 +286,4 @@ def _msgpack() -> Any:
     try:
         return import_module("msgpack")
     except ImportError:
-        raise MissingExtraError(
-            "instruments on a network need msgpack: pip install nescio[network]"
-        ) from None
+        raise MissingExtraError("network instruments need msgpack: pip install nescio[network]") from None

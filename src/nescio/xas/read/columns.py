@@ -34,7 +34,7 @@ _MOST_REPEATED = 50
 # So large a share of the rows may have another number of columns, such as a row that is cut short.
 _MOST_RAGGED, _SHARE_RAGGED = 3, 0.01
 _SPEC_SCAN = re.compile(r"#S\s+(\d{1,9})")
-_ATHENA = re.compile(r"athena|demeter|ifeffit", re.I)
+_ATHENA = re.compile(r"athena|demeter|ifeffit|larch|larix|xas ?viewer", re.I)
 _EXPORTED = (".nor", ".norm", ".flat", ".xmu")
 """Suffixes of what Athena exports: the columns after the energy are spectra."""
 _SYMBOL = re.compile(r"([A-Za-z]{1,2})\b")
@@ -117,7 +117,8 @@ def columns_in(source: Source, formulas: Formulas | None) -> tuple[list[Spectrum
         except (MeasurementError, FileError) as error:
             if len(tables) == 1:
                 raise
-            left_out.append(f"{name}: {str(error).removeprefix(f'{source.name}: ')}")
+            reason = str(error).removeprefix(f"{source.name}: ").removeprefix(f"{name}: ")
+            left_out.append(f"{name}: {reason}")
         if len(found) > MOST_SPECTRA:
             raise FileError(
                 f"{source.name}: holds more than {MOST_SPECTRA:,} spectra; divide it into several files"
@@ -211,7 +212,7 @@ def _spectra(
     for signal in choice.signals:
         own = fields.get("sample.name", "") or name if "#" not in name else name
         spectrum = Spectrum(
-            name=own if len(choice.signals) == 1 or not signal.name else signal.name,
+            name=_name_of(signal.name, own, choice),
             energy=energy,
             mu=signal.mu,
             source=source.name,
@@ -223,6 +224,13 @@ def _spectra(
         found += finished_scans(spectrum, unit=unit, named=named)
         told = ()
     return found
+
+
+def _name_of(signal: str, own: str, choice: Choice) -> str:
+    """Return the name of a spectrum: of its group, or of the file with what was computed beside the first."""
+    if len(choice.signals) == 1 or not signal:
+        return own
+    return signal if choice.signals[0].name else f"{own} {signal}"
 
 
 def _chosen(

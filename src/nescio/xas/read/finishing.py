@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nescio.errors import ConfigurationError
+from nescio.errors import ConfigurationError, MeasurementError
 from nescio.xas.edges import EDGES, edge_energy
-from nescio.xas.spectrum import Spectrum, checked
+from nescio.xas.spectrum import MOST_SPECTRA, Spectrum, checked
 
 __all__ = ["finished", "finished_scans"]
 
@@ -43,6 +43,10 @@ def finished_scans(spectrum: Spectrum, *, unit: str = "", named: bool = True) ->
     """
     spectrum = _without_gaps(_in_ev(spectrum, unit, named=named))
     scans = _scans(spectrum.energy)
+    if len(scans) > MOST_SPECTRA:
+        raise MeasurementError(
+            f"{_place(spectrum)}: the energy runs through its range {len(scans):,} times; divide it into several files"
+        )
     notes = list(spectrum.notes)
     if rest := len(spectrum.energy) - scans[-1].stop:
         notes.append(

@@ -66,6 +66,8 @@ _UNIT = re.compile(rf"[\s_]*(?:[(\[{{]\s*([^)\]}}]{{0,30}})\s*[)\]}}]|[/,]\s*({_
 _TRAILING_UNIT = re.compile(r"(?<=[a-z])[_\s](k?ev|deg)$", re.I)
 # "8_mu01" of APS 12-BM, "I0_c4" of SLS Phoenix.
 _NUMBERED = re.compile(r"^\d{1,3}_(?=[A-Za-z])|_c\d{1,3}$")
+# Mu and the sign for micro, and nu.
+_GREEK = str.maketrans({"\u00b5": "mu", "\u03bc": "mu", "\u03bd": "v"})
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _RATIO = re.compile(r"(-?)\s*(?:(ln|log|log10)\s*\(?)?\s*([\w\s]{1,20}?)\s*/\s*([\w\s]{1,20}?)\s*\)?", re.I)
 
@@ -85,11 +87,11 @@ _NO_INTENSITY = _set(
 _MU = re.compile(
     r"x?mu(?:_?(?:e|t|f|x|s|a|tot|total|raw|exp|trans\w*|fl\w*|sample|norm\w*|flat\w*|s?\d{2}|01))?"
     r"|(?:norm(?:ali[sz]ed)?|nor|flat(?:tened)?)(?:_?(?:x?mu|absorption|absorbance|abs|trans\w*|fluo\w*|fl|e|intensity"
-    r"|xanes|xas))?|absorption(?:_?coefficient)?|absorbance|absorb|abs|xanes|xas|xafs|exafs|x?mu_?(?:normali[sz]ed)"
+    r"|xanes|xas))?|ln_?i0_?(?:it|i1|itrans)|ffi0|if_?i0|absorption(?:_?coefficient)?|absorbance|absorb|abs|xanes|xas|xafs|exafs|x?mu_?(?:normali[sz]ed)"
 )
 _NOT_MU = _set("mu0 chi chie bkg nbkg fbkg bkgd background pre post der sec nder nsec fit")
 _MU_REFERENCE = re.compile(
-    r"x?mu_?(?:r|ref\w*|12|23)|(?:ref|reference)_?(?:x?mu|norm\w*|abs\w*)|norm_?ref\w*"
+    r"x?mu_?(?:r|ref\w*|12|23)|ln_?(?:it|i1|i0)_?(?:ir\w*|i2)|(?:ref|reference)_?(?:x?mu|norm\w*|abs\w*)|norm_?ref\w*"
 )
 _WAVENUMBER = _set("k wavenumber kspace")
 _DENIED = _set(
@@ -153,8 +155,8 @@ def _bare(name: str) -> str:
 
 def _words(name: str) -> list[str]:
     apart = _CAMEL.sub(" ", name)
-    words = [word for word in re.split(r"[^a-z0-9µμ]+", apart.lower()) if word]
-    return [word.replace("µ", "mu").replace("μ", "mu") for word in words]
+    plain = apart.lower().translate(_GREEK)
+    return [word for word in re.split(r"[^a-z0-9]+", plain) if word]
 
 
 def _ratio(name: str) -> Role | None:

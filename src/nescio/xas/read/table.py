@@ -18,7 +18,7 @@ __all__ = ["COMMENT_SIGNS", "Block", "read_blocks"]
 _MOST_NUMBERS = 10_000_000
 _MOST_LINES = 100_000
 _MOST_BLOCKS = 20_000
-_LONGEST_LINE = 10_000
+_LONGEST_LINE = 200_000
 COMMENT_SIGNS = "#%;*!"
 """Lines that begin with one of these are comments."""
 _LIKE_NUMBER = re.compile(r"[-+]?[Oo\d.*]")
@@ -150,9 +150,13 @@ def read_blocks(source: Source) -> tuple[list[Block], list[str]]:
     blocks: list[Block] = []
     pending: list[tuple[int, str]] = []
     style, total, texts = _Style(), 0, 0
+    goes_over = False
     for number, line in enumerate(text_lines(source, decoded_text(source)), 1):
         stripped = line.strip()
-        if not stripped:
+        # SPEC writes the channels of a detector between the rows, over several lines.
+        channels = goes_over or stripped.startswith("@")
+        goes_over = channels and stripped.endswith("\\")
+        if not stripped or channels:
             continue
         values = None if stripped[0] in COMMENT_SIGNS else style.numbers(stripped)
         if values is None:

@@ -20,6 +20,10 @@ _NUMBERED_LEGEND = re.compile(r"(?:^|(?<=\s))(\d{1,3})\)\s")
 _FIELD = re.compile(r"([A-Za-z][\w .]{0,60}?)\s*[:=]\s*(.*)")
 _BRACKETED = re.compile(r"[(\[{]")
 _QUOTED = re.compile(r'"([^"]{0,100})"')
+_UNITS = re.compile(
+    r"[(\[]?(?:k?ev|counts?|cts|cps|a\.?u\.?|arb\.?|deg|degrees?|rad|s|sec|v|volts?|n?a|amps?|1|-+|none|)[)\]]?",
+    re.I,
+)
 _WORDLESS = re.compile(r"[^\w]*")
 _BEAMS = (Role.I0, Role.TRANSMITTED, Role.FLUORESCENCE, Role.REFERENCE, Role.SECOND, Role.MU, Role.WAVENUMBER)
 
@@ -127,14 +131,23 @@ def _by_list(header: Sequence[str], width: int) -> list[Column] | None:
 def _by_line(header: Sequence[str], width: int) -> list[Column] | None:
     """Return columns by the line nearest to the numbers that names them."""
     last = True
+    units: list[str] = []
     for line in reversed(header[-_MOST_LOOKED_AT:]):
         text = text_of(line)
         if not any(character.isalpha() for character in text):
             continue
-        for names in _readings(text, width):
+        readings = _readings(text, width)
+        # A line of units under the names.
+        if stated := next((words for words in readings if all(map(_UNITS.fullmatch, words))), None):
+            units = units or stated
+            continue
+        for names in readings:
             columns = _named(names)
             if _are_titles(columns, last=last):
-                return columns
+                return [
+                    column_of(one.number, one.name, unit.strip("()[]"))
+                    for one, unit in zip(columns, units or [one.unit for one in columns], strict=True)
+                ]
         last = False
     return None
 
@@ -155,7 +168,7 @@ def _readings(text: str, width: int) -> list[list[str]]:
     # "@#" ends the titles of FEFF.
     if words and not words[-1].isalnum() and _WORDLESS.fullmatch(words[-1]):
         found.append(words[:-1])
-    return [names for names in found if len(names) == width and all(names)]
+    return [names for names in found if len(names) == width and any(names)]
 
 
 def _joined_units(words: Sequence[str]) -> list[str]:

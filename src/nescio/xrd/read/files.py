@@ -11,6 +11,7 @@ import xarray as xr
 from nescio.errors import FileError, NescioError
 from nescio.files import FileKind, Source, file_kind, read_source, suffix_of, unpacked_source
 from nescio.xrd.radiation import parse_radiation
+from nescio.xrd.read.area import AreaSettings, ImageKind, image_kind, read_area
 from nescio.xrd.read.arrays import read_nexus, read_npz
 from nescio.xrd.read.cif import holds_profile, read_cif
 from nescio.xrd.read.measured import MAX_BYTES, checked_axis_option
@@ -39,7 +40,6 @@ _NOT_READ = {
     FileKind.BZIP2: "packed by bzip2",
     FileKind.XZ: "packed by xz",
     FileKind.SQLITE: "an SQLite database",
-    FileKind.TIFF: "an image (TIFF)",
     FileKind.PNG: "an image (PNG)",
     FileKind.JPEG: "an image (JPEG)",
     FileKind.BMP: "an image (BMP)",
@@ -49,13 +49,23 @@ _NOT_READ = {
 """What files are that hold no pattern in a form that is read, or none at all."""
 
 FILE_PATTERNS: tuple[str, ...] = tuple(
-    f"*{suffix}" for suffix in (*_BY_SUFFIX, *VENDOR_SUFFIXES) if suffix != ".cif"
+    f"*{suffix}" for suffix in (*_BY_SUFFIX, *VENDOR_SUFFIXES, ".cbf", ".edf") if suffix != ".cif"
 )
-"""Glob patterns of the files that can be read; a CIF is read where it is named, since most hold structures."""
+"""Glob patterns of the files that can be read.
+
+A CIF is read where it is named, since most hold structures, and a TIFF, since most are pictures.
+"""
 
 
 def read_patterns(
-    path: str | Path, *, axis: str | None = None, wavelength: str | float | None = None
+    path: str | Path,
+    *,
+    axis: str | None = None,
+    wavelength: str | float | None = None,
+    poni: str | Path | None = None,
+    mask: str | Path | None = None,
+    flat: str | Path | None = None,
+    sectors: int | None = None,
 ) -> xr.Dataset:
     """Read the patterns of one file into the measured form of :mod:`nescio.signals`.
 
@@ -67,15 +77,25 @@ def read_patterns(
         axis: "two_theta" (degree), "q" (1/angstrom), "q_nm" (1/nm) or "d" (angstrom), over what the file says.
         wavelength: In angstrom or as in :func:`nescio.xrd.parse_radiation`, of a beam with several lines that of the
             strongest; for angles whose file states none, or an impossible one.
+        poni: Geometry of an area detector (PONI file of pyFAI). Images (TIFF, CBF, EDF, HDF5) are then integrated over
+            the azimuth; other files are read as without it.
+        mask: Image or NumPy array of the detector's size; pixels that are not 0 are ignored.
+        flat: Image or NumPy array of the detector's size that intensities are divided by.
+        sectors: Integrate each image over so many equal sectors of the azimuth, each a measurement.
 
     Raises:
         FileError: The file is missing, empty, too large, of unknown kind or malformed, or states another wavelength.
-        ConfigurationError: `axis` or `wavelength` are not what they should be.
+        ConfigurationError: An option is not what it should be.
+        MissingExtraError: Images need pyFAI, and it is not installed (extra ``area``).
     """
     path = Path(path)
     axis = checked_axis_option(axis)
     angstrom = None if wavelength is None else parse_radiation(wavelength).wavelength
+    area = AreaSettings.of(poni, mask, flat, sectors)
     source = unpacked_source(read_source(path, MAX_BYTES))
+    kind = image_kind(source) if area.poni is not None else None
+    if kind is not None:
+        return read_area(source, kind, area, axis=axis, wavelength=angstrom)
     return _reader(source)(source, axis=axis, wavelength=angstrom)
 
 
@@ -84,6 +104,10 @@ def read_many(
     *,
     axis: str | None = None,
     wavelength: str | float | None = None,
+    poni: str | Path | None = None,
+    mask: str | Path | None = None,
+    flat: str | Path | None = None,
+    sectors: int | None = None,
 ) -> tuple[list[xr.Dataset], list[NescioError]]:
     """Read many files; a bad one is reported and the others are kept.
 
@@ -91,15 +115,20 @@ def read_many(
         paths: Files, and folders whose files of known kinds are taken in order of their names.
         axis: As in :func:`read_patterns`.
         wavelength: As in :func:`read_patterns`.
+        poni: As in :func:`read_patterns`.
+        mask: As in :func:`read_patterns`.
+        flat: As in :func:`read_patterns`.
+        sectors: As in :func:`read_patterns`.
 
     Returns:
         One dataset for each file that could be read, and an error for each that could not.
 
     Raises:
         FileError: There is no file to read at all.
-        ConfigurationError: `axis` or `wavelength` are not what they should be.
+        ConfigurationError: An option is not what it should be.
     """
     checked_axis_option(axis)
+    AreaSettings.of(poni, mask, flat, sectors)
     if wavelength is not None:
         parse_radiation(wavelength)
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
@@ -113,7 +142,11 @@ def read_many(
     errors: list[NescioError] = []
     for file in files:
         try:
-            datasets.append(read_patterns(file, axis=axis, wavelength=wavelength))
+            datasets.append(
+                read_patterns(
+                    file, axis=axis, wavelength=wavelength, poni=poni, mask=mask, flat=flat, sectors=sectors
+                )
+            )
         except NescioError as error:
             errors.append(error)
     return datasets, errors
@@ -137,6 +170,10 @@ def _reader(source: Source) -> _Reader:
         return read_cif
     if (reader := vendor_reader(source, kind)) is not None:
         return reader
+    if (image := image_kind(source)) in (ImageKind.TIFF, ImageKind.CBF, ImageKind.EDF):
+        raise FileError(
+            f"{source.name}: is an image ({image}); to integrate it, give the geometry of the detector with --poni"
+        )
     if kind in _NOT_READ and not (kind is FileKind.XML and suffix == ".xrdml"):
         what = "an HTML page" if b"<html" in source.content[:2000].lower() else _NOT_READ[kind]
         raise FileError(
