@@ -23,5 +23,5 @@ for page, picture in PICTURES.items():
         for cell in CELL.findall((FOLDER / f"{page}.md").read_text(encoding="utf-8")):
             exec(compile(cell, page, "exec"), names)  # noqa: S102
         os.chdir(FOLDER)
-    names["figure"].savefig(FOLDER / f"{picture}.png", dpi=70)
+    names["figure"].savefig(FOLDER / f"{picture}.png", dpi=100)
     print(FOLDER / f"{picture}.png")
