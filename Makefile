@@ -40,7 +40,7 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-cache
 
 docs: $(READY)
-	$(BIN)/sphinx-build -W --keep-going -n -E -q -j 2 -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -n -E -q -b html docs docs/_build/html
 
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint docs
