@@ -79,7 +79,9 @@ def test_a_page_of_the_gallery_is_a_notebook_that_ends_in_a_figure(page: Path) -
     """It is executed when the documentation is built; here only its form is checked."""
     text = page.read_text(encoding="utf-8")
     # Without this header the page would be shown, but not executed.
-    assert text.startswith("---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n")
+    assert text.startswith(
+        "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n"
+    )
     cells = re.findall(r"```\{code-cell\} ipython3\n(.*?)```", text, re.DOTALL)
     shown = [cell for cell in cells if "remove-cell" not in cell]
     assert len(shown) >= 5

@@ -14,7 +14,7 @@ mpl.use("Agg")
 
 FOLDER = Path(__file__).resolve().parent
 PICTURES = {"diffraction-map": "wafer", "absorption-series": "series", "microscopy-explore": "film"}
-CELL = re.compile(r"```\{code-cell\} ipython3\n(?::tags:.*\n)?(.*?)```", re.DOTALL)
+CELL = re.compile(r"```\{code-cell\} ipython3\n(?::tags:[^\n]*\n)?(.*?)```", re.DOTALL)
 
 for page, picture in PICTURES.items():
     names: dict[str, object] = {}
