@@ -100,7 +100,7 @@ class Candidates(Summarised):
         low, high = self.positions.min(0), self.positions.max(0)
         if (np.array(position) < low).any() or (np.array(position) > high).any():
             raise ExplorationError(
-                f"position {', '.join(f'{x:g}' for x in position)} lies outside the candidates "
+                f"position {', '.join(f'{x:g}' for x in position)} is outside the range of the candidates "
                 f"({', '.join(f'{a:g} to {b:g}' for a, b in zip(low, high, strict=True))} {self.unit})"
             )
 
