@@ -40,21 +40,13 @@ def demo(
 ) -> None:
     """Demonstrate Nescio on simulated samples.
 
-<<<<<<< HEAD
-    Ends with a page, index.html, that links the reports of all chapters.
-
-    diffraction: train an agent on three phases, then assess a wafer that holds
-    a fourth. microscope: find where the loops of a ferroelectric film open
-    widest, and measure 5 % of it. xas: count the neighbours of copper atoms
-    from absorption spectra, while a particle grows and then oxidises; with
-    --data, of measured platinum particles as well.
-=======
     diffraction: train an agent on three phases, then assess a wafer with a
     fourth, unknown phase. microscope: find the largest hysteresis loops on a
     ferroelectric film by measuring a small share of its places. xas: estimate
     coordination numbers of copper from absorption spectra while a particle
     grows and then oxidises; with --data, also of measured platinum particles.
->>>>>>> main
+
+    At the end, the page index.html links all reports.
 
     Example: nescio demo -o demo
     """

@@ -292,13 +292,8 @@ def _learned(
 
 
 def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool | None) -> Path:
-<<<<<<< HEAD
-    """Read measured platinum particles on carbon, and write a report."""
-    from nescio.view import figure_png, numbers_of_measurements, numbers_report, write_findings
-=======
     """Assess measured platinum particles on carbon, and write a report."""
-    from nescio.view import numbers_report, write_findings
->>>>>>> main
+    from nescio.view import figure_png, numbers_of_measurements, numbers_report, write_findings
 
     # Particles and foil were measured at different beamlines.
     prior = CoordinationPrior(bundled_library("Pt", "L3"), normalisation=NormalisationSettings(align="edge"))

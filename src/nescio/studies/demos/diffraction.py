@@ -33,15 +33,9 @@ def demonstrate_diffraction(
     """Train an agent on three phases, assess a simulated wafer, print the result and write a report.
 
     Args:
-<<<<<<< HEAD
-        folder: Where to write: ``agent``, ``findings.nc``, ``findings.csv``, ``map.png`` and ``report.html``. A
-            training that was interrupted goes on.
-        settings: How to learn; the defaults if not given.
-=======
-        folder: Output folder for ``agent``, ``findings.nc``, ``findings.csv`` and ``report.html``. An interrupted
-            training is resumed.
+        folder: Output folder for ``agent``, ``findings.nc``, ``findings.csv``, ``map.png`` and ``report.html``. An
+            interrupted training is resumed.
         settings: Settings of training; by default the defaults.
->>>>>>> main
         progress: Show progress bars; by default where standard error is a terminal.
 
     Returns:
