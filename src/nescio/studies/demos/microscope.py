@@ -37,9 +37,9 @@ class MicroscopeOutcome:
     def summary(self) -> str:
         """Return the results as a few sentences."""
         return (
-            f"{self.measured} of {self.places:,} places measured; {self.hits} of these are among the best {_TOP:.0%} "
-            f"of all (expected by chance: {self.by_chance:.0f}). For {self.coverage:.0%} of the unmeasured places, "
-            "the true loop area is inside the model's 95 % interval."
+            f"{self.measured} of {self.places:,} places measured; {self.hits} of these are among the best "
+            f"{100 * _TOP:g} % of all (expected by chance: {self.by_chance:.0f}). For {100 * self.coverage:.0f} % of "
+            "the unmeasured places, the true loop area is inside the model's 95 % interval."
         )
 
 
