@@ -23,6 +23,7 @@ __all__ = [
     "Block",
     "Cards",
     "Details",
+    "Image",
     "Link",
     "Picture",
     "Section",
@@ -52,8 +53,7 @@ class Cards:
 class Picture:
     """A figure with a caption and a description (alternative text for screen readers)."""
 
-    figure: Figure | bytes
-    """A Matplotlib figure, or the content of a PNG file."""
+    figure: Figure
     caption: str
     description: str
 
@@ -79,6 +79,15 @@ class Details:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A finished picture with a description (alternative text for screen readers)."""
+
+    png: bytes
+    """Content of a PNG file."""
+    description: str
+
+
+@dataclass(frozen=True)
 class Link:
     """A link to a file in the folder of the report, such as another report."""
 
@@ -87,7 +96,7 @@ class Link:
     """Relative path, with "/" between folders."""
 
 
-Block: TypeAlias = Text | Cards | Picture | Table | Details | Link
+Block: TypeAlias = Text | Cards | Picture | Table | Details | Image | Link
 
 
 @dataclass(frozen=True)
@@ -155,18 +164,17 @@ def _cards(block: Cards) -> str:
 
 
 def _picture(block: Picture) -> str:
-    size = ""
-    if isinstance(block.figure, bytes):
-        png = block.figure
-    else:
-        png = figure_png(block.figure)
-        width, height = (round(96 * float(v)) for v in block.figure.get_size_inches())
-        size = f'width="{width}" height="{height}" '
-    data = base64.b64encode(png).decode("ascii")
+    width, height = (round(96 * float(v)) for v in block.figure.get_size_inches())
+    data = base64.b64encode(figure_png(block.figure)).decode("ascii")
     return (
-        f'<figure><img src="data:image/png;base64,{data}" {size}'
+        f'<figure><img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
         f'alt="{_text(block.description)}"><figcaption>{_text(block.caption)}</figcaption></figure>'
     )
+
+
+def _image(block: Image) -> str:
+    data = base64.b64encode(block.png).decode("ascii")
+    return f'<figure><img src="data:image/png;base64,{data}" alt="{_text(block.description)}"></figure>'
 
 
 def _link(block: Link) -> str:
@@ -215,5 +223,6 @@ _RENDER: Mapping[type, Callable[..., str]] = {
     Picture: _picture,
     Table: _table,
     Details: _details,
+    Image: _image,
     Link: _link,
 }

@@ -72,14 +72,14 @@ def write_demo_index(folder: Path) -> Path:
     Raises:
         FileError: A picture cannot be read, or the page cannot be written.
     """
-    from nescio.view import Link, Picture, Section, Text, write_report
+    from nescio.view import Image, Link, Section, Text, write_report
 
     sections = []
     for part in _PARTS:
         if not (folder / part.report).is_file():
             continue
         picture = folder / part.picture
-        shown = [Picture(file_content(picture, _LARGEST), "", part.description)] if picture.is_file() else []
+        shown = [Image(file_content(picture, _LARGEST), part.description)] if picture.is_file() else []
         sections.append(Section(part.title, [Text(part.line), Link("Open the report", part.report), *shown]))
     title = f"Nescio {__version__}: the demonstration"
     return write_report(folder / "index.html", title, sections, progress=False)
