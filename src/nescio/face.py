@@ -203,7 +203,7 @@ def plot(shown: xr.Dataset | Experiment) -> Figure:
     """Draw the map of findings (by position, composition or similarity), or the predicted maps of an experiment.
 
     Args:
-        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.Experiment.to_dataset`).
+        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.explore.Experiment.to_dataset`).
 
     Returns:
         A Matplotlib figure.
@@ -221,7 +221,7 @@ def report(shown: xr.Dataset | Experiment, path: str | Path, *, agent: Agent | N
     """Write a self-contained HTML report.
 
     Args:
-        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.Experiment.to_dataset`).
+        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.explore.Experiment.to_dataset`).
         path: The HTML file.
         agent: The agent that made the findings; adds its training and calibration to the report.
 
