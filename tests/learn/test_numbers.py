@@ -123,7 +123,7 @@ def test_what_measuring_may_do_is_a_third_part_of_the_error(agent: NumberAgent) 
         )
     )
     np.testing.assert_allclose(found["systematic"].values[0], [0.2, 0.1], atol=0.03)
-    assert "errors of measurement change left by more than the interval" in found["reason"].item()
+    assert "measurement errors change left by more than the interval" in found["reason"].item()
     assert float(agent.assess(prepared(signals))["systematic"].max()) == 0.0
 
 
