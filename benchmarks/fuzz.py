@@ -36,15 +36,17 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any, cast
 
+from fuzz_apart import Used, fork_instead
 from fuzz_files import TARGETS, Target
 from fuzz_mutations import mutant
 
 LONGEST = 10.0
 MOST_MEMORY = 2**30
 # Workers begin anew after so many mutants, so that what one leaves behind does not pile up.
-ROUND = 500
+ROUND = 2500
 _SAID = {"read": "read", "refused": "refused", "escape": "escapes", "hang": "hangs", "memory": "over 1 GiB"}
 _HONEST = "honest"
+_IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 _PATIENCE = 6  # times the longest time by the clock, on a machine that others use
 
 
@@ -54,6 +56,7 @@ def read_one(target: Target, files: Mapping[str, bytes], which: str, folder: Pat
 
     path = _written(files, which, folder)
     _forget_peak()
+    Used.take()
     memory, start = _memory("VmRSS"), _seconds()
     outcome: dict[str, Any] = {"outcome": "read"}
     try:
@@ -70,7 +73,9 @@ def read_one(target: Target, files: Mapping[str, bytes], which: str, folder: Pat
         where = [frame for frame in frames if "nescio" in frame.filename][-1:] or frames[-1:]
         what = f"{type(error).__name__} at {Path(where[0].filename).name}:{where[0].lineno}: {error}"[:300]
         outcome = {"outcome": "escape", "what": what}
-    outcome["seconds"], outcome["memory"] = _seconds() - start, _memory("VmHWM") - memory
+    seconds, apart = Used.take()
+    outcome["seconds"] = _seconds() - start + seconds
+    outcome["memory"] = max(_memory("VmHWM") - memory, apart)
     if outcome["outcome"] != "escape":
         if outcome["seconds"] > LONGEST:
             outcome |= {"outcome": "hang", "what": f"{outcome['seconds']:.1f} s"}
@@ -106,11 +111,12 @@ def _forget_peak() -> None:
 
 def work(target: Target) -> None:
     """Read the mutants whose numbers come on standard input, one line each, and answer on standard output."""
+    fork_instead()
     files = target.files()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for which in chain((f"{name}:{_HONEST}" for name in files), sys.stdin):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder:
             outcome = read_one(target, files, which.strip(), Path(folder))
         # The honest files come first, so that all that reading needs is loaded.
         if which.endswith(f":{_HONEST}"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,13 @@ def _read(module: str, name: str) -> Callable[[Path], object]:
     return lambda path: _attribute(module, name)(path)
 
 
+@cache
+def _technique(name: str) -> Any:
+    return _attribute("nescio.techniques", "find_technique")(name)
+
+
 def _prior(path: Path) -> object:
-    return _attribute("nescio.techniques", "find_technique")("xrd").load_prior(path)
+    return _technique("xrd").load_prior(path)
 
 
 def _spectra(path: Path) -> object:
@@ -533,6 +539,9 @@ def _decoded(path: Path) -> object:
         return wire.decode_dataset(message)
 
 
+_NO_WEIGHTS = b"\x02\0\0\0\0\0\0\0{}"
+
+
 def _agent_document() -> dict[str, bytes]:
     """The JSON of an agent, without its weights: what is checked before they are looked at."""
     document = {
@@ -543,19 +552,22 @@ def _agent_document() -> dict[str, bytes]:
     }
     return {
         "agent.json": json.dumps(
-            {**document, "history": [{"step": 1.0, "map": 0.5}], "sha256": "0" * 64}
+            {
+                **document,
+                "history": [{"step": 1.0, "map": 0.5}],
+                "sha256": hashlib.sha256(_NO_WEIGHTS).hexdigest(),
+            }
         ).encode()
     }
 
 
 def _open_agent(path: Path) -> object:
-    folder = Path(tempfile.mkdtemp())
-    try:
-        shutil.copy(path, folder / "agent.json")
-        (folder / "weights.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
-        return _attribute("nescio.learn", "open_agent")(folder)
-    finally:
-        shutil.rmtree(folder)
+    (path.parent / "weights.safetensors").write_bytes(_NO_WEIGHTS)
+    return _attribute("nescio.learn", "load_agent")(path.parent)
+
+
+def _read_weights(path: Path) -> object:
+    return _attribute("nescio.learn.storage", "arrays_of")(path.read_bytes(), path)
 
 
 def _weights() -> dict[str, bytes]:
@@ -590,6 +602,6 @@ TARGETS: dict[str, Target] = {
     "trace": Target(_read("nescio.trace", "verify"), _trace, 2000),
     "message": Target(_decoded, _message),
     "agent": Target(_open_agent, _agent_document),
-    "weights": Target(_read("nescio.learn.storage", "read_arrays"), _weights),
+    "weights": Target(_read_weights, _weights),
 }
 """What is tried, by name."""

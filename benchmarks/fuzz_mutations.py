@@ -441,9 +441,10 @@ def _sqlite(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
             ]
             for _ in range(random.randrange(1, 4)):
                 table = random.choice(tables)
-                column = random.choice(
-                    [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
-                )
+                columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+                if not columns:  # the table was dropped
+                    continue
+                column = random.choice(columns)
                 update = f'UPDATE "{table}" SET "{column}" = {random.choice(_VALUES)}'  # noqa: S608
                 statements = (
                     f"{update} WHERE id = {random.randrange(1, 9)}",

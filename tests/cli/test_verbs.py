@@ -72,7 +72,7 @@ def test_reproduce_xanes_prints_and_writes_the_numbers(
     monkeypatch.setattr(studies, "reproduce_xanes", reproduce)
     code, out, err = stage.run("reproduce", "xanes", "--json", tmp_path / "numbers.json")
     assert code == 0
-    assert "measured spectra are left out (--data FOLDER adds them)" in err
+    assert "measured spectra are skipped (--data FOLDER adds them)" in err
     assert json.loads((tmp_path / "numbers.json").read_text(encoding="utf-8")) == numbers
     assert "5000 or more" in out
     code, _, err = stage.run("reproduce", "xanes", "-o", tmp_path / "out", "--data", tmp_path)
@@ -81,7 +81,7 @@ def test_reproduce_xanes_prints_and_writes_the_numbers(
     for options in (("--hard",), ("--seeds", 3), ("--seed", 3)):
         code, _, err = stage.run("reproduce", "xanes", *options)
         assert code == 2
-        assert "not of xanes" in err
+        assert "to xanes" in err
 
 
 @pytest.mark.parametrize(
@@ -114,15 +114,15 @@ def test_the_demo_says_what_it_leaves_out_without_measured_data(
     monkeypatch.setattr(studies, "demonstrate_absorption", demonstrate)
     code, out, err = stage.run("demo", "xas", "-o", "out")
     assert (code, out.splitlines()[0]) == (0, "counted")
-    assert err == "measured platinum particles are left out (--data FOLDER adds them)\n"
+    assert err == "measured platinum particles are skipped (--data FOLDER adds them)\n"
     code, _, err = stage.run("demo", "-o", "out", "--data", tmp_path)
     assert (code, err.count("\n")) == (2, 1)
-    assert "platinum-foil.xdi: there is no such file; demo xas needs it" in err
+    assert "platinum-foil.xdi: no such file; demo xas needs it" in err
     for name in ("platinum-foil.xdi", "platinum-particles.prj"):
         (tmp_path / name).write_text("", encoding="utf-8")
     assert stage.run("demo", "xas", "-o", "out", "--data", tmp_path)[::2] == (0, "")
     assert asked == [None, tmp_path]
     assert stage.run("demo", "microscope", "--data", tmp_path)[::2] == (
         2,
-        "error: --data: is of xas, and not of microscope\n",
+        "error: --data: applies to xas only, not to microscope\n",
     )

@@ -306,7 +306,7 @@ def test_no_measurement_is_lost_over_what_is_beside_its_numbers(tmp_path):
         impossible = xr.DataArray(np.array([object()] * 8), spectrum.coords, spectrum.dims)
         lost = experiment.tell(4, impossible)
         assert lost.spectrum is None
-        assert "cannot be kept" in lost.problem
+        assert "cannot be stored" in lost.problem
         wide = experiment.tell(5, spectrum.astype(np.longdouble))
         assert wide.spectrum is not None
         assert np.isfinite(wide.scalars[0].value)
@@ -426,7 +426,7 @@ def test_a_record_cut_short_is_told_in_one_line(tmp_path):
         Experiment.open(tmp_path)
     assert "\n" not in str(caught.value)
     path.write_bytes(b"")
-    with pytest.raises(TraceError, match="no trace"):
+    with pytest.raises(TraceError, match="not a Nescio trace"):
         Experiment.open(tmp_path)
 
 
@@ -435,7 +435,7 @@ def test_a_record_cut_short_is_told_in_one_line(tmp_path):
     [
         (xr.Dataset(), "position"),
         (xr.Dataset({"image": (("channel", "y", "x"), np.zeros((1, 4, 4)))}), "position"),
-        (made.Sample().survey().isel(candidate=slice(0)), "positions of shape"),
+        (made.Sample().survey().isel(candidate=slice(0)), "positions have shape"),
         (made.Sample().survey().isel(coordinate=0, drop=True), "dimensions"),
         (made.Sample().survey() * np.nan, "not finite|finite number"),
     ],

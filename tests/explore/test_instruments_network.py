@@ -426,7 +426,7 @@ def test_what_was_measured_while_the_connection_was_lost_is_had_by_asking_again(
     client = NetworkInstrument(server.address, TOKEN, timeout_seconds=0.4)
     with monkeypatch.context() as cut:
         cut.setattr(NetworkInstrument, "_receive", lambda *_: None)
-        with pytest.raises(ConnectionLostError, match="no sign of life"):
+        with pytest.raises(ConnectionLostError, match="no reply within"):
             client.measure(PLACE)
     client.reconnect()
     assert client.measure(PLACE).shape == (5, 2)

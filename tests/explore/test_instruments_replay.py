@@ -277,7 +277,7 @@ def test_options_of_the_file_mean_what_they_mean_in_python(tmp_path):
     np.savez(tmp_path / "a.npz", **arrays)
     path = tmp_path / "a.npz"
     with pytest.raises(
-        FileError, match=r"cl \(4 x 5 x 6\), eels \(4 x 5 x 6\) may all be the spectra; choose with"
+        FileError, match=r"may be the spectra: cl \(4 x 5 x 6\), eels \(4 x 5 x 6\); choose one with"
     ):
         told(path)
     options = {"dimensions": ["loss"], "pixel_size": [2.0, 0.5], "unit": "nm", "channels": ["BF", "ADF"]}

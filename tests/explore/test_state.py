@@ -87,7 +87,7 @@ def test_before_the_first_measurement_the_configuration_holds(steered):
 def test_a_step_that_never_was_is_refused(steered, step):
     with (
         Experiment.open(steered[0], read_only=True) as experiment,
-        pytest.raises(ExplorationError, match=f"step {step}: there are 10 measurements"),
+        pytest.raises(ExplorationError, match=f"step {step} does not exist: there are 10 measurements"),
     ):
         experiment.state.at(step)
 

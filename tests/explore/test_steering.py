@@ -133,7 +133,7 @@ def test_a_budget_changes_only_what_is_given():
     assert build_act("budget", more.parameters()).parameters() == {"budget": {"points": 20}}
     unlimited = build_act("budget", {"budget": {"dose": None}})
     assert steered(settings, numbered(build_act("budget", unlimited.parameters()))).budget.dose is None
-    with pytest.raises(ConfigurationError, match="needs one of points, seconds, dose"):
+    with pytest.raises(ConfigurationError, match="needs at least one of points, seconds, dose"):
         build_act("budget", {"budget": {}})
 
 

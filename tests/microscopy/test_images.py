@@ -46,11 +46,11 @@ def test_lengths_are_understood_however_they_are_written(text, unit):
         (np.zeros(5), {}, r"shape.*\(5,\)"),
         (np.zeros((3, 1)), {}, "at least 2 x 2"),
         (np.zeros((3, 3), complex), {}, "amplitude or phase"),
-        (np.zeros((2, 4, 4)), {"channels": ["a", "a"]}, "each only once"),
-        (np.zeros((2, 4, 4)), {"channels": ["a"]}, "2 channels need as many names"),
-        (np.zeros((4, 4)), {"unit": "eV"}, "'eV' is no length; known are pixel"),
-        (np.zeros((4, 4)), {"pixel_size": 0.0}, "no size zero"),
-        ({"a": np.zeros((4, 4)), "b": np.zeros((4, 5))}, {}, r"one shape.*b \(4, 5\)"),
+        (np.zeros((2, 4, 4)), {"channels": ["a", "a"]}, "different names"),
+        (np.zeros((2, 4, 4)), {"channels": ["a"]}, "2 channels need 2 different names"),
+        (np.zeros((4, 4)), {"unit": "eV"}, r"'eV' is not a length \(known units: pixel"),
+        (np.zeros((4, 4)), {"pixel_size": 0.0}, "must not be 0"),
+        ({"a": np.zeros((4, 4)), "b": np.zeros((4, 5))}, {}, r"same shape.*b \(4, 5\)"),
         ({}, {}, "at least one channel"),
         (np.zeros((4, 4)), {"valid": np.zeros((4, 4), bool)}, "no pixel"),
         (np.zeros((4, 4)), {"valid": np.ones((4, 5), bool)}, "valid has shape"),
@@ -64,7 +64,7 @@ def test_what_is_no_image_is_told(arrays, options, message):
 def test_a_pixel_that_is_not_finite_is_named():
     values = np.ones((2, 5, 6))
     values[1, 3, 2] = np.nan
-    with pytest.raises(MeasurementError, match=r"'b': pixel \(row 3, column 2\) is nan \(of 1 "):
+    with pytest.raises(MeasurementError, match=r"'b': pixel \(row 3, column 2\) is nan \(one of 1 "):
         image_dataset(values, channels=["a", "b"])
 
 
@@ -90,7 +90,7 @@ def test_the_form_survives_being_checked():
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda image: image.drop_vars("image"), "there is no image; the data hold nothing"),
+        (lambda image: image.drop_vars("image"), "no variable 'image', only nothing"),
         (lambda image: image.transpose("y", "x", "channel"), "needs channel, y, x"),
         (lambda image: image.drop_vars("y"), "no coordinate y"),
         (lambda image: image.assign_coords(x=np.arange(17.0) ** 2), "x is not evenly spaced"),

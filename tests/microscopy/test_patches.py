@@ -103,11 +103,11 @@ def test_as_many_as_an_experiment_needs_are_cut_at_once():
             "reflect",
             r"pixel 1 \(row 20, column 3; of 2\) lies outside.*20 x 31",
         ),
-        ([(5, 5), (0, 3)], 3, "error", r"patch of 3 x 3 around pixel 1 \(row 0, column 3; of 1\) leaves"),
-        ([(5, 5), (0, 3)], 3, "exclude", "leaves the image"),
+        ([(5, 5), (0, 3)], 3, "error", r"patch of 3 x 3 around pixel 1 \(row 0, column 3; of 1\) extends"),
+        ([(5, 5), (0, 3)], 3, "exclude", "extends beyond the image"),
         ([(5, np.nan)], 3, "error", r"pixel 0 \(of 1\) is \(5, nan\)"),
         ([(5, 5)], (21, 3), "reflect", "21 x 3 pixels does not fit into the image of 20 x 31"),
-        (np.full((800_000, 2), 9), 16, "error", "GiB, more than 2; choose a larger stride"),
+        (np.full((800_000, 2), 9), 16, "error", "GiB, more than 2 GiB; choose a larger stride"),
     ],
 )
 def test_what_cannot_be_cut_is_named(pixels, size, edge, message):
@@ -184,9 +184,9 @@ def test_columns_of_positions_are_told_by_their_names():
             r"\(120, 20\) is listed twice: candidates 0 and 2",
         ),
         ([(120.0, np.inf)], {}, "candidate 0 .* not finite"),
-        ([(100.0, 0.0)], {}, "none of 1 places is left"),
+        ([(100.0, 0.0)], {}, "none of 1 places remains"),
         ([(120.0, 20.0), (100.0, 0.0)], {"edge": "error"}, "around pixel 1"),
-        (None, {"places": "survey"}, "lists no position"),
+        (None, {"places": "survey"}, 'has no "position"'),
         (None, {"channels": ("z",)}, "no channel 'z'; the image has a, b, c"),
     ],
 )

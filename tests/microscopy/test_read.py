@@ -38,7 +38,7 @@ def test_the_image_is_the_array_of_that_name_or_the_only_one_of_two_dimensions(w
 def test_several_images_are_named_and_those_asked_for_become_channels(write):
     path = write(amplitude=IMAGE, phase=-IMAGE, positions=PLACES)
     with pytest.raises(
-        FileError, match=r"amplitude \(20 x 30\), phase \(20 x 30\) may all be the image; choose"
+        FileError, match=r"several arrays may be the image: amplitude \(20 x 30\), phase \(20 x 30\); choose"
     ):
         read_image(path)
     found = read_image(path, image=("phase", "amplitude"), pixel_size=0.5, unit="nm")
@@ -74,13 +74,13 @@ def test_pixels_that_are_not_finite_are_refused_or_left_out(write):
 @pytest.mark.parametrize(
     ("arrays", "options", "message"),
     [
-        ({"energy": np.arange(9.0)}, {}, r"holds no image; it holds energy \(9\)"),
-        ({"image": IMAGE}, {"image": "height"}, r"no 'height'; it holds image \(20 x 30\)"),
+        ({"energy": np.arange(9.0)}, {}, r"contains no image; it contains energy \(9\)"),
+        ({"image": IMAGE}, {"image": "height"}, r"no array 'height'; the file contains image \(20 x 30\)"),
         ({"image": IMAGE + 1j}, {}, "complex numbers; save its amplitude or phase"),
-        ({"a": IMAGE, "b": IMAGE[1:]}, {"image": ("a", "b")}, "several must have one shape"),
+        ({"a": IMAGE, "b": IMAGE[1:]}, {"image": ("a", "b")}, "several arrays need the same shape"),
         ({"a": np.zeros((50, 20, 30))}, {"image": "a"}, "at most 32 channels"),
         ({"image": IMAGE, "position_um": PLACES}, {}, "positions are in um, the image in pixel"),
-        ({"image": IMAGE}, {"unit": "eV"}, "'eV' is no length"),
+        ({"image": IMAGE}, {"unit": "eV"}, "'eV' is not a length"),
         ({"image": np.array([["a"] * 9] * 9)}, {"image": "image"}, "not numbers"),
         ({"image": np.array([{}] * 4).reshape(2, 2)}, {}, "Python objects are never loaded"),
     ],
@@ -97,7 +97,7 @@ def test_missing_and_unknown_files_are_told(tmp_path):
     with pytest.raises(FileError, match="is empty"):
         read_image(tmp_path / "empty.png")
     (tmp_path / "notes.txt").write_text("a")
-    with pytest.raises(FileError, match=r"notes.txt: kind '.txt'"):
+    with pytest.raises(FileError, match=r"notes.txt: format '.txt'"):
         read_image(tmp_path / "notes.txt")
 
 
@@ -186,21 +186,25 @@ def test_without_places_a_grid_counts_its_own_pixels(write):
         (
             {"spectra": SPECTRA, "image": IMAGE},
             {},
-            "grid of 4 x 5 lies in the image of 20 x 30 pixels is not told",
+            "grid of 4 x 5 places in the image of 20 x 30 pixels is unknown",
         ),
-        ({"spectra": SPECTRA, "pos": PLACES[:9]}, {}, "9 positions fit none; give navigation"),
+        ({"spectra": SPECTRA, "pos": PLACES[:9]}, {}, "9 listed positions fit none of them; set navigation"),
         ({"spectra": SPECTRA, "pos": PLACES[:9]}, {"navigation": 2}, "20 spectra, but 9 positions"),
-        ({"spectra": SPECTRA}, {"navigation": 3}, "leaves no spectrum"),
+        ({"spectra": SPECTRA}, {"navigation": 3}, "leaves no dimension for spectra"),
         (
             {"spectra": SPECTRA[0]},
             {},
-            "which dimensions of spectra .* are places is not told; give navigation",
+            "unknown which dimensions of spectra .* are places; set navigation",
         ),
-        ({"spectra": SPECTRA}, {"dimensions": ("x",)}, "1 other names are needed"),
+        ({"spectra": SPECTRA}, {"dimensions": ("x",)}, "needs 1 different names"),
         ({"spectra": SPECTRA * np.nan}, {}, "no finite number"),
         ({"spectra": SPECTRA * 1j}, {}, "complex"),
-        ({"image": IMAGE}, {}, "holds no spectra"),
-        ({"a": SPECTRA, "b": SPECTRA}, {}, r"a \(4 x 5 x 7\), b \(4 x 5 x 7\) may all be the spectra"),
+        ({"image": IMAGE}, {}, "contains no spectra"),
+        (
+            {"a": SPECTRA, "b": SPECTRA},
+            {},
+            r"several arrays may be the spectra: a \(4 x 5 x 7\), b \(4 x 5 x 7\)",
+        ),
     ],
 )
 def test_spectra_that_cannot_be_placed_say_why(write, arrays, options, message):

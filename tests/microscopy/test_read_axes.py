@@ -59,7 +59,7 @@ def test_netcdf_3_is_read_alike(tmp_path, order):
 def test_bare_arrays_are_matched_by_name_and_number_of_points(tmp_path, order):
     found = read_spectrum_image(write_npz(tmp_path / "a.npz", order))
     same(found, unit="pixel")
-    assert "have no unit; they are taken as pixels" in notes_of(found)[0]
+    assert "have no unit; pixels are assumed" in notes_of(found)[0]
     same(read_spectrum_image(tmp_path / "a.npz", unit="nm"))
     same(read_spectrum_image(write_npz(tmp_path / "a.npz", order, x="x_nm", y="y_nm", energy="energy_ev")))
 
@@ -122,7 +122,7 @@ def test_axes_listed_backwards_are_turned_around_and_that_is_told(tmp_path):
     found = read_spectrum_image(path)
     same(found)
     assert notes_of(found)[0].endswith(
-        "a.nxs: axes lists x, y, energy, but fits in the opposite order only, which is used"
+        "a.nxs: the attribute axes lists x, y, energy, but only the reverse order fits; it is used"
     )
 
 
@@ -195,10 +195,10 @@ def test_of_two_lines_that_fit_the_one_called_like_an_axis_counts(tmp_path):
     np.savez(tmp_path / "a.npz", spectra=CUBE, dark=dark)
     found = read_spectrum_image(tmp_path / "a.npz")
     assert found["spectra"].dims == ("candidate", "signal")
-    assert "'dark' (6 points) rises and falls, so that it is not taken as an axis" in notes_of(found)[0]
+    assert "'dark' (6 points) is not monotonic and is not used as an axis" in notes_of(found)[0]
     np.savez(tmp_path / "a.npz", spectra=CUBE, energy=ENERGY, wavelength=1240 / ENERGY)
     with pytest.raises(
-        FileError, match=r"'energy' and 'wavelength' may both be the axis of 6 points.*dimensions="
+        FileError, match=r"'energy' and 'wavelength' may both be the axis with 6 points.*dimensions="
     ):
         read_spectrum_image(tmp_path / "a.npz")
     found = read_spectrum_image(tmp_path / "a.npz", dimensions=("wavelength",))
@@ -208,7 +208,7 @@ def test_of_two_lines_that_fit_the_one_called_like_an_axis_counts(tmp_path):
 def test_two_rising_lines_without_a_telling_name_are_asked_about(tmp_path):
     np.savez(tmp_path / "a.npz", spectra=CUBE, first=ENERGY, second=ENERGY * 2)
     with pytest.raises(
-        FileError, match="'first' and 'second' may each be the axis of 6 points; name one with dim"
+        FileError, match="'first' and 'second' may each be the axis with 6 points; choose one with dim"
     ):
         read_spectrum_image(tmp_path / "a.npz")
     np.testing.assert_array_equal(
@@ -218,7 +218,7 @@ def test_two_rising_lines_without_a_telling_name_are_asked_about(tmp_path):
 
 def test_a_line_that_fits_several_dimensions_is_asked_about(tmp_path):
     np.savez(tmp_path / "a.npz", spectra=np.zeros((6, 6, 3)) + np.arange(3), energy=ENERGY)
-    with pytest.raises(FileError, match=r"'energy' \(6 points\) may run along dimensions 1 and 2"):
+    with pytest.raises(FileError, match=r"'energy' \(6 points\) fits dimensions 1 and 2"):
         read_spectrum_image(tmp_path / "a.npz")
 
 
@@ -308,7 +308,7 @@ def test_an_image_without_scale_takes_that_of_a_grid_with_as_many_places(tmp_pat
     xr.Dataset({"spectra": grid, "image": image}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     found = read_spectrum_image(tmp_path / "a.nc")
     np.testing.assert_array_equal(found["x"], np.arange(10) * 3.0)
-    assert "the image has no scale; it takes that of the grid" in notes_of(found)[0]
+    assert "the image has no scale; that of the grid is used" in notes_of(found)[0]
 
 
 def test_axes_of_bare_arrays_scale_an_image(tmp_path):
@@ -333,7 +333,7 @@ def test_several_images_beside_spectra_cost_the_image_and_a_note(tmp_path):
     np.savez(tmp_path / "a.npz", spectra=CUBE, first=np.zeros((20, 30)), second=np.zeros((20, 30)))
     found = read_spectrum_image(tmp_path / "a.npz")
     assert "image" not in found
-    assert "first (20 x 30), second (20 x 30) may all be the image" in notes_of(found)[0]
+    assert "several arrays may be the image: first (20 x 30), second (20 x 30)" in notes_of(found)[0]
 
 
 def test_a_colour_picture_beside_spectra_is_left_out_with_a_note(tmp_path):
@@ -342,9 +342,7 @@ def test_a_colour_picture_beside_spectra_is_left_out_with_a_note(tmp_path):
     np.savez(tmp_path / "a.npz", spectra=CUBE, photo=photo, pos=places)
     found = read_spectrum_image(tmp_path / "a.npz")
     assert "image" not in found
-    assert (
-        "the picture 'photo' is in colour and left out (image='photo', luminance=True" in notes_of(found)[0]
-    )
+    assert "the colour picture 'photo' is skipped (image='photo', luminance=True" in notes_of(found)[0]
     found = read_spectrum_image(tmp_path / "a.npz", image="photo", luminance=True)
     np.testing.assert_allclose(found["image"].values[0], photo @ np.array([0.299, 0.587, 0.114]), rtol=1e-5)
     with pytest.raises(FileError, match="photo is in colour"):

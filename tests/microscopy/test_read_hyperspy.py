@@ -60,7 +60,7 @@ def test_names_and_units_tell_places_and_marks_tell_the_rest(axes, expected, sta
 def test_marks_against_names_are_told():
     _, _, note = roles(("Energy", "eV", NAV), ("y", "nm", SIG), ("x", "nm", SIG))
     assert (
-        note == "marks Energy as navigation; by name and unit, y, x are read as places, Energy as the signal"
+        note == "flags Energy as navigation; by name and unit, y, x are read as places, Energy as the signal"
     )
     assert not roles(("y", "nm", NAV), ("x", "nm", NAV), ("Energy", "eV", SIG))[2]
 
@@ -76,7 +76,7 @@ def test_a_grid_whose_energy_is_marked_as_navigation_is_read_and_told(tmp_path):
     path = write_hyperspy(tmp_path / "a.hspy", ("energy", "y", "x"), navigate=(True, False, False))
     found = read_spectrum_image(path)
     same(found)
-    assert "grid marks energy as navigation" in notes_of(found)[0]
+    assert "grid flags energy as navigation" in notes_of(found)[0]
 
 
 def test_units_of_y_and_x_that_differ_are_converted(tmp_path):
@@ -98,7 +98,7 @@ def test_a_line_of_patterns_is_no_image_until_it_is_asked_for_as_one(tmp_path):
     np.testing.assert_array_equal(found["spectra"], patterns)
     np.testing.assert_array_equal(found["position"], 2.0 * np.arange(20)[:, None])
     assert found["coordinate"].values.tolist() == ["x"]
-    with pytest.raises(FileError, match="holds no image; it holds patterns"):
+    with pytest.raises(FileError, match="contains no image; it contains patterns"):
         read_image(path)
     image = read_image(path, image="patterns")
     np.testing.assert_array_equal(image["image"], patterns)
@@ -126,7 +126,7 @@ def test_several_grids_in_a_file_are_listed_and_chosen_by_name(tmp_path):
     ]
     path = write_signals(tmp_path / "a.hspy", eels=(CUBE, axes), cl=(-CUBE, axes))
     with pytest.raises(
-        FileError, match=r"cl \(4 x 5 x 6\), eels \(4 x 5 x 6\) may all be the spectra; choose with"
+        FileError, match=r"may be the spectra: cl \(4 x 5 x 6\), eels \(4 x 5 x 6\); choose one with"
     ):
         read_spectrum_image(path)
     np.testing.assert_array_equal(read_spectrum_image(path, spectra="cl")["spectra"], -CUBE.reshape(20, 6))
@@ -181,14 +181,14 @@ def test_the_white_light_picture_of_a_raman_map_is_left_out_with_a_note(read_as)
     np.testing.assert_array_equal(found["spectra"], CUBE.reshape(20, 6))
     assert found["Raman Shift"].attrs["units"] == "1/cm"
     assert "image" not in found
-    assert "the picture 'WHITE LIGHT' is in colour and left out" in notes_of(found)[0]
+    assert "the colour picture 'WHITE LIGHT' is skipped" in notes_of(found)[0]
     found = read_as(reader, read_spectrum_image, image="WHITE LIGHT", luminance=True)
     np.testing.assert_allclose(found["image"], 200 * 0.299, rtol=1e-5)
 
 
 def test_records_are_named_where_they_are_asked_for(read_as):
     records = np.zeros((9, 9), [("amplitude", "f4"), ("frequency", "f4")])
-    with pytest.raises(FileError, match="fit holds records of amplitude, frequency; save one of them"):
+    with pytest.raises(FileError, match="fit contains records of amplitude, frequency; save one of them"):
         read_as(Reader(signal("fit", records, ("y", "nm", False), ("x", "nm", False))), read_image)
 
 

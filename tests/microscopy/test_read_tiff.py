@@ -101,7 +101,7 @@ def test_complex_numbers_and_several_samples_are_named(tmp_path):
         read_image(written(tmp_path / "a.tif", HEIGHT + 1j))
     two = np.stack([HEIGHT, -HEIGHT], axis=-1).astype(np.float32)
     with pytest.raises(
-        FileError, match="holds 2 32-bit floating-point numbers in each pixel; save one of them"
+        FileError, match="has 2 32-bit floating-point numbers in each pixel; save one of them"
     ):
         read_image(written(tmp_path / "a.tif", two, planarconfig="contig"))
 
@@ -122,7 +122,7 @@ def test_pages_are_images_of_their_own_or_spectra_together(tmp_path):
     pages = RANDOM.normal(size=(40, 16, 20)).astype(np.float32)
     path = written(tmp_path / "a.tif", pages)
     with pytest.raises(
-        FileError, match=r"page 1 \(16 x 20\), page 2.* and 32 more may all be the image; choose"
+        FileError, match=r"may be the image: page 1 \(16 x 20\), page 2.* and 32 more; choose"
     ):
         read_image(path)
     np.testing.assert_array_equal(read_image(path, image="page 7")["image"].values[0], pages[6])
@@ -163,7 +163,10 @@ def test_the_pixel_size_that_ome_states_is_used(tmp_path):
 def test_a_stack_of_imagej_with_one_page_says_what_is_missing(tmp_path):
     description = "ImageJ=1.53\nimages=5\nslices=5\n"
     path = written(tmp_path / "a.tif", HEIGHT.astype(np.float32), description=description, metadata=None)
-    assert "ImageJ says that it holds 5 images, of which 1 stand as pages" in notes_of(read_image(path))[0]
+    assert (
+        "according to ImageJ, the file contains 5 images; only the 1 stored as pages"
+        in notes_of(read_image(path))[0]
+    )
 
 
 def test_a_damaged_page_in_colour_is_told(tmp_path):

@@ -18,7 +18,7 @@ def test_a_table_is_a_grid_of_spectra_whichever_place_comes_first(tmp_path, fast
     found = read_spectrum_image(write_usid(tmp_path / "a.h5", fastest=fastest))
     same(found, axis="Energy")
     assert found["spectra"].attrs["units"] == "V"
-    with pytest.raises(FileError, match="holds no image"):
+    with pytest.raises(FileError, match="contains no image"):
         read_image(tmp_path / "a.h5")
 
 

@@ -73,7 +73,7 @@ def test_a_spot_that_has_not_moved_has_no_direction():
         (
             pattern(np.ones((61, 61))),
             {"centre": (9.0, 9.0), "radius": 1.0},
-            "nothing was measured within 1 of 9, 9",
+            "no points within 1 of 9, 9",
         ),
         (pattern(np.ones((61, 61))), {"axes": ("ky", "kx")}, "no axis 'ky'"),
         (pattern(np.ones((61, 61))), {"axis_unit": "mrad"}, "expects mrad"),
@@ -94,5 +94,5 @@ def test_units_and_refusals():
     ]
     with pytest.raises(ValidationError, match="two different axes"):
         CentreOfMass(axes=("q", "q"))
-    with pytest.raises(ValidationError, match="give axes, not axis"):
+    with pytest.raises(ValidationError, match="set axes, not axis"):
         CentreOfMass(axis="qx")

@@ -202,7 +202,7 @@ def test_dipoles_too_strong_and_close_are_told():
     # Two spheres would attract without bound where alpha = d^3 / 2: at 1.26 radii, within one another.
     assert stable([(0.0, 0.0), (0.0, 1.27)], np.full(2, 4 / 3 * np.pi), SPHERE)
     assert not stable([(0.0, 0.0), (0.0, 1.25)], np.full(2, 4 / 3 * np.pi), SPHERE)
-    with pytest.raises(ConfigurationError, match="too close to count as dipoles: needs a wider gap"):
+    with pytest.raises(ConfigurationError, match="too close for the dipole model: use a wider gap"):
         PlasmonSettings(gap=0.5, aspect=2.0, **SMALL).build()
 
 
@@ -363,10 +363,10 @@ def test_a_broader_zero_loss_peak_broadens_what_is_seen():
     ("document", "message"),
     [
         ({"energies": [1.0, 0.5]}, "first energy \\(1 eV\\) must be below the last"),
-        ({"energies": [0.05, 1.0]}, "within the zero-loss peak"),
+        ({"energies": [0.05, 1.0]}, "inside the zero-loss peak"),
         ({"energies": [0.5, 0.55]}, "not resolved"),
         ({"width": 100.0}, "too large for an image of 300 nm"),
-        ({"grid": 200, "size": 100}, "grid \\(200\\) must not be finer"),
+        ({"grid": 200, "size": 100}, "grid \\(200\\) must not exceed"),
         ({"gap": "2"}, "gap: .* not '2'"),
         ({"colour": 1}, "unknown key 'colour'"),
     ],

@@ -44,6 +44,9 @@ ALTERATIONS = {
     "UPDATE scalar SET output = 'depth' WHERE id = 8": "has output 'depth', which scalarizer 2 does not define",
     "UPDATE \"array\" SET sha256 = 'f00' WHERE id = 2": "array 2: does not match its SHA-256",
     "UPDATE \"array\" SET shape = '[13,2]' WHERE shape = '[12,2]'": "the length does not match the shape",
+    "UPDATE \"array\" SET data = 'text' WHERE id = 2": "array 2: damaged (the column data holds text instead of bytes)",
+    'UPDATE "array" SET data = 5 WHERE id = 2': "array 2: damaged (the column data holds integer instead of bytes)",
+    "UPDATE seal SET measurements = '{}'": "seal 1: measurements: Input should be",
     "UPDATE variable SET dimensions = '[\"y\"]' WHERE name = 'image'": "'image' is damaged",
     "DELETE FROM variable WHERE name = 'intensity' AND dataset = 3": "a data array with 0 arrays",
     "DELETE FROM experiment": "contains 0 experiments",
@@ -56,6 +59,7 @@ def test_damage_is_found(tmp_path, whole, statement):
     path = tmp_path / "trace.sqlite"
     path.write_bytes(whole)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             connection.execute(f'DROP TRIGGER "{name}"')

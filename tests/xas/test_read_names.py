@@ -130,7 +130,7 @@ def test_a_measured_energy_is_taken_before_a_requested_one(tmp_path: Path) -> No
 
 def test_a_third_chamber_gives_a_second_spectrum(tmp_path: Path) -> None:
     found, _ = read_columns(written(tmp_path / "a.dat", text("# energy I0 I1 I2\n", ENERGY, I0, IT, IR)))
-    assert [one.name for one in found] == ["a", "ln(I1/I2)"]
+    assert [one.name for one in found] == ["a", "a ln(I1/I2)"]
     same(found[0].mu, MU)
     same(found[1].mu, FOIL)
     assert "ln(I1/I2) is read as a second spectrum" in found[0].notes[0]

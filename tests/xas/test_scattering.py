@@ -97,7 +97,7 @@ def test_numbers_are_unpacked() -> None:
         ("phase.pad", lambda text: "", "is empty"),
         ("phase.pad", lambda text: text.replace("   59", " many", 1), "is not as FEFF 8 writes it"),
         ("phase.pad", lambda text: text[:200] + "\x7f" + text[201:], "is not as FEFF 8 writes it"),
-        ("xsect.json", lambda text: text[:500], "xsect.json: is not as FEFF 8 writes it"),
+        ("xsect.json", lambda text: text[:500], "xsect.json: not readable as JSON"),
         ("xsect.json", lambda text: text.replace('"emu"', '"ume"'), "KeyError"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The verb `demo`: the main job of each technique on an embedded example."""
+"""The command `demo`: a demonstration of each technique on a simulated sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Chapter", "demo"]
 
 
 class Chapter(StrEnum):
-    """What can be shown."""
+    """Parts of the demonstration."""
 
     diffraction = "diffraction"
     microscope = "microscope"
@@ -24,32 +24,32 @@ class Chapter(StrEnum):
 
 def demo(
     chapter: Annotated[
-        Chapter | None, typer.Argument(help="Which chapter; by default all, one after the other.")
+        Chapter | None, typer.Argument(help="Part of the demonstration; by default all parts.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Output folder.")] = Path(
         "demo"
     ),
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Measured data: platinum-particles.prj and platinum-foil.xdi (xas).",
+            help="Folder of measured data: platinum-particles.prj and platinum-foil.xdi (xas).",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Show what Nescio does on simulated samples.
+    """Demonstrate Nescio on simulated samples.
 
-    diffraction: train an agent on three phases, then assess a wafer that holds
-    a fourth. microscope: find where the loops of a ferroelectric film open
-    widest, and measure 5 % of it. xas: count the neighbours of copper atoms
-    from absorption spectra, while a particle grows and then oxidises; with
-    --data, of measured platinum particles as well.
+    diffraction: train an agent on three phases, then assess a wafer with a
+    fourth, unknown phase. microscope: find the largest hysteresis loops on a
+    ferroelectric film by measuring a small share of its places. xas: estimate
+    coordination numbers of copper from absorption spectra while a particle
+    grows and then oxidises; with --data, also of measured platinum particles.
 
     Example: nescio demo -o demo
     """
     if data is not None and chapter not in (None, Chapter.xas):
-        raise ConfigurationError(f"--data: is of xas, and not of {chapter.value}")
+        raise ConfigurationError(f"--data: applies to xas only, not to {chapter.value}")
     if data is not None:
         from nescio.studies import DEMO_FILES, check_measured
 
@@ -73,7 +73,7 @@ def demo(
         folder = output / "absorption"
         usable_folder(folder)
         if data is None and chapter is Chapter.xas:
-            typer.echo("measured platinum particles are left out (--data FOLDER adds them)", err=True)
+            typer.echo("measured platinum particles are skipped (--data FOLDER adds them)", err=True)
         counted = demonstrate_absorption(folder, data=data)
         typer.echo(counted.summary())
         typer.echo(f"report: {counted.report}")

@@ -1,4 +1,4 @@
-"""The verb `reproduce`: figures that a paper printed, measured again, and ways to explore, compared."""
+"""The command `reproduce`: published results computed again, and a comparison of exploration methods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORKERS = 2
 
 
 class Publication(StrEnum):
-    """What can be reproduced."""
+    """Studies that can be run."""
 
     banko2021 = "banko2021"
     dkl = "dkl"
@@ -28,7 +28,7 @@ class Publication(StrEnum):
 
 
 class _Range(NamedTuple):
-    """What is compared, and how often."""
+    """Options of the comparison."""
 
     cases: Sequence[str] | None
     methods: Sequence[str] | None
@@ -37,31 +37,30 @@ class _Range(NamedTuple):
 
     @property
     def given(self) -> str:
-        """The first option of these that was given; empty if none was."""
+        """The first of these options that was given; empty if none."""
         options = zip(("--case", "--method", "--seeds", "--points"), self, strict=True)
         return next((option for option, value in options if value is not None), "")
 
 
 def reproduce(
-    publication: Annotated[Publication, typer.Argument(help="Which publication.")],
+    publication: Annotated[Publication, typer.Argument(help="The study to run.")],
     hard: Annotated[
-        bool, typer.Option("--hard", help="Twice the ranges of every nuisance parameter (banko2021).")
+        bool, typer.Option("--hard", help="Double the ranges of all nuisance parameters (banko2021).")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write figures.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Output folder for figures and reports."),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Where to write the numbers.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Output file for the numbers.")
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of all random draws; the first of them where there are several.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the first seed if there are several.")] = 0,
     setting: SetOption = None,
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Measured data: film.npz (dkl); copper-foil.xdi, copper-sites.npz, copper-temperatures/, "
+            help="Folder of measured data: film.npz (dkl); copper-foil.xdi, copper-sites.npz, copper-temperatures/, "
             "platinum-foil.xdi, platinum-sites.npz and platinum-particles.prj (xanes).",
             show_default=False,
         ),
@@ -69,44 +68,48 @@ def reproduce(
     case: Annotated[
         list[str] | None,
         typer.Option(
-            help="film, ferroelectric or plasmon; may be given again (dkl; default: all, film only with --data)."
+            help="film, ferroelectric or plasmon; can be repeated (dkl; default: all, film only with --data)."
         ),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="A way to explore; may be given again (dkl; default: all).")
+        list[str] | None, typer.Option(help="Exploration method; can be repeated (dkl; default: all).")
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="How often each way explores (dkl; default: 20).", show_default=False),
+        typer.Option(
+            min=1, help="Number of explorations for each method (dkl; default: 20).", show_default=False
+        ),
     ] = None,
     points: Annotated[
         int | None,
-        typer.Option(min=1, help="How many places it measures (dkl; default: 180).", show_default=False),
+        typer.Option(
+            min=1, help="Number of measurements in each exploration (dkl; default: 180).", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """Measure again what a publication reports, and print it.
+    """Reproduce published results, or compare exploration methods.
 
     banko2021: Banko et al., npj Computational Materials 7, 104 (2021).
 
-    xanes: coordination numbers from absorption near the edge, of particles that were held out and of measured ones, and
-    multiple scattering beside FEFF 10; some twenty minutes.
+    xanes: coordination numbers from XANES of held-out and of measured particles, and multiple scattering compared with
+    FEFF 10; about twenty minutes.
 
-    dkl: ways to choose measurements, compared on a film and on simulated instruments. All of it takes one to several
-    hours on two cores. What is done is kept: after Ctrl-C, the same command goes on.
+    dkl: exploration methods, compared on a measured film and on simulated instruments. The whole comparison takes one
+    to several hours on two cores. Finished explorations are kept: after Ctrl-C, the same command resumes.
 
     Example: nescio reproduce banko2021 --json banko2021.json
     """
     wanted = _Range(case or None, method or None, seeds, points)
     if publication is not Publication.banko2021 and (hard or setting):
         raise ConfigurationError(
-            f"{'--hard' if hard else '--set'}: is of banko2021, and not of {publication.value}"
+            f"{'--hard' if hard else '--set'}: applies to banko2021 only, not to {publication.value}"
         )
     if publication is not Publication.dkl and wanted.given:
-        raise ConfigurationError(f"{wanted.given}: is of dkl, and not of {publication.value}")
+        raise ConfigurationError(f"{wanted.given}: applies to dkl only, not to {publication.value}")
     if publication is Publication.banko2021 and data is not None:
-        raise ConfigurationError("--data: is of dkl and xanes, and not of banko2021")
+        raise ConfigurationError("--data: applies to dkl and xanes only, not to banko2021")
     if publication is Publication.xanes and seed:
-        raise ConfigurationError("--seed: is not of xanes")
+        raise ConfigurationError("--seed: does not apply to xanes")
     from nescio.learn import LearnSettings
 
     settings = overridden(LearnSettings, {}, "--set", setting or (), ("training.seed", seed))
@@ -139,20 +142,20 @@ def reproduce(
 
 
 def _absorb(data: Path | None, output: Path | None) -> dict[str, Any]:
-    """Estimate coordination numbers of held-out and of measured particles."""
+    """Run the study of coordination numbers."""
     from nescio.studies import reproduce_xanes
 
     if data is None:
-        typer.echo("measured spectra are left out (--data FOLDER adds them)", err=True)
+        typer.echo("measured spectra are skipped (--data FOLDER adds them)", err=True)
     return reproduce_xanes(data, folder=output)
 
 
 def _explore(wanted: _Range, seed: int, data: Path | None, output: Path | None) -> dict[str, Any]:
-    """Compare ways to explore."""
+    """Run the comparison of exploration methods."""
     from nescio.studies import plan_comparison
 
     if data is None and wanted.cases is None:
-        typer.echo("film is left out (--data FOLDER adds it)", err=True)
+        typer.echo("film is skipped (--data FOLDER adds it)", err=True)
     comparison = plan_comparison(
         wanted.cases,
         wanted.methods,
@@ -170,7 +173,7 @@ def _explore(wanted: _Range, seed: int, data: Path | None, output: Path | None) 
 
 
 def _print_comparison(numbers: Mapping[str, Any]) -> None:
-    """Print a table for each data set: medians, and quartiles in brackets."""
+    """Print a table for each data set: medians, with quartiles in brackets."""
     from rich.console import Console
     from rich.table import Table
 
@@ -185,11 +188,11 @@ def _print_comparison(numbers: Mapping[str, Any]) -> None:
 
 
 def _print_numbers(title: str, numbers: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
-    """Print a table of names and numbers, and of what was wanted where anything was."""
+    """Print a table of names and numbers, with targets if there are any."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("figure", "measured", *(["wanted"] if wanted else []), title=title, title_justify="left")
+    table = Table("quantity", "result", *(["target"] if wanted else []), title=title, title_justify="left")
     for name, value in numbers.items():
         table.add_row(name.replace("_", " "), _text(value), *([wanted.get(name, "")] if wanted else []))
     Console().print(table)

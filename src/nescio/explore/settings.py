@@ -83,7 +83,7 @@ class Costs(Settings):
 
 
 class Mode(Settings):
-    """How much the experiment decides on its own."""
+    """How independently the experiment decides."""
 
     kind: Literal["automatic", "approve", "watch"] = "automatic"
     """Measure each choice ("automatic"); wait for a person's approval ("approve"); or only report the choice and

@@ -47,7 +47,7 @@ class Snapshot:
     spread: float
     """Standard deviation of the values so far."""
     points: int
-    """Measurements so far."""
+    """Number of measurements."""
     seconds: float = 0.0
     """Total since the start."""
     dose: float = 0.0
@@ -222,7 +222,7 @@ class Budget(Criterion):
 
     kind: Literal["budget"] = "budget"
     points: Annotated[Whole, Field(ge=1)] | None = None
-    """Measurements."""
+    """Maximum number of measurements."""
     seconds: Annotated[Real, Field(gt=0.0)] | None = None
     """Total since the start."""
     dose: Annotated[Real, Field(gt=0.0)] | None = None

@@ -90,6 +90,8 @@ def text_lines(
     Raises:
         FileError: There are more, or one is longer.
     """
+    if text.count("\n") > most:  # without dividing millions of lines first
+        raise _too_many(source, most)
     start = number = 0
     for end in _LINE_END.finditer(text):
         number += 1
@@ -101,7 +103,11 @@ def text_lines(
 
 def _line(source: Source, line: str, number: int, most: int, longest: int) -> str:
     if number > most:
-        raise FileError(f"{source.name}: more than {most:,} lines")
+        raise _too_many(source, most)
     if len(line) > longest:
         raise FileError(f"{source.name}: line {number} has more than {longest:,} characters")
     return line
+
+
+def _too_many(source: Source, most: int) -> FileError:
+    return FileError(f"{source.name}: more than {most:,} lines")

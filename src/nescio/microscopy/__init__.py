@@ -1,4 +1,4 @@
-"""Microscopy: images, their patches, and spectra measured in them."""
+"""Microscopy: images, patches of images, and spectra measured at places in images."""
 
 from nescio.microscopy.encoders import (
     Encoder,

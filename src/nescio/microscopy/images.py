@@ -1,13 +1,13 @@
-"""Images: their form, their checks, and what is done to them before anything looks at a patch.
+"""Images: data layout, checks, flattening and normalisation.
 
 ===============================  ================  =====================================================================
 name                             dimensions        meaning
 ===============================  ================  =====================================================================
-``image``                        channel, y, x     float32, finite; the channel's median where nothing was measured
-``valid``                        y, x              False where nothing was measured; absent where all was
+``image``                        channel, y, x     float32, finite; the channel's median where pixels were not measured
+``valid``                        y, x              False where pixels were not measured; missing if all were measured
 ``y``, ``x`` (coordinates)       y, x              positions of pixel centres, evenly spaced; attribute ``units``
 ``channel`` (coordinate)         channel           names
-attribute ``source``                               the file, where there is one
+attribute ``source``                               the file, if there is one
 ===============================  ================  =====================================================================
 """
 
@@ -39,13 +39,13 @@ __all__ = [
 ]
 
 Flattening = Literal["none", "plane", "rows"]
-"""What is subtracted: nothing, a plane fitted to each channel, or the median of each row."""
+"""Background to subtract: none, a plane fitted to each channel, or the median of each row."""
 Normalisation = Literal["none", "standard", "robust", "percentile"]
-"""What becomes 0 and 1: nothing; mean, and mean plus standard deviation; median, and median plus interquartile range;
-the 1st and 99th percentile."""
+"""Values that become 0 and 1: "none", unchanged; "standard", mean and mean + standard deviation; "robust", median and
+median + interquartile range; "percentile", the 1st and 99th percentile."""
 
 LENGTH_UNITS = ("pixel", "pm", "angstrom", "nm", "um", "mm", "m")
-"""Units that the coordinates of an image can have."""
+"""Units of the coordinates of an image."""
 
 _SYNONYMS = {
     **dict.fromkeys(("", "px", "pix", "pixels", "<undefined>", "none", "generic"), "pixel"),
@@ -62,9 +62,9 @@ _ROUNDING = 1e-6
 
 
 def length_unit(text: str) -> str | None:
-    """Return which of `LENGTH_UNITS` a text means ("µm", "Angstrom", "px"), or None."""
+    """Return the unit in `LENGTH_UNITS` that a text means ("µm", "Angstrom", "px"), or None."""
     word = text.strip().lower()
-    # "s" is the second, and no plural.
+    # "s" alone means second, it is not a plural.
     single = word.removesuffix("s") if len(word) > len("ms") else word
     for name in (word, _SYNONYMS.get(word), _SYNONYMS.get(single), single):
         if name in LENGTH_UNITS:
@@ -82,19 +82,19 @@ def image_dataset(
     valid: npt.ArrayLike | None = None,
     source: str = "",
 ) -> xr.Dataset:
-    """Put arrays into the form of an image.
+    """Convert arrays to an image dataset.
 
     Args:
-        arrays: Shape (y, x) or (channel, y, x), or such of shape (y, x) by the names of their channels.
-        pixel_size: Distance of neighbouring pixels, of both axes or (y, x), in `unit`.
-        unit: One of `LENGTH_UNITS`, or another way to write it.
-        channels: Names, one for each channel; by default "image", numbered where there are several.
+        arrays: Array of shape (y, x) or (channel, y, x), or arrays of shape (y, x) by channel name.
+        pixel_size: Distance between neighbouring pixels, for both axes or (y, x), in `unit`.
+        unit: One of `LENGTH_UNITS`, or another spelling of it.
+        channels: Names of the channels; by default "image", numbered if there are several.
         origin: Position (y, x) of the centre of the first pixel, in `unit`.
-        valid: Shape (y, x), False where nothing was measured; there the pixels may be anything.
+        valid: Shape (y, x), False where pixels were not measured; their values are ignored.
         source: The file.
 
     Raises:
-        MeasurementError: A shape, a number, a name or a unit is not what it should be.
+        MeasurementError: A shape, a number, a name or a unit is invalid.
     """
     import xarray as xr
 
@@ -110,18 +110,19 @@ def image_dataset(
         channel, row, column = bad[0]
         raise MeasurementError(
             f"channel {names[channel]!r}: pixel (row {row}, column {column}) is {values[channel, row, column]:g} "
-            f"(of {len(bad)} that are not finite or beyond 1e30); mark as not valid what was not measured"
+            f"(one of {len(bad)} pixels that are not finite or beyond 1e30); set valid to False for pixels that were "
+            "not measured"
         )
     if not measured.all():
         fill = np.array([np.median(channel[measured]) for channel in values])
         values = np.where(measured, values, fill[:, None, None])
     spelt = length_unit(unit)
     if spelt is None:
-        raise MeasurementError(f"unit {unit[:30]!r} is no length; known are {', '.join(LENGTH_UNITS)}")
+        raise MeasurementError(f"unit {unit[:30]!r} is not a length (known units: {', '.join(LENGTH_UNITS)})")
     steps = np.broadcast_to(np.asarray(pixel_size, np.float64), (2,))
     if not (np.isfinite(steps) & (steps != 0)).all() or not np.isfinite(origin).all():
         raise MeasurementError(
-            f"pixel_size {pixel_size} from {origin}: both must be finite, and no size zero"
+            f"pixel_size {pixel_size}, origin {origin}: both must be finite, and pixel_size must not be 0"
         )
     coordinates = {
         name: (name, start + step * np.arange(points), {"units": spelt})
@@ -138,7 +139,7 @@ def image_dataset(
 def _stacked(
     arrays: npt.ArrayLike | Mapping[str, npt.ArrayLike], channels: Sequence[str] | None
 ) -> tuple[npt.NDArray[np.float64], list[str]]:
-    """Return values (channel, y, x) and names."""
+    """Return values, shape (channel, y, x), and names of channels."""
     if isinstance(arrays, Mapping):
         if not arrays:
             raise MeasurementError("an image needs at least one channel")
@@ -147,48 +148,48 @@ def _stacked(
         shapes = {array.shape for array in given}
         if len(shapes) > 1 or given[0].ndim != 2:
             listed = ", ".join(f"{name} {np.shape(array)}" for name, array in arrays.items())
-            raise MeasurementError(f"channels must have one shape (y, x): {listed[:200]}")
+            raise MeasurementError(f"all channels must have the same shape (y, x): {listed[:200]}")
         raw = np.stack(given)
     else:
         raw = np.asarray(arrays)
     if raw.dtype.kind not in "iufb":
         what = "complex numbers; give amplitude or phase" if raw.dtype.kind == "c" else str(raw.dtype)
-        raise MeasurementError(f"an image holds real numbers, not {what}")
+        raise MeasurementError(f"an image needs real numbers, not {what}")
     if raw.ndim == 2:
         raw = raw[None]
     if raw.ndim != 3 or min(raw.shape[1:]) < 2 or not len(raw):
         raise MeasurementError(
-            f"an image has shape (y, x) or (channel, y, x) of at least 2 x 2 pixels, not {raw.shape}"
+            f"an image needs shape (y, x) or (channel, y, x) with at least 2 x 2 pixels, not {raw.shape}"
         )
     default = ["image"] if len(raw) == 1 else [f"image {number}" for number in range(1, len(raw) + 1)]
     names = default if channels is None else [str(name) for name in channels]
     if len(names) != len(raw) or len(set(names)) != len(names) or not all(names):
         raise MeasurementError(
-            f"{len(raw)} channels need as many names, each only once, not {', '.join(names)[:80]!r}"
+            f"{len(raw)} channels need {len(raw)} different names, not {', '.join(names)[:80]!r}"
         )
     with np.errstate(all="ignore"):
         return raw.astype(np.float64), names
 
 
 def check_image(dataset: xr.Dataset) -> xr.Dataset:
-    """Return an image that came from elsewhere, an instrument say, having made sure that it has the form of one.
+    """Check that a dataset, for example from an instrument, is an image, and return it.
 
     Raises:
-        MeasurementError: It has not; the message says in what.
+        MeasurementError: The dataset is not an image; the message gives the reason.
     """
     if "image" not in dataset:
         known = ", ".join(map(str, dataset.data_vars)) or "nothing"
-        raise MeasurementError(f"there is no image; the data hold {known[:80]}")
+        raise MeasurementError(f"the data have no variable 'image', only {known[:80]}")
     image = dataset["image"]
     if image.dims != ("channel", "y", "x"):
-        raise MeasurementError(f"image has dimensions {', '.join(map(str, image.dims))}: needs channel, y, x")
+        raise MeasurementError(f"image has dimensions {', '.join(map(str, image.dims))}; needs channel, y, x")
     missing = [name for name in image.dims if name not in dataset.coords]
     if missing:
         raise MeasurementError(f"image has no coordinate {', '.join(map(str, missing))}")
     (start_y, step_y), (start_x, step_x) = (_grid(dataset[name]) for name in ("y", "x"))
     units = {name: str(dataset[name].attrs.get("units", "pixel")) for name in ("y", "x")}
     if units["y"] != units["x"]:
-        raise MeasurementError(f"y is in {units['y']}, x in {units['x']}: both need one unit")
+        raise MeasurementError(f"y is in {units['y']}, x in {units['x']}; both need the same unit")
     checked = image_dataset(
         image.values,
         pixel_size=(step_y, step_x),
@@ -209,16 +210,16 @@ def _grid(axis: xr.DataArray) -> tuple[float, float]:
     uneven = np.abs(centres - centres[0] - step * np.arange(centres.size)).max()
     if step == 0 or uneven > _EVEN * abs(step) * centres.size**0.5:
         raise MeasurementError(
-            f"{axis.name} is not evenly spaced: from {centres[0]:g} to {centres[-1]:g}, off by up to {uneven:g}"
+            f"{axis.name} is not evenly spaced: from {centres[0]:g} to {centres[-1]:g}, deviations up to {uneven:g}"
         )
     return float(centres[0]), float(step)
 
 
 def select_channels(dataset: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
-    """Return an image with only some channels, in the order asked for; all where none are named.
+    """Return an image with the named channels, in that order; with all channels if `names` is empty.
 
     Raises:
-        MeasurementError: There is no such channel; the message names those that there are.
+        MeasurementError: A channel does not exist; the message names the existing ones.
     """
     if not names:
         return dataset
@@ -230,12 +231,12 @@ def select_channels(dataset: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
 
 
 def flatten_image(dataset: xr.Dataset, flattening: Flattening) -> xr.Dataset:
-    """Return an image without the tilt of its sample, or the jumps between its lines.
+    """Return an image without the tilt of the sample, or without offsets between scan lines.
 
     Args:
-        dataset: In the form of an image.
-        flattening: "plane" subtracts from each channel the plane closest to it in the sense of least squares, "rows"
-            from each row (along x) its median. Pixels that are not valid take no part.
+        dataset: An image.
+        flattening: "plane" subtracts a least-squares plane from each channel; "rows" subtracts the median from each row
+            (along x). Pixels that are not valid are ignored in the fit.
     """
     if flattening == "none":
         return dataset
@@ -254,16 +255,16 @@ def flatten_image(dataset: xr.Dataset, flattening: Flattening) -> xr.Dataset:
 
 
 def normalise_image(dataset: xr.Dataset, normalisation: Normalisation) -> xr.Dataset:
-    """Return an image whose channels have a common scale, so that none drowns another.
+    """Return an image whose channels have a common scale.
 
     Args:
-        dataset: In the form of an image.
-        normalisation: What becomes 0 and 1 in each channel (`Normalisation`). Where the interquartile range is zero
-            (most pixels are equal), "robust" divides by the standard deviation, and "percentile" uses the extremes
-            where its two percentiles coincide. Pixels that are not valid take no part.
+        dataset: An image.
+        normalisation: See `Normalisation`. If the interquartile range is zero (most pixels are equal), "robust" divides
+            by the standard deviation. If the two percentiles are equal, "percentile" uses minimum and maximum. Pixels
+            that are not valid are ignored.
 
     Raises:
-        MeasurementError: A channel has zero variance: it tells no pixel from another.
+        MeasurementError: A channel has zero variance.
     """
     values = dataset["image"].values.astype(np.float64)
     valid = _valid(dataset)
@@ -273,7 +274,7 @@ def normalise_image(dataset: xr.Dataset, normalisation: Normalisation) -> xr.Dat
         low, high = known.min(), known.max()
         if high - low <= _ROUNDING * max(abs(low), abs(high)):
             raise MeasurementError(
-                f"channel {str(name)!r} has zero variance: every pixel is {low:g}; leave it out of the channels"
+                f"channel {str(name)!r} has zero variance: every pixel is {low:g}; remove it from the channels"
             )
         zero, one = _scale(known, normalisation)
         scaled[index] = (values[index] - zero) / (one - zero)
@@ -301,21 +302,21 @@ def _valid(dataset: xr.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def positions_of(dataset: xr.Dataset, pixels: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return where pixels are.
+    """Return the positions of pixels.
 
     Args:
-        dataset: In the form of an image.
-        pixels: Shape (n, 2), row and column; need not be whole numbers.
+        dataset: An image.
+        pixels: Shape (n, 2), row and column; fractions are allowed.
 
     Returns:
-        Shape (n, 2), y and x in the unit of the image.
+        Positions, shape (n, 2), y and x in the unit of the image.
     """
     start, step = _axes(dataset)
     return start + step * np.asarray(pixels, np.float64).reshape(-1, 2)
 
 
 def pixels_at(dataset: xr.Dataset, positions: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return the pixels at positions, row and column, shape (n, 2), not rounded; inverse of :func:`positions_of`."""
+    """Return the pixels at positions (row and column, not rounded), shape (n, 2); inverse of :func:`positions_of`."""
     start, step = _axes(dataset)
     return (np.asarray(positions, np.float64).reshape(-1, 2) - start) / step
 

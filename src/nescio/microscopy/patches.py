@@ -1,7 +1,7 @@
-"""Patches: what a candidate's surroundings look like.
+"""Patches: the surroundings of candidates in an image.
 
 A patch of h x w pixels around the pixel (row, column) covers the rows from row - h // 2 to row - h // 2 + h - 1, and
-the columns alike: of an odd size the pixel is the centre, of an even size the first after the middle.
+columns likewise. If the size is odd, the pixel is the centre; if it is even, it is the first pixel after the middle.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import Field, Strict, field_validator, model_validator
 
 from nescio.configuration import Settings
+from nescio.display import Summarised
 from nescio.errors import ConfigurationError, MeasurementError
 from nescio.explore import Candidates
 from nescio.microscopy.encoders import Encoder, build_encoder, encoder_names
@@ -35,37 +36,37 @@ if TYPE_CHECKING:
 __all__ = ["Edge", "PatchSettings", "Patches", "candidate_positions", "extract_patches", "image_patches"]
 
 Edge = Literal["exclude", "reflect", "constant", "error"]
-"""What happens where a patch leaves the image: the place is no candidate; the image is mirrored at its border (without
-repeating it), or continued with a number; or it is an error."""
+"""Treatment of patches that extend beyond the image: "exclude" the place; "reflect" the image at its border (without
+repeating the border); extend it by a "constant"; raise an "error"."""
 
 _MAX_VALUES = 2**29
 _Pixels = Annotated[int, Strict(), Field(ge=1, le=1024)]
 
 
 class PatchSettings(Settings):
-    """Candidates that are places of an image, each seen by its patch; registered as kind "patches"."""
+    """Candidates that are places in an image, described by their patches; registered as kind "patches"."""
 
     kind: Literal["patches"] = "patches"
     size: _Pixels | tuple[_Pixels, _Pixels] = 16
-    """Of a patch in pixels; of a side, or (height, width)."""
+    """Size of a patch in pixels: side, or (height, width)."""
     channels: tuple[str, ...] = ()
-    """Names; all where none are given."""
+    """Names of the channels to use; all if empty."""
     places: Literal["auto", "survey", "grid"] = "auto"
-    """From the positions that the survey lists, from a grid over the image, or a grid only where it lists none."""
+    """Positions listed by the survey, a grid over the image, or "auto": a grid if the survey lists none."""
     stride: _Pixels | tuple[_Pixels, _Pixels] = 4
-    """Distance of the grid's places in pixels, of both axes or (down, across)."""
+    """Distance between places of the grid in pixels, for both axes or (down, across)."""
     edge: Edge = "exclude"
     fill: Annotated[float, Field(allow_inf_nan=False)] = 0.0
-    """What the image is continued with where `edge` is "constant", after normalisation."""
+    """Value outside the image if `edge` is "constant", after normalisation."""
     flattening: Flattening = "none"
     normalisation: Normalisation = "standard"
-    """Of each channel of the image."""
+    """Normalisation of each channel of the image."""
     patch_normalisation: Literal["none", "mean", "standard"] = "none"
-    """Of each channel of each patch: nothing, subtract its mean, and also divide by its standard deviation."""
+    """For each channel of each patch: "mean" subtracts the mean, "standard" also divides by the standard deviation."""
     encoder: dict[str, Any] = Field(default_factory=dict)
-    """What turns a patch into features: a table of kind "wavelets", "vae", "pca" or "raw"; wavelets if empty."""
+    """Encoder that computes features of patches: a table of kind "wavelets" (default), "vae", "pca" or "raw"."""
     alternatives: Annotated[tuple[dict[str, Any], ...], Field(max_length=8)] = ()
-    """Further encoders; the surrogate takes that under which measured values, each left out in turn, are likeliest."""
+    """Further encoders; the surrogate chooses one by leave-one-out likelihood of the measured values."""
 
     @field_validator("encoder", "alternatives")
     @classmethod
@@ -74,7 +75,7 @@ class PatchSettings(Settings):
             try:
                 build_encoder(document, str(document.get("kind", "table")))
             except ConfigurationError as error:
-                # Only a ValueError is told with the place in the file.
+                # Pydantic reports the position in the file only for a ValueError.
                 raise ValueError(str(error)) from None
         return value
 
@@ -84,7 +85,7 @@ class PatchSettings(Settings):
         for place, encoder in enumerate(encoders):
             if encoder in encoders[:place]:
                 raise ValueError(
-                    f"alternatives: encoder {encoder.kind!r} is there twice, with the same settings"
+                    f"alternatives: encoder {encoder.kind!r} is given twice with the same settings"
                 )
         return self
 
@@ -97,16 +98,16 @@ class PatchSettings(Settings):
         return image_patches(survey, self)
 
     def candidates(self, survey: xr.Dataset, *, seed: int = 0) -> Candidates:
-        """Return the places of a survey, each with the features of its patch.
+        """Return the candidates of a survey with the features of their patches.
 
         Args:
-            survey: In the form of an image, optionally with ``position`` (candidate, coordinate).
-            seed: Of encoders that are trained.
+            survey: An image, optionally with ``position`` (candidate, coordinate).
+            seed: Random seed of encoders that are trained.
 
         Raises:
-            MeasurementError: As of :func:`image_patches`, or the patches are too small for an encoder.
+            MeasurementError: See :func:`image_patches`; or the patches are too small for an encoder.
             AgentError: The training of an encoder diverged.
-            InterruptedTrainingError: Ctrl-C was pressed while an encoder was trained.
+            InterruptedTrainingError: Ctrl-C was pressed during the training of an encoder.
         """
         found = self.extract(survey)
         encoders = self.encoders()
@@ -122,22 +123,22 @@ class PatchSettings(Settings):
         )
 
     def lists_places(self, survey: xr.Dataset) -> bool:
-        """Whether the candidates are the positions that the survey lists, rather than a grid."""
+        """Return whether the candidates are the positions that the survey lists (else a grid)."""
         return self.places == "survey" or (self.places == "auto" and "position" in survey)
 
 
-@dataclass(frozen=True, eq=False)
-class Patches:
-    """The candidates of an image, and what each looks like."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Patches(Summarised):
+    """The candidates of an image with their patches."""
 
     patches: npt.NDArray[np.float32]
     """Shape (n, channels, height, width)."""
     pixels: npt.NDArray[np.int64]
     """Shape (n, 2), row and column."""
     positions: npt.NDArray[np.float64]
-    """Shape (n, 2), y and x in `unit`: as the survey lists them, else of the pixel's centre."""
+    """Shape (n, 2), y and x in `unit`: positions listed by the survey, else pixel centres."""
     survey_index: npt.NDArray[np.int64]
-    """Shape (n,); which of the survey's positions, or of the grid's places, each candidate is."""
+    """Shape (n,); index of each candidate in the survey's positions or in the grid."""
     channels: tuple[str, ...]
     unit: str
     settings: PatchSettings
@@ -149,16 +150,16 @@ class Patches:
 def image_patches(survey: xr.Dataset, settings: PatchSettings) -> Patches:
     """Return the candidates of a survey and their patches.
 
-    Positions that the survey lists may lie between pixels: the patch is that of the nearest pixel, the position stays.
-    Places of a grid whose own pixel is not valid are no candidates.
+    A listed position between pixels keeps its coordinates and uses the patch of the nearest pixel. Places of a grid
+    whose pixel is not valid are excluded.
 
     Args:
-        survey: In the form of an image, optionally with ``position`` (candidate, coordinate).
-        settings: What is cut out, and how.
+        survey: An image, optionally with ``position`` (candidate, coordinate).
+        settings: Settings of the patches.
 
     Raises:
-        MeasurementError: The survey has not that form, a channel is missing or constant, a position lies outside the
-            image or is listed twice, or no candidate is left.
+        MeasurementError: The survey is not an image, a channel is missing or constant, a position lies outside the
+            image or is listed twice, or no candidate remains.
     """
     image = flatten_image(select_channels(check_image(survey), settings.channels), settings.flattening)
     image = normalise_image(image, settings.normalisation)
@@ -185,8 +186,8 @@ def image_patches(survey: xr.Dataset, settings: PatchSettings) -> Patches:
         keep &= image["valid"].values[tuple(pixels.T)]
     if not keep.any():
         raise MeasurementError(
-            f"none of {len(pixels)} places is left: a patch of {size[0]} x {size[1]} pixels around each leaves the "
-            f"image of {shape[0]} x {shape[1]}, or the pixel is not valid; choose a smaller size or another edge"
+            f"none of {len(pixels)} places remains: patches of {size[0]} x {size[1]} pixels extend beyond the image of "
+            f"{shape[0]} x {shape[1]}, or their pixels are not valid; choose a smaller size or another edge"
         )
     patches = extract_patches(values, pixels[keep], size, settings.edge, fill=settings.fill)
     return Patches(
@@ -205,14 +206,14 @@ def candidate_positions(
 ) -> npt.NDArray[np.int64]:
     """Return the pixels of a grid, row by row, shape (n, 2), row and column.
 
-    The grid is centred in the pixels that may be candidates: those whose patch stays in the image where `edge` is
-    "exclude" or "error", else all.
+    The grid is centred in the pixels that can be candidates: if `edge` is "exclude" or "error", those whose patch is
+    inside the image, else all.
 
     Args:
         shape: Height and width of the image in pixels.
-        stride: Distance of neighbours in pixels, of both axes or (down, across).
-        size: Of a patch in pixels, of a side or (height, width).
-        edge: What happens at the edge.
+        stride: Distance between neighbours in pixels, for both axes or (down, across).
+        size: Size of a patch in pixels: side, or (height, width).
+        edge: Treatment of patches that extend beyond the image.
 
     Raises:
         MeasurementError: A patch is larger than the image.
@@ -242,17 +243,17 @@ def extract_patches(
 
     Args:
         image: Shape (channels, height, width).
-        pixels: Shape (n, 2), row and column; what is not whole is rounded, halves up.
-        size: Of a patch in pixels, of a side or (height, width).
-        edge: With "exclude" as with "error", no patch may leave the image.
-        fill: What the image is continued with where `edge` is "constant".
+        pixels: Shape (n, 2), row and column; fractions are rounded, halves up.
+        size: Size of a patch in pixels: side, or (height, width).
+        edge: With "exclude" and "error", a patch that extends beyond the image raises an error.
+        fill: Value outside the image if `edge` is "constant".
 
     Returns:
-        Shape (n, channels, size): the patch of each pixel in turn, as the head of this module says.
+        Patches, shape (n, channels, height, width); see the module's docstring for their positions.
 
     Raises:
-        MeasurementError: A pixel lies outside the image, or a patch leaves it and must not, or is larger than it, or
-            the patches together take more than 2 GiB.
+        MeasurementError: A pixel lies outside the image, a patch extends beyond it (see `edge`) or is larger than it,
+            or all patches together need more than 2 GiB.
     """
     values = np.asarray(image, np.float32)
     if values.ndim != 3:
@@ -271,8 +272,8 @@ def extract_patches(
     total = len(centres) * len(values) * height * width
     if total > _MAX_VALUES:
         raise MeasurementError(
-            f"{len(centres)} patches of {len(values)} x {height} x {width} take {total * 4 / 2**30:.1f} GiB, more than "
-            f"{_MAX_VALUES * 4 / 2**30:.0f}; choose a larger stride or a smaller size"
+            f"{len(centres)} patches of {len(values)} x {height} x {width} need {total * 4 / 2**30:.1f} GiB, more than "
+            f"{_MAX_VALUES * 4 / 2**30:.0f} GiB; choose a larger stride or a smaller size"
         )
     leaving = np.flatnonzero(_leaving(centres, shape, (height, width)))
     first = centres - np.array([height // 2, width // 2])
@@ -280,7 +281,7 @@ def extract_patches(
         row, column = centres[leaving[0]]
         raise MeasurementError(
             f"the patch of {height} x {width} around pixel {leaving[0]} (row {row}, column {column}; of "
-            f"{leaving.size}) leaves the image of {shape[0]} x {shape[1]}; exclude it, or choose another edge"
+            f"{leaving.size}) extends beyond the image of {shape[0]} x {shape[1]}; exclude it, or choose another edge"
         )
     if leaving.size:
         margins = [(extent // 2, (extent - 1) // 2) for extent in (height, width)]
@@ -288,7 +289,7 @@ def extract_patches(
         values = np.pad(values, [(0, 0), *margins], **options)
         first = centres
     windows = np.lib.stride_tricks.sliding_window_view(values, (height, width), axis=(1, 2))
-    # Nothing but the patches asked for is ever copied.
+    # Only the requested patches are copied.
     return np.ascontiguousarray(np.moveaxis(windows, 0, 2)[first[:, 0], first[:, 1]])
 
 
@@ -306,18 +307,18 @@ def _normalised(patches: npt.NDArray[np.float32], how: str) -> npt.NDArray[np.fl
 def _listed_positions(survey: xr.Dataset) -> npt.NDArray[np.float64]:
     """Return the survey's positions, shape (n, 2), y and x."""
     if "position" not in survey:
-        raise MeasurementError('the survey lists no position (candidate, coordinate); set places = "grid"')
+        raise MeasurementError('the survey has no "position" (candidate, coordinate); set places = "grid"')
     position = survey["position"]
     if position.dims != ("candidate", "coordinate") or set(map(str, survey["coordinate"].values)) != {
         "y",
         "x",
     }:
         raise MeasurementError(
-            f"position has dimensions {', '.join(map(str, position.dims))}: needs candidate, coordinate (y, x)"
+            f"position has dimensions {', '.join(map(str, position.dims))}; needs candidate, coordinate (y, x)"
         )
     own, other = position.attrs.get("units"), survey["y"].attrs.get("units", "pixel")
     if own is not None and own != other:
-        raise MeasurementError(f"positions are in {own}, the image in {other}: both need one unit")
+        raise MeasurementError(f"positions are in {own}, the image in {other}; both need the same unit")
     listed = position.sel(coordinate=["y", "x"]).values.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(listed).all(axis=1))
     if bad.size:
@@ -336,7 +337,7 @@ def _rounded(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     bad = np.flatnonzero(~(np.abs(pixels) < 2**31).all(axis=1))
     if bad.size:
         raise MeasurementError(
-            f"pixel {bad[0]} (of {bad.size}) is {_point(pixels[bad[0]])}, no place in an image"
+            f"pixel {bad[0]} (of {bad.size}) is {_point(pixels[bad[0]])}, which is not a place in an image"
         )
     return np.floor(pixels + 0.5).astype(np.int64)
 

@@ -1,7 +1,6 @@
-"""Studies: publications measured again, ways to explore compared, and demonstrations.
+"""Studies: reproductions of publications, a comparison of exploration methods, and demonstrations.
 
-They stand on the techniques and on the hall; `nescio reproduce` and `nescio demo` run them. Each is loaded when one of
-its names is first used.
+`nescio reproduce` and `nescio demo` run them. Each study is loaded when one of its names is first used.
 """
 
 from typing import TYPE_CHECKING

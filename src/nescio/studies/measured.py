@@ -1,4 +1,4 @@
-"""Measured data that studies use, from a folder that the user names: what the files are called, and what they hold."""
+"""Names and contents of the files of measured data that studies read from a folder given by the user."""
 
 from __future__ import annotations
 
@@ -22,51 +22,51 @@ __all__ = [
 ]
 
 FILM = "film.npz"
-"""A ferroelectric film: arrays ``image`` (y, x); ``loops`` (row, column, step, sweep), the piezoresponse; and ``pos``
-(row x column, 2), pixels y and x of each loop."""
+"""Ferroelectric film: arrays ``image`` (y, x); ``loops`` (row, column, step, sweep), the piezoresponse; and ``pos``
+(row x column, 2), the pixel (y, x) of each loop."""
 COPPER_FOIL = "copper-foil.xdi"
 """Absorption of a copper foil at room temperature, K edge."""
 COPPER_SITES = "copper-sites.npz"
-"""Spectra of sites in copper particles by FEFF 10: arrays ``k`` (n,) in 1/angstrom; ``mu`` and ``mu0`` (sites, n);
-``positions_angstrom`` (sites, atoms, 3), NaN where there is no atom; ``meta``, JSON with the key ``fms_radius``."""
+"""Spectra of sites in copper particles, computed by FEFF 10: arrays ``k`` (n,) in 1/angstrom; ``mu`` and ``mu0``
+(sites, n); ``positions_angstrom`` (sites, atoms, 3), padded with NaN; ``meta``, JSON with the key ``fms_radius``."""
 COPPER_TEMPERATURES = "copper-temperatures"
-"""A folder of spectra of copper foils, one a file."""
+"""Folder with spectra of copper foils, one file for each."""
 PLATINUM_FOIL = "platinum-foil.xdi"
 """Absorption of a platinum foil at room temperature, L3 edge."""
 PLATINUM_PARTICLES = "platinum-particles.prj"
-"""An Athena project: platinum particles, each sample at several temperatures, named ``SAMPLE TEMPERATURE``."""
+"""Athena project of platinum particles, each sample at several temperatures, named ``SAMPLE TEMPERATURE``."""
 PLATINUM_SITES = "platinum-sites.npz"
-"""As of copper."""
+"""Spectra of sites in platinum particles, in the form of `COPPER_SITES`."""
 DEMO_FILES = (PLATINUM_FOIL, PLATINUM_PARTICLES)
-"""What the demonstration of absorption needs."""
+"""Files for the demonstration of absorption."""
 XANES_FILES = (*DEMO_FILES, PLATINUM_SITES, COPPER_FOIL, COPPER_SITES, COPPER_TEMPERATURES)
-"""What the study of coordination numbers needs."""
+"""Files for the study of coordination numbers."""
 
 
 def measured_file(data: Path | None, name: str, what: str) -> Path:
     """Return the path of a measured file.
 
     Args:
-        data: The folder that the user named; None if they named none.
-        name: Of the file, or of a folder of files.
-        what: That needs it, for the message.
+        data: Folder of measured data, or None.
+        name: Name of the file, or of a folder of files.
+        what: Study or data set that needs it, for the message.
 
     Raises:
-        FileError: No folder was named, or it does not hold the file.
+        FileError: `data` is None, or the folder does not contain the file.
     """
     if data is None:
-        raise FileError(f"{what}: needs measured data; --data FOLDER names the folder that holds {name}")
+        raise FileError(f"{what}: needs measured data; give the folder that contains {name} as --data FOLDER")
     path = data / name
     if not path.exists():
-        raise FileError(f"{path}: there is no such file; {what} needs it in the folder of --data")
+        raise FileError(f"{path}: no such file; {what} needs it in the folder given as --data")
     return path
 
 
 def check_measured(data: Path, names: Sequence[str], what: str) -> None:
-    """Check that measured files are there, before anything long begins.
+    """Check that measured files exist, before a long computation.
 
     Raises:
-        FileError: One is not; see :func:`measured_file`.
+        FileError: A file is missing; see :func:`measured_file`.
     """
     for name in names:
         measured_file(data, name, what)

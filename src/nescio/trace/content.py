@@ -197,7 +197,9 @@ def read_array(database: Database, row: int, budget: Budget, *, check_digest: bo
     source = database.source(StoredArray, row)
     described = stored_shape(database, row)
     size = stored_size(described, source)
-    ((length,),) = database.rows('SELECT length(data) FROM "array" WHERE id = ?', (row,))
+    ((kind, length),) = database.rows('SELECT typeof(data), length(data) FROM "array" WHERE id = ?', (row,))
+    if kind != "blob":
+        raise TraceError(f"{source}: damaged (the column data holds {kind} instead of bytes)")
     # zlib makes incompressible data longer by less than this.
     if length > 1.01 * size + 1000:
         raise TraceError(f"{source}: damaged ({length:,} bytes are too many for the shape {described.shape})")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nescio.errors import FileError
 from nescio.files import CrashError, TimeLimitError, answer_apart, file_content, opened_regular
@@ -52,7 +52,7 @@ class Alone(NamedTuple):
     """Whether the file needs a log."""
     version: int
     """Version of the trace; version 1 does not record whether it was closed."""
-    seals: list[tuple[int, str, int]]
+    seals: list[tuple[Any, ...]]
     """Row id, token and number of measurements of each seal."""
 
 
@@ -72,7 +72,8 @@ def read_alone(path: Path) -> Alone | None:
     except (CrashError, TimeLimitError):
         # The file is gone, or so damaged that SQLite crashes.
         return None
-    seals = [(int(row), str(token), int(made)) for row, token, made in answer["rows"]]
+    # As they are stored: a damaged one is reported by whoever checks the rows.
+    seals = [tuple(seal) for seal in answer["rows"]]
     return Alone(bool(answer["ahead"]), int(answer["version"]), seals)
 
 

@@ -164,7 +164,7 @@ class StoredArray(Record):
 
 
 class DatasetRecord(Record):
-    """A dataset, a data array or a set of named arrays: survey images, recipes of patches, spectra, maps, weights."""
+    """A dataset, a data array or a set of named arrays: a survey, candidates, spectra, maps or weights."""
 
     table: ClassVar[str] = "dataset"
 

@@ -32,7 +32,7 @@ _TRIES, _PAUSE = 3, 0.2
 def verify(path: str | Path) -> list[str]:
     """Return the problems of a trace, one line each; empty if there are none.
 
-    The checks are: the write-ahead log exists and belongs to the trace (``nescio.trace.log``); the file passes the
+    The checks are: the write-ahead log exists and belongs to the trace; the file passes the
     checks of SQLite; each array matches its length and SHA-256; each row matches its model; numbers have no gaps;
     candidates in decisions and measurements exist; the scalars are complete. The latest scalarizer needs scalars of all
     spectra, an earlier one needs those up to the last spectrum that it was used on.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from nescio.display import Summarised
 from nescio.errors import MeasurementError
 from nescio.files import short_name
 
@@ -41,8 +42,8 @@ HALF = 0.5
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Summarised):
     """As measured; not normalised."""
 
     name: str
@@ -61,8 +62,8 @@ class Spectrum:
     """What a user should know of how it was read, a sentence each."""
 
 
-@dataclass(frozen=True, eq=False)
-class Normalised:
+@dataclass(frozen=True, eq=False, repr=False)
+class Normalised(Summarised):
     """A spectrum without the absorption of everything else, and with an edge step of one."""
 
     spectrum: Spectrum

@@ -11,6 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
+from nescio.display import Summarised
 from nescio.errors import ConfigurationError
 from nescio.xrd.crystal import Site, Structure, operation_arrays
 from nescio.xrd.scattering import anomalous_factors, atomic_scattering_factor
@@ -22,8 +23,8 @@ _ABSENT = 1e-10
 _MOST_LATTICE_POINTS = 2e7
 
 
-@dataclass(frozen=True, eq=False)
-class Reflections:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reflections(Summarised):
     """Distinct reflections of a powder, sorted by decreasing lattice spacing."""
 
     structure: Structure

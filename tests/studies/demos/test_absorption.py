@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = demo.demonstrate_absorption(folder, settings=QUICK, progress=False)
     assert outcome.report.is_file()
     assert outcome.particles is None
-    assert "a copper particle that grows, 28 spectra: C1 is off by" in outcome.summary()
+    assert "a growing copper particle, 28 spectra: the mean error of C1 is" in outcome.summary()
     assert outcome.off < 0.6
     assert outcome.flagged <= 2
     # Novelty rises, and stays.

@@ -75,8 +75,8 @@ def test_the_table_counts_what_was_flagged_and_named(capsys: pytest.CaptureFixtu
     rows = {line[0]: line[1:] for line in lines if line}
     assert rows == {
         "one known phase": ["6", "1 (17%)", "5 (83%)"],
-        "phases side by side": ["2", "1 (50%)", "1 (50%)"],
-        "sigma, not trained on": ["2", "2 (100%)", "–"],
+        "mixture of phases": ["2", "1 (50%)", "1 (50%)"],
+        "sigma (not in the training)": ["2", "2 (100%)", "–"],
     }
 
 

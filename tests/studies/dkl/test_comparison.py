@@ -214,7 +214,7 @@ def test_an_interrupted_comparison_goes_on_with_what_it_has(
     damaged.file.write_text("{", encoding="utf-8")
     again = plan_comparison(["easy"], ["random", "grid"], **options)
     assert again.missing == (lost, damaged)
-    with pytest.raises(ExplorationError, match="easy by random, seed 0: not explored yet"):
+    with pytest.raises(ExplorationError, match="easy by random, random seed 0: not explored yet"):
         again.curves("easy")
     again.run(workers=0)
     after = summarise(again.curves("easy"))
@@ -237,7 +237,7 @@ def test_data_sets_are_kept_as_they_were(case: Case, tmp_path: Path) -> None:
     path = case.save(tmp_path / "case.npz")
     assert Case.load(path).digest == case.digest
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(FileError, match="remove it, and it is made again"):
+    with pytest.raises(FileError, match="delete it to compute it again"):
         Case.load(path)
     with pytest.raises(ExplorationError, match="truth of shape"):
         Case(**{**vars_of(case), "truth": case.truth * np.nan})
@@ -263,22 +263,25 @@ def test_the_code_that_a_result_rests_on_changes_with_what_it_does_and_not_with_
 
 def test_impossible_comparisons_are_refused_in_one_line(case: Case, tmp_path: Path) -> None:
     cases = kept(case, tmp_path)
-    with pytest.raises(ConfigurationError, match=r"case 'flim' is not known \(known: film, "):
+    with pytest.raises(ConfigurationError, match=r"case 'flim' is unknown \(known: film, "):
         plan_comparison(["flim"])
-    with pytest.raises(ConfigurationError, match=r"method 'dkl' is not known \(known: random, "):
+    with pytest.raises(ConfigurationError, match=r"method 'dkl' is unknown \(known: random, "):
         plan_comparison(["easy"], ["dkl"], own=cases)
-    with pytest.raises(ConfigurationError, match="points: 256 of the 256 of easy"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"points = 256: must be above 20 \(first points\) and below 256 \(candidates of easy\)",
+    ):
         plan_comparison(["easy"], points=256, own=cases)
     with pytest.raises(
-        FileError, match="film: needs measured data; --data FOLDER names the folder that holds"
+        FileError, match=r"film: needs measured data; give the folder that contains film\.npz as --data"
     ):
         plan_comparison(["film"], cache=tmp_path)
     with pytest.raises(
-        FileError, match=r"film.npz: there is no such file; film needs it in the folder of --data"
+        FileError, match=r"film.npz: no such file; film needs it in the folder given as --data"
     ):
         plan_comparison(["film"], cache=tmp_path, data=tmp_path)
     np.savez(tmp_path / "film.npz", image=np.zeros((8, 8)))
-    with pytest.raises(FileError, match="needs an array loops of 4 dimensions"):
+    with pytest.raises(FileError, match="needs an array 'loops' with 4 dimensions"):
         plan_comparison(["film"], cache=tmp_path, data=tmp_path)
 
 
@@ -331,7 +334,7 @@ def test_the_verb_prints_a_table_and_writes_numbers_and_a_report(stage: Path) ->
     command = ("reproduce", "dkl", "--method", "random", "--method", "grid", "--seeds", 2, "--points", 30)
     code, out, err = run_verb(*command, "--json", "dkl.json", "-o", "figures")
     assert code == 0
-    assert "film is left out (--data FOLDER adds it)" in err
+    assert "film is skipped (--data FOLDER adds it)" in err
     assert "4 explorations, about 1 min on two cores" in err
     numbers = json.loads((stage / "dkl.json").read_text(encoding="utf-8"))
     assert set(numbers["easy"]) == {"random", "grid"}
@@ -344,18 +347,18 @@ def test_the_verb_prints_a_table_and_writes_numbers_and_a_report(stage: Path) ->
     assert METHODS["grid"].description in report
     assert "--method random --method grid --seeds 2 --points 30" in report
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#)""", report)
-    assert "0 explorations, about 1 min on two cores, 4 more are kept" in run_verb(*command)[2]
+    assert "0 explorations, about 1 min on two cores; 4 more are already stored" in run_verb(*command)[2]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("dkl", "--hard"), "--hard: is of banko2021, and not of dkl"),
-        (("dkl", "--set", "map.guidance=0"), "--set: is of banko2021, and not of dkl"),
-        (("banko2021", "--method", "gp"), "--method: is of dkl, and not of banko2021"),
-        (("xanes", "--case", "film"), "--case: is of dkl, and not of xanes"),
-        (("banko2021", "--data", "."), "--data: is of dkl and xanes, and not of banko2021"),
-        (("banko2021", "--seeds", 3), "--seeds: is of dkl, and not of banko2021"),
+        (("dkl", "--hard"), "--hard: applies to banko2021 only, not to dkl"),
+        (("dkl", "--set", "map.guidance=0"), "--set: applies to banko2021 only, not to dkl"),
+        (("banko2021", "--method", "gp"), "--method: applies to dkl only, not to banko2021"),
+        (("xanes", "--case", "film"), "--case: applies to dkl only, not to xanes"),
+        (("banko2021", "--data", "."), "--data: applies to dkl and xanes only, not to banko2021"),
+        (("banko2021", "--seeds", 3), "--seeds: applies to dkl only, not to banko2021"),
     ],
 )
 def test_options_of_the_other_publication_are_refused(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from nescio.display import Summarised
 from nescio.errors import ExplorationError
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["CandidateMaker", "Candidates"]
 
 
-@dataclass(frozen=True, eq=False)
-class Candidates:
+@dataclass(frozen=True, eq=False, repr=False)
+class Candidates(Summarised):
     """A fixed list of positions that could be measured: points of an image, compositions, process parameters.
 
     Raises:
@@ -99,7 +100,7 @@ class Candidates:
         low, high = self.positions.min(0), self.positions.max(0)
         if (np.array(position) < low).any() or (np.array(position) > high).any():
             raise ExplorationError(
-                f"position {', '.join(f'{x:g}' for x in position)} lies outside the candidates "
+                f"position {', '.join(f'{x:g}' for x in position)} is outside the range of the candidates "
                 f"({', '.join(f'{a:g} to {b:g}' for a, b in zip(low, high, strict=True))} {self.unit})"
             )
 

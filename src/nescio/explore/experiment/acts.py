@@ -286,7 +286,7 @@ class ChangeBudget(PersonAct):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.budget.model_fields_set:
-            raise ValueError(f"needs one of {', '.join(Budgets.model_fields)}")
+            raise ValueError(f"needs at least one of {', '.join(Budgets.model_fields)}")
         return self
 
     def parameters(self) -> dict[str, Any]:
@@ -351,7 +351,7 @@ class Favour(PersonAct):
     kind: ClassVar[str] = "favour"
     region: AnyRegion
     weight: Annotated[Real, Field(ge=0.0, le=1e3)] = 1.0
-    """In standard deviations of the acquisition."""
+    """Bonus in standard deviations of the acquisition."""
 
     def check(self, state: State, after: Steering) -> None:
         """Check that the region fits the candidates."""

@@ -43,7 +43,7 @@ _LONGEST_MESSAGE = 1000
 
 
 class Experiment:
-    """A goal, the measurements so far, and what to measure next."""
+    """An experiment: its goal, its measurements, and the choice of the next one."""
 
     def __init__(self, trace: Trace, settings: ExploreSettings, candidates: Candidates) -> None:
         """Continue from a record; call :meth:`create` or :meth:`open` instead."""
@@ -149,7 +149,7 @@ class Experiment:
         self.trace.close()
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the experiment."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -160,7 +160,7 @@ class Experiment:
 
     @property
     def state(self) -> State:
-        """All that holds now, as the record has it."""
+        """The current state; it is read from the record if necessary."""
         if self._state is None:
             self._state = read_state(self.trace, self.settings, self.candidates)
         return self._state

@@ -133,7 +133,7 @@ class State:
             ExplorationError: The experiment has fewer than `step` measurements.
         """
         if not 0 <= step <= self.step:
-            raise ExplorationError(f"step {step}: there are {self.step} measurements")
+            raise ExplorationError(f"step {step} does not exist: there are {self.step} measurements")
         accepted = [one for one in self.accepted if one.step <= step]
         scalarizers = [one for one in self.scalarizers if one[0] <= step]
         values = self.scalars[scalarizers[-1][1]]

@@ -130,10 +130,10 @@ def measure_with_retries(
             note(str(error))
             return end(must_pause=True)
         except RefusedPositionError as error:
-            note(_told(error))
+            note(_message(error))
             return end(must_pause=policy.refused == "pause")
         except ConnectionLostError as error:
-            note(_told(error))
+            note(_message(error))
             while True:
                 if losses == policy.reconnections:
                     return end(must_pause=True)
@@ -144,9 +144,9 @@ def measure_with_retries(
                         instrument.reconnect()
                     break
                 except Exception as lost:
-                    note(_told(lost))
+                    note(_message(lost))
         except Exception as error:
-            note(_told(error))
+            note(_message(error))
             if failures == policy.retries:
                 return end(must_pause=policy.failed == "pause")
             sleep(_backoff(policy, failures))
@@ -158,7 +158,7 @@ def _backoff(policy: FaultPolicy, earlier: int) -> float:
     return min(policy.backoff_seconds * 2.0 ** min(earlier, 60), policy.longest_backoff_seconds)
 
 
-def _told(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, NescioError) and text:
         return text
@@ -222,7 +222,7 @@ def _measured(instrument: Instrument, position: NDArray[np.float64], policy: Fau
     if isinstance(failure[0], (Exception, KeyboardInterrupt)):
         raise failure[0]
     # A driver that ends its own thread (SystemExit, a cancelled task) must not end the experiment.
-    raise InstrumentError(_told(failure[0]))
+    raise InstrumentError(_message(failure[0]))
 
 
 def _settle(instrument: Instrument, policy: FaultPolicy, *, first: bool) -> None:

@@ -206,7 +206,7 @@ class NetworkInstrument:
             if heard:
                 deadline = time.monotonic() + self._timeout
             elif time.monotonic() > deadline:
-                raise self._lost(f"no sign of life within {self._timeout:g} s")
+                raise self._lost(f"no reply within {self._timeout:g} s")
         raise self._gone(method)
 
     def _awaited(self, socket: Any, method: str, number: int) -> tuple[dict[str, Any] | None, bool, bool]:

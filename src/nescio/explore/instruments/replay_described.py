@@ -242,7 +242,7 @@ def described_image(arrays: Mapping[str, xr.DataArray], settings: ReplayImage, p
     """Return the image (channel, y, x) described by a table.
 
     Raises:
-        FileError: The array is missing, or of another shape than described.
+        FileError: The array is missing, or its shape differs from the description.
     """
     import xarray as xr
 

@@ -127,11 +127,11 @@ class ReplaySettings(Settings):
         """
         path = (folder or Path()) / self.path
         survey, spectra = (
-            self._described(path) if isinstance(self.spectra, ReplaySpectra) else self._told(path)
+            self._described(path) if isinstance(self.spectra, ReplaySpectra) else self._from_metadata(path)
         )
         return Replay(survey, spectra, tolerance=self.tolerance, name=f"replay of {path.name}")
 
-    def _told(self, path: Path) -> tuple[xr.Dataset, xr.DataArray]:
+    def _from_metadata(self, path: Path) -> tuple[xr.Dataset, xr.DataArray]:
         """Return survey and spectra from the file's metadata and the options."""
         options: dict[str, Any] = {name: getattr(self, name) for name in _OPTIONS}
         options["image"] = None if self.image in (False, None) else self.image

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import SerializeAsAny
 
 from nescio.configuration import Settings
+from nescio.display import Summarised
 from nescio.registry import Kinds
 
 __all__ = ["POLICIES", "AnyPolicy", "Floats", "Policy", "View", "build_policy"]
@@ -19,8 +20,8 @@ __all__ = ["POLICIES", "AnyPolicy", "Floats", "Policy", "View", "build_policy"]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class View:
+@dataclass(frozen=True, eq=False, repr=False)
+class View(Summarised):
     """The input of a policy. Larger is better: outputs to be minimised have their sign reversed."""
 
     mean: Floats

@@ -88,7 +88,7 @@ class AgentReading(CurveScalarizer):
         Raises:
             AgentError: The agent cannot be loaded, or has been replaced.
             MeasurementError: The spectrum cannot be prepared for the agent.
-            ScalarizerError: The agent cannot read the spectrum, or has no such class or dimension.
+            ScalarizerError: The agent cannot assess the spectrum, or the class or dimension does not exist.
         """
         from nescio.techniques import find_technique
 

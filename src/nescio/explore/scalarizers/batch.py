@@ -23,7 +23,7 @@ _SHORT = 50
 def scalarize(
     scalarizer: Scalarizer, spectra: Sequence[xr.DataArray], *, progress: bool | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """Turn spectra into numbers.
+    """Compute the numbers of many spectra.
 
     Args:
         scalarizer: The scalarizer.

@@ -67,7 +67,7 @@ class Curve(NamedTuple):
         return self._replace(x=self.x[first:last], y=self.y[first:last], sd=self.sd[first:last])
 
     def check(self, low: float | None, high: float | None) -> None:
-        """Check that a range is on the axis.
+        """Check that a range lies within the axis.
 
         Raises:
             ScalarizerError: The range exceeds the measured axis.

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from nescio.display import Summarised
 from nescio.explore.surrogates.calibration import Scale
 from nescio.explore.surrogates.conditioned import Conditioned, condition, predict
 from nescio.explore.surrogates.ensemble import EXACT, capacity
@@ -28,8 +29,8 @@ INDUCING = EXACT
 ROUNDING = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class OutputFit:
+@dataclass(frozen=True, eq=False, repr=False)
+class OutputFit(Summarised):
     """Predictions of one scalar for all candidates."""
 
     mean: Floats

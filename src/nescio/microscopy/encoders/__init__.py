@@ -1,4 +1,4 @@
-"""What the kernel sees of a patch: its features."""
+"""Encoders: features of patches for the kernel of the surrogate."""
 
 from nescio.microscopy.encoders.base import Encoder, check_patches
 from nescio.microscopy.encoders.building import ENCODERS, build_encoder, encoder_names

@@ -1,4 +1,4 @@
-"""What every encoder of patches can do."""
+"""Protocol and base class of encoders."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ __all__ = ["Encoder", "EncoderSettings", "check_patches", "flattened"]
 
 
 class Encoder(Protocol):
-    """Turns the patches of all candidates into features, which may depend on all of them together."""
+    """Compute features of the patches of all candidates; features may depend on the whole set."""
 
     @property
     def kind(self) -> str:
-        """Its name in a configuration."""
+        """Name of the encoder in a configuration."""
 
     def encode(self, patches: NDArray[np.float32], *, seed: int) -> NDArray[np.float32]:
         """Return features, shape (n, features), not standardised.
 
         Args:
             patches: Shape (n, channels, height, width), in any units.
-            seed: Of random draws, if there are any.
+            seed: Random seed, if the encoder needs one.
 
         Raises:
-            MeasurementError: The patches have another shape, are not finite, or are too small.
+            MeasurementError: The patches have a wrong shape, are not finite, or are too small.
         """
 
 
 class EncoderSettings(Settings):
-    """Settings that are themselves the encoder."""
+    """Settings of an encoder; the object is also the encoder."""
 
 
 def check_patches(patches: ArrayLike) -> NDArray[np.float32]:
-    """Return patches as they must be, shape (n, channels, height, width).
+    """Check patches, and return them as float32, shape (n, channels, height, width).
 
     Raises:
-        MeasurementError: They have another shape, there is none, or one is not finite.
+        MeasurementError: The patches have a wrong shape, are empty, or are not finite.
     """
     values = np.asarray(patches, np.float32)
     if values.ndim != 4 or values.size == 0:
         raise MeasurementError(
-            f"patches of shape {values.shape}: needs (n, channels, height, width), none empty"
+            f"patches have shape {values.shape}; needs (n, channels, height, width), none of them 0"
         )
-    # The sum of a patch is finite where all of its pixels are, and takes no memory.
+    # The sum of a patch is finite only if all its pixels are; this needs little memory.
     bad = np.flatnonzero(~np.isfinite(values.sum(axis=(1, 2, 3), dtype=np.float64)))
     if bad.size:
         raise MeasurementError(f"patch {bad[0]} (of {bad.size}) is not finite")

@@ -1,4 +1,4 @@
-"""Encoders by kind, as a configuration names them."""
+"""Construction of encoders from configurations."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ for _model in (WaveletSettings, LearnedSettings, PrincipalSettings, RawSettings)
 
 
 def build_encoder(document: Mapping[str, Any], source: str = "encoder") -> Encoder:
-    """Return the encoder that a table of a configuration describes; an empty one describes wavelets.
+    """Return the encoder of a configuration table; an empty table gives wavelets.
 
     Args:
-        document: With a key ``kind``, unless it is empty.
-        source: Where it was read, for messages.
+        document: Table with a key ``kind``, or empty.
+        source: Place of the table, for messages.
 
     Raises:
-        ConfigurationError: There is no such kind, or a field is unknown or impossible.
+        ConfigurationError: The kind or a field is unknown, or a value is invalid.
     """
     encoder: Encoder = ENCODERS.build(document or {"kind": "wavelets"}, source)  # type: ignore[assignment]
     return encoder
 
 
 def encoder_names(encoders: Sequence[Encoder]) -> tuple[str, ...]:
-    """Return a name for each: its kind, and a number from the second of that kind on."""
+    """Return a name for each encoder: its kind, with a number from the second of the same kind."""
     names: list[str] = []
     for place, encoder in enumerate(encoders):
         earlier = sum(other.kind == encoder.kind for other in encoders[:place])

@@ -1,9 +1,9 @@
-"""Gabor filters on patches that are mirrored at their border, as two small matrices each.
+"""Gabor filters on mirrored patches, as two small matrices for each filter.
 
-A filter that is a Gaussian in frequency, as wide in all directions, is the product of one for rows and one for columns.
-So is mirroring, and so is cutting the patch out again. All three together are a matrix from the left and one from the
-right, which for patches of some ten pixels is an order of magnitude faster than Fourier transforms of the mirrored
-patch, and the same to rounding.
+An isotropic Gaussian filter in frequency is the product of a filter for rows and one for columns. Mirroring the patch
+at its border and cropping it afterwards are also separable. All three steps together are one matrix from the left and
+one from the right. For patches of about ten pixels this is ten times faster than Fourier transforms of the mirrored
+patch, with equal results within rounding errors.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ __all__ = ["GaborBank", "gabor_bank", "pooled_energies"]
 
 
 class GaborBank(NamedTuple):
-    """Filters and pooling windows for patches of one size (height h, width w), real and imaginary parts apart."""
+    """Filters and pooling windows for patches of height h and width w; real and imaginary parts are separate."""
 
     down: Array
-    """Shape (filters, 2 h, h): what each filter does along columns; real and imaginary part of each row in turn."""
+    """Shape (filters, 2 h, h): filter along columns; real and imaginary part of each row in turn."""
     across: Array
-    """Shape (filters, 2 w, 2 w): the same along rows, on real parts followed by imaginary parts."""
+    """Shape (filters, 2 w, 2 w): filter along rows, for real parts followed by imaginary parts."""
     mean: Array
     """Shape (h, w): weights of the pixels in the mean of the mirrored patch."""
     windows: Array
-    """Shape (windows, h w); each sums to one."""
+    """Shape (windows, h w); each window sums to one."""
 
 
 def gabor_bank(
@@ -42,17 +42,17 @@ def gabor_bank(
 ) -> GaborBank:
     """Return the filters for patches of one size.
 
-    The filter of wavelength l and orientation k passes the frequency vector (x, y) = (cos t, sin t) / l with
-    t = pi k / orientations unchanged, and others by a Gaussian about it. It does not pass the mean.
+    The gain of the filter with wavelength l and orientation k is a Gaussian in frequency, with gain 1 at the centre
+    (x, y) = (cos t, sin t) / l, t = pi k / orientations. The mean is removed.
 
     Args:
         shape: Height and width of a patch in pixels, at least 2 each.
-        wavelengths: In pixels.
-        orientations: Over half a turn.
-        bandwidth: Standard deviation of the Gaussian in frequency, over the frequency of its centre.
-        windows: Standard deviations of the pooling windows, over height and width; they are centred.
+        wavelengths: Wavelengths in pixels.
+        orientations: Number of orientations over 180 degree.
+        bandwidth: Standard deviation of the Gaussian in frequency, relative to the frequency of its centre.
+        windows: Standard deviations of the centred pooling windows, relative to height and width.
 
-    Source: Daugman, J. Opt. Soc. Am. A 2, 1160 (1985), for the filters, here complex and without the mean.
+    Source: Daugman, J. Opt. Soc. Am. A 2, 1160 (1985), for the filters, here complex and without mean.
     """
     height, width = shape
     down, across = [], []
@@ -76,15 +76,15 @@ def pooled_energies(planes: Array, bank: GaborBank) -> Array:
 
     Args:
         planes: Shape (n, h, w).
-        bank: For that size.
+        bank: Filters for this size.
 
     Returns:
-        Shape (filters, windows, n).
+        Energies, shape (filters, windows, n).
     """
     n, height, width = planes.shape
-    # With the patches in the last place all products are of large matrices.
+    # With patches as the last dimension, all products are of large matrices.
     x = jnp.moveaxis(planes, 0, 2)
-    # A mirrored constant stays constant: without the mean, the filters need not be told not to pass it.
+    # A mirrored constant is constant: subtracting the mean here is equivalent to filters that remove it.
     x = (x - jnp.einsum("hwn,hw->n", x, bank.mean)).reshape(height, width * n)
 
     def energies(matrices: tuple[Array, Array]) -> Array:
@@ -99,12 +99,12 @@ def pooled_energies(planes: Array, bank: GaborBank) -> Array:
 
 
 def _mirroring(extent: int) -> NDArray[np.float64]:
-    """Return the matrix that continues an axis by half of its length on both sides, mirrored without repetition."""
+    """Return the matrix that extends an axis by half its length on both sides, mirrored without repetition."""
     return np.pad(np.eye(extent), ((extent // 2, extent // 2), (0, 0)), mode="reflect")
 
 
 def _filtering(extent: int, centre: float, sd: float) -> NDArray[np.complex128]:
-    """Return the matrix that mirrors an axis, passes it through a Gaussian in frequency and cuts it out again."""
+    """Return the matrix that mirrors an axis, applies a Gaussian filter in frequency, and crops the result."""
     mirrored = _mirroring(extent)
     gain = np.exp(-0.5 * ((np.fft.fftfreq(len(mirrored)) - centre) / sd) ** 2)
     filtered: NDArray[np.complex128] = np.fft.ifft(gain[:, None] * np.fft.fft(mirrored, axis=0), axis=0)

@@ -1,4 +1,4 @@
-"""What a network that was trained on the patches themselves finds in them."""
+"""Features from a variational autoencoder that is trained on the patches."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from nescio.microscopy.encoders.base import EncoderSettings, check_patches, flat
 __all__ = ["LearnedSettings"]
 
 _Width = Annotated[Whole, Field(ge=1, le=8192)]
-# Patches that are passed through the network at once.
+# Number of patches in one batch of inference.
 _PART = 1024
 
 
 class LearnedSettings(EncoderSettings):
     """Latent means of a variational autoencoder, trained on all patches before the experiment.
 
-    Its target is to draw the patch again, which need not be what the scalar depends on, and which asks for where a
-    domain wall lies as much as for whether there is one.
+    It is trained to reconstruct patches, and the scalar may depend on other properties: for reconstruction, the
+    position of a domain wall matters as much as its presence.
 
     Source: Kingma and Welling (2014), arXiv:1312.6114.
     """
 
     kind: Literal["vae"] = "vae"
     latent: Annotated[Whole, Field(ge=1, le=256)] = 8
-    """Latent dimensions, each a feature."""
+    """Number of latent dimensions (features)."""
     channels: Annotated[tuple[_Width, ...], Field(max_length=6)] = (8, 16)
-    """Of the image after each convolution, which halves it; none for dense layers alone."""
+    """Number of channels after each convolution, which halves the image; empty for dense layers only."""
     hidden: Annotated[tuple[_Width, ...], Field(max_length=8)] = (64,)
-    """Widths of the dense layers behind them; the decoder mirrors all."""
+    """Widths of the following dense layers; the decoder mirrors the encoder."""
     beta: Annotated[Real, Field(ge=0.0, le=1e3)] = 0.1
-    """Weight of the divergence from a standard normal distribution."""
+    """Weight of the Kullback-Leibler divergence from a standard normal distribution."""
     steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1500
     batch: Annotated[Whole, Field(ge=2, le=65536)] = 128
     learning_rate: Annotated[Real, Field(gt=0.0, le=1.0)] = 1e-3
@@ -50,14 +50,14 @@ class LearnedSettings(EncoderSettings):
     def encode(self, patches: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float32]:
         """Return the latent means, shape (n, latent).
 
-        The network is given each channel from its 1st to its 99th percentile over all patches as 0 to 1.
+        Each channel is scaled so that its 1st and 99th percentile over all patches are 0 and 1.
 
         Args:
             patches: Shape (n, channels, height, width).
-            seed: Of initial weights, batches and latent draws.
+            seed: Random seed of initial weights, batches and latent draws.
 
         Raises:
-            MeasurementError: The patches have another shape, or are not finite.
+            MeasurementError: The patches have a wrong shape, or are not finite.
             AgentError: The training diverged.
             InterruptedTrainingError: Ctrl-C was pressed.
         """
@@ -93,7 +93,7 @@ class LearnedSettings(EncoderSettings):
 def _by_parts(
     encode: Callable[[NDArray[np.float32]], ArrayLike], patches: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return the latent means; of all patches at once the network's layers would take gigabytes."""
+    """Return the latent means, computed in parts: all patches at once would need gigabytes."""
     parts = np.array_split(patches, -(-len(patches) // _PART))
     return np.concatenate([np.asarray(encode(part), np.float32) for part in parts])
 
@@ -102,6 +102,6 @@ def _scaled(patches: NDArray[np.float32]) -> NDArray[np.float32]:
     scaled = np.empty_like(patches)
     for channel in range(patches.shape[1]):
         low, high = np.percentile(patches[:, channel], (1.0, 99.0))
-        # A channel of which nearly all pixels are equal is told by the others, if at all.
+        # A channel with nearly equal pixels is scaled by 1.
         scaled[:, channel] = np.clip((patches[:, channel] - low) / ((high - low) or 1.0), 0.0, 1.0)
     return scaled

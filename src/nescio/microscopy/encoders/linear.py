@@ -1,4 +1,4 @@
-"""Patches as they are, and their principal components."""
+"""Pixels of patches, and their principal components."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXACT = 1024
 
 
 class RawSettings(EncoderSettings):
-    """Every pixel is a feature."""
+    """Encoder that uses all pixels as features."""
 
     kind: Literal["raw"] = "raw"
 
@@ -25,28 +25,28 @@ class RawSettings(EncoderSettings):
         """Return the pixels, shape (n, channels * height * width).
 
         Raises:
-            MeasurementError: The patches have another shape than (n, channels, height, width), or are not finite.
+            MeasurementError: The shape is not (n, channels, height, width), or a pixel is not finite.
         """
         del seed
         return flattened(check_patches(patches)).copy()
 
 
 class PrincipalSettings(EncoderSettings):
-    """Positions along the directions in which the patches, as vectors of pixels, differ most."""
+    """Principal components of the pixels of patches."""
 
     kind: Literal["pca"] = "pca"
     components: Annotated[Whole, Field(ge=1, le=1024)] = 20
-    """Of them; fewer where there are not so many patches or pixels."""
+    """Number of components; limited by the numbers of patches and pixels."""
 
     def encode(self, patches: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float32]:
         """Return the principal components, shape (n, components), largest variance first.
 
         Args:
             patches: Shape (n, channels, height, width).
-            seed: Of the random projections that find them where there are many patches of many pixels.
+            seed: Random seed of the randomised decomposition, which is used for large inputs.
 
         Raises:
-            MeasurementError: The patches have another shape, or are not finite.
+            MeasurementError: The patches have a wrong shape, or are not finite.
         """
         from sklearn.utils.extmath import randomized_svd, svd_flip
 
@@ -57,6 +57,6 @@ class PrincipalSettings(EncoderSettings):
             left, size, _ = randomized_svd(centred, components, random_state=seed)
         else:
             left, size, right = np.linalg.svd(centred, full_matrices=False)
-            # Of either sign that the routine may find, the same.
+            # Make the signs unique.
             left, _ = svd_flip(left, right)
         return np.ascontiguousarray(left[:, :components] * size[:components], np.float32)

@@ -1,4 +1,4 @@
-"""Readers of images and of spectra on a grid."""
+"""Readers of images and of grids of spectra."""
 
 from nescio.microscopy.read.files import IMAGE_PATTERNS, read_image, read_spectrum_image
 from nescio.microscopy.read.grids import GridFiles

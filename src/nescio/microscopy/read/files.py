@@ -1,4 +1,4 @@
-"""Reading an image, or spectra on a grid, from a file of any known kind."""
+"""Read an image, or a grid of spectra, from a file in any supported format."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ IMAGE_PATTERNS: tuple[str, ...] = tuple(
     f"*{suffix}"
     for suffix in (".npz", ".npy", *_HDF5_SUFFIXES, *PICTURE_SUFFIXES, *HYPERSPY_SUFFIXES, ".zspy")
 )
-"""Glob patterns of the files that can be read; suffixes may be in capitals."""
+"""Glob patterns of supported files; suffixes can be in upper or lower case."""
 
 
 def read_image(
@@ -64,29 +64,29 @@ def read_image(
     luminance: bool = False,
     missing: bool = False,
 ) -> xr.Dataset:
-    """Read the image of a file into the form of :mod:`nescio.microscopy.images`.
+    """Read the image of a file, in the layout of :mod:`nescio.microscopy.images`.
 
-    Where the file also lists places (an array ``position``, ``pos`` or ``pixel`` of shape (n, 2), row and column, or
-    with a unit, "position_nm", y and x), they become ``position`` (candidate, coordinate).
+    If the file also lists places, they become ``position`` (candidate, coordinate). Places are an array ``position``,
+    ``pos`` or ``pixel`` of shape (n, 2): row and column, or y and x with a unit ("position_nm").
 
     Args:
         path: The file.
-        image: Name of the array, where there are several; several names of arrays (y, x) become channels. By default
-            the one that the file shows first (NeXus), or is called image, survey or overview, or is the only one.
-        pixel_size: Over what the file says: of both axes, or (y, x), without sign. The image still begins where the
-            file says.
-        unit: Of `pixel_size`; without one, that to which the file's lengths are converted.
-        channels: Names, over what the file says.
-        luminance: Take the brightness of a picture in colour instead of refusing it.
-        missing: Whether pixels that are not finite were not measured, rather than being an error.
+        image: Name of the array, if there are several; several arrays (y, x) become channels. By default the default
+            array of the file (NeXus), or the one named image, survey or overview, or the only one.
+        pixel_size: Pixel size of both axes, or (y, x), without sign; replaces that of the file. The origin is still
+            taken from the file.
+        unit: Unit of `pixel_size`; without `pixel_size`, the unit to which the file's lengths are converted.
+        channels: Names of the channels; replace those of the file.
+        luminance: Read the brightness of a colour picture instead of raising an error.
+        missing: Treat pixels that are not finite as not measured instead of raising an error.
 
     Returns:
-        The image, its ``notes`` (:func:`nescio.signals.notes_of`) on what was assumed, changed or left out.
+        The image. Its ``notes`` (:func:`nescio.signals.notes_of`) tell what was assumed, changed or skipped.
 
     Raises:
-        FileError: The file is missing, of an unknown kind, damaged or too large, or holds no image, or several; or the
-            image is complex or in colour, or holds numbers that are not finite.
-        MissingExtraError: Its kind needs a library that is not installed.
+        FileError: The file is missing, damaged, too large or in an unknown format, contains no image or several; or the
+            image is complex, in colour, or has pixels that are not finite.
+        MissingExtraError: The format needs a library that is not installed.
     """
     path = Path(path)
     names = [image] if isinstance(image, str) else list(image)
@@ -118,33 +118,35 @@ def read_spectrum_image(
     luminance: bool = False,
     missing: bool = False,
 ) -> xr.Dataset:
-    """Read spectra on a grid, or at listed places, and the image that they were measured in if the file has one.
+    """Read spectra on a grid or at listed places, and the image of the region if the file contains one.
 
-    Dimensions are told apart by what the file says of them (names, units, types, marks), in whatever order they are
-    stored; places are listed row by row, y before x.
+    Dimensions are recognised by names, units, types and flags in the file, in any order. Places are listed row by row,
+    y before x.
 
     Args:
         path: The file.
-        spectra: Name of their array, where there are several.
-        image: As in :func:`read_image`; None leaves the image out.
-        navigation: How many of the first dimensions are places, where the file does not say; by default as many as the
-            listed places fill, or two.
-        dimensions: Names of the other dimensions, where the file does not say.
-        pixel_size: Of the image, as in :func:`read_image`; where no image is read, the distance of neighbouring places.
-        unit: Of `pixel_size`.
-        channels: Of the image, as in :func:`read_image`.
-        luminance: As in :func:`read_image`.
-        missing: Of the image, as in :func:`read_image`.
+        spectra: Name of the array of spectra, if there are several.
+        image: See :func:`read_image`; None skips the image.
+        navigation: Number of leading dimensions that are places, if the file does not describe them; by default as many
+            as match the listed places, or two.
+        dimensions: Names of the other dimensions, if the file does not name them.
+        pixel_size: Pixel size of the image, see :func:`read_image`; without an image, the distance of neighbouring
+            places.
+        unit: Unit of `pixel_size`.
+        channels: Names of the channels of the image, see :func:`read_image`.
+        luminance: See :func:`read_image`.
+        missing: For the image, see :func:`read_image`.
 
     Returns:
-        ``spectra`` (candidate, ...), with the coordinates of a spectrum; NaN where nothing was measured. ``position``
-        (candidate, coordinate) in the unit of the image, with ``coordinate`` ("y", "x") for places in two dimensions.
-        ``image`` (channel, y, x) where there is one. ``notes`` as in :func:`read_image`.
+        ``spectra`` (candidate, ...) with the coordinates of a spectrum, NaN where not measured; ``position``
+        (candidate, coordinate) in the unit of the image, with ``coordinate`` ("y", "x") for places in two dimensions;
+        ``image`` (channel, y, x) if there is one; ``notes`` as in :func:`read_image`.
 
     Raises:
-        FileError: As in :func:`read_image`, and where numbers of places and spectra differ, or which dimensions are
-            places cannot be told.
-        MissingExtraError: As in :func:`read_image`.
+        FileError: See :func:`read_image`; also, if the numbers of places and spectra differ, or the dimensions of
+            places
+            are ambiguous.
+        MissingExtraError: See :func:`read_image`.
     """
     path = Path(path)
     with opened_fields(path) as fields:
@@ -179,7 +181,7 @@ def read_spectrum_image(
 def _overview(
     path: Path, fields: Sequence[Field], names: Sequence[str], luminance: bool
 ) -> tuple[list[Field], list[str]]:
-    """Return the image of the places, none where there is none or several, and notes on what is left out."""
+    """Return the image of the region (none if there is none or several), and notes on skipped pictures."""
     if any(names):
         shown = _chosen_images(path, fields, names, luminance)
         return shown, _left_out(path, fields, shown)
@@ -191,7 +193,7 @@ def _overview(
     try:
         shown = _chosen_images(path, suitable, names, luminance) if suitable else []
     except FileError as error:
-        return [], [f"{error}; the spectra are read without", *_left_out(path, fields, [])]
+        return [], [f"{error}; spectra are read without an image", *_left_out(path, fields, [])]
     return shown, _left_out(path, fields, shown)
 
 
@@ -200,7 +202,7 @@ def _may_be_spectra(field: Field) -> bool:
 
 
 def _chosen_images(path: Path, fields: Sequence[Field], names: Sequence[str], luminance: bool) -> list[Field]:
-    """Return the arrays of an image: those named, else the only one, of which pictures in colour are not taken."""
+    """Return the named arrays of an image, else the only suitable one; colour pictures are not used."""
     grey = [field for field in fields if (luminance or not field.colour) and field.dtype.kind != "V"]
     if not any(names) and not any(map(is_image, grey)):
         grey = list(fields)
@@ -212,15 +214,15 @@ def _chosen_images(path: Path, fields: Sequence[Field], names: Sequence[str], lu
     if coloured and not luminance:
         what = f"{coloured[0]} " if coloured[0] != "image" else ""
         raise FileError(
-            f"{path}: {what}is in colour, which is no measured quantity; save what was measured, or "
-            "ask for its luminance"
+            f"{path}: {what}is in colour, which is not a measured quantity; save the measured values, or "
+            "set luminance=True"
         )
     return found
 
 
 def _left_out(path: Path, fields: Sequence[Field], taken: Sequence[Field]) -> list[str]:
     return [
-        f"{path}: the picture {field.name!r} is in colour and left out (image={field.name!r}, luminance=True reads its "
+        f"{path}: the colour picture {field.name!r} is skipped (image={field.name!r}, luminance=True reads its "
         "brightness)"
         for field in fields
         if field.colour and field not in taken
@@ -229,15 +231,15 @@ def _left_out(path: Path, fields: Sequence[Field], taken: Sequence[Field]) -> li
 
 @contextmanager
 def opened_fields(path: Path, *, everything: bool = False) -> Iterator[list[Field]]:
-    """Give the arrays of a file, its kind told by its content where that is telling, else by its extension.
+    """Yield the arrays of a file, whose format is recognised by content, else by extension.
 
     Args:
         path: The file.
-        everything: Whether arrays that are but axes of others are given, too.
+        everything: Whether to include arrays that are only axes of others.
 
     Raises:
-        FileError: The file is missing, of an unknown kind, damaged or too large.
-        MissingExtraError: Its kind needs a library that is not installed.
+        FileError: The file is missing, damaged, too large or in an unknown format.
+        MissingExtraError: The format needs a library that is not installed.
     """
     suffix = suffix_of(path)
     if suffix == ".zspy":
@@ -276,7 +278,7 @@ def opened_fields(path: Path, *, everything: bool = False) -> Iterator[list[Fiel
 
 
 def _plain(name: str, values: np.ndarray, source: Source) -> Field:
-    """Return an array of NumPy as a field."""
+    """Return a NumPy array as a field."""
     if is_colour(values.shape, values.dtype):
         return colour_field(name, values.shape, lambda: values, source.budget)
     return Field.of(name, values, budget=source.budget)

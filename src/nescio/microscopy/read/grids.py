@@ -1,4 +1,4 @@
-"""Files of microscopy as the hall reads them: measured grids, and arrays by name."""
+"""Reader of measured grids and of named arrays, for replays."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ class GridFiles:
 
     @staticmethod
     def read_grid(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
-        """Return :func:`nescio.microscopy.read_spectrum_image`, with its options."""
+        """Read a grid with :func:`nescio.microscopy.read_spectrum_image` and its options."""
         return read_spectrum_image(path, **options)
 
     @staticmethod
     def read_arrays(path: Path, names: Sequence[str]) -> dict[str, xr.DataArray]:
-        """Return arrays of a file by name; dimensions without a name are called dim_0, dim_1, ...
+        """Return arrays of a file by name; unnamed dimensions are called dim_0, dim_1, ...
 
         Raises:
-            FileError: The file cannot be read, or there is no such array.
+            FileError: The file cannot be read, or an array does not exist.
         """
         with opened_fields(path, everything=True) as fields:
             known = sorted(field.name for field in fields)
             for name in names:
                 if not any(name.strip("/") in (field.name, field.short_name) for field in fields):
                     raise FileError(
-                        f"{path}: no variable {name[:40]!r} (known: {', '.join(known)[:400] or 'none'})"
+                        f"{path}: there is no variable {name[:40]!r} (known: {', '.join(known)[:400] or 'none'})"
                     )
             return {name: _array(chosen(path, fields, name, lambda _: True, name, ())) for name in names}
 

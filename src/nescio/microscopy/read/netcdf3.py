@@ -1,4 +1,4 @@
-"""Fields of netCDF 3 (classic and 64-bit offset), which xarray writes where it has only SciPy."""
+"""Fields of netCDF 3 files (classic and 64-bit offset), which xarray writes if only SciPy is installed."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ __all__ = ["is_netcdf3", "netcdf3_fields"]
 
 
 def is_netcdf3(content: bytes) -> bool:
-    """Say whether bytes begin as a file of netCDF 3."""
+    """Return whether bytes begin like a netCDF 3 file."""
     return content.startswith((b"CDF\x01", b"CDF\x02"))
 
 
 def netcdf3_fields(source: Source, *, everything: bool = False) -> list[Field]:
-    """Return the variables of a file, in memory and unpacked.
+    """Return the variables of a file, unpacked in memory.
 
     Args:
         source: The file.
-        everything: Whether variables that are but axes of others are given, too.
+        everything: Whether to include variables that are only axes of others.
 
     Raises:
-        FileError: It is damaged, or larger than its budget.
+        FileError: The file is damaged, or exceeds the memory budget.
     """
     from scipy.io import netcdf_file
 
-    # SciPy holds all variables, as does the content.
+    # SciPy copies all variables into memory.
     source.spend(2 * len(source.content), "its variables")
     try:
         with warnings.catch_warnings():
@@ -58,7 +58,7 @@ def netcdf3_fields(source: Source, *, everything: bool = False) -> list[Field]:
                 ]
     except NescioError:
         raise
-    except Exception as error:  # SciPy fails on damaged bytes in every possible way
+    except Exception as error:  # SciPy raises many types of errors on damaged files
         raise FileError(f"{source.name}: is not a readable netCDF 3 file ({one_line(error)})") from None
     return with_lines(Path(source.name), fields)
 

@@ -1,4 +1,4 @@
-"""Numbers that are stored packed, and those that stand for missing ones, after the CF conventions."""
+"""Packed numbers and missing values, as defined by the CF conventions."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _NUMERIC = "iufb"
 
 
 class Packing(NamedTuple):
-    """How stored numbers become what they stand for."""
+    """Conversion of stored numbers to their true values."""
 
     scale: float = 1.0
     offset: float = 0.0
     missing: tuple[float, ...] = ()
-    """Stored numbers that stand for none; NaN does in any case."""
+    """Stored numbers that mean missing, in addition to NaN."""
     lowest: float | None = None
     highest: float | None = None
-    """Stored numbers beyond these stand for none."""
+    """Stored numbers outside these limits are missing."""
     stored_as: np.dtype[np.generic] | None = None
-    """How the bytes are to be taken, where not as their type says."""
+    """Type of the stored bytes, if it differs from the declared type."""
     single: bool = False
-    """Whether scale and offset are of single precision, which is what the unpacked numbers have."""
+    """Whether scale and offset have single precision; unpacked numbers then have single precision, too."""
 
     def unpacked(self, stored: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """Return the numbers; NaN where they are missing, and as they are where nothing is packed or missing."""
+        """Return the unpacked numbers, with NaN for missing ones; unchanged if nothing is packed or missing."""
         values = stored if self.stored_as is None else stored.view(self.stored_as)
         absent = self._absent(values)
         if self.scale == 1.0 and self.offset == 0.0 and absent is None:
@@ -64,7 +64,7 @@ class Packing(NamedTuple):
         return absent if absent is not None and absent.any() else None
 
     def _precision(self, dtype: np.dtype[Any]) -> type[np.floating]:
-        """Return the type of the unpacked numbers: float32 where that is stated, or holds all that can be stored."""
+        """Return the type of the unpacked numbers: float32 if stated or exact, else float64."""
         if self.scale == 1.0 and self.offset == 0.0:
             single = dtype.itemsize <= 2 or dtype.newbyteorder("=") == np.float32
             return np.float32 if single else np.float64
@@ -72,16 +72,18 @@ class Packing(NamedTuple):
 
 
 def packing_of(where: str, dtype: np.dtype[Any], attribute: Callable[[str], Any]) -> Packing:
-    """Return the packing that attributes state: ``scale_factor``, ``add_offset``, ``_FillValue``, ``missing_value``,
-    ``valid_min``, ``valid_max``, ``valid_range`` and ``_Unsigned`` (CF 1.11, sections 2.5.1 and 8.1).
+    """Return the packing described by attributes.
+
+    These are ``scale_factor``, ``add_offset``, ``_FillValue``, ``missing_value``, ``valid_min``, ``valid_max``,
+    ``valid_range`` and ``_Unsigned`` (CF 1.11, sections 2.5.1 and 8.1).
 
     Args:
         where: The file and the array, for messages.
-        dtype: Of the stored numbers.
-        attribute: Returns an attribute by its name, or None.
+        dtype: Type of the stored numbers.
+        attribute: Function that returns an attribute by name, or None.
 
     Raises:
-        FileError: An attribute is not the number that it must be.
+        FileError: An attribute is invalid.
     """
     if dtype.kind not in _NUMERIC:
         return Packing()
@@ -99,7 +101,7 @@ def packing_of(where: str, dtype: np.dtype[Any], attribute: Callable[[str], Any]
     ]
     low, high = _limits(where, attribute)
     packed = bool(scale or offset) and dtype.kind in "iu"
-    # Limits wider than the stored type are those of the unpacked numbers (NetCDF User's Guide, attribute conventions).
+    # Limits of a wider type than the stored one apply to unpacked numbers (NetCDF User's Guide, attribute conventions).
     if packed and any(_is_wide(attribute, name) for name in ("valid_range", "valid_min", "valid_max")):
         factor, shift = (scale or [1.0])[0], (offset or [0.0])[0]
         low, high = (None if limit is None else (limit - shift) / factor for limit in (low, high))
@@ -154,12 +156,12 @@ def _holds(dtype: np.dtype[Any], value: float) -> bool:
 
 
 def _numbers(where: str, name: str, attribute: Callable[[str], Any], count: int | None) -> list[float]:
-    """Return an attribute of `count` finite numbers, of any number of any where there is no count; empty without it."""
+    """Return an attribute as `count` finite numbers (None: any number of values); empty if it is missing."""
     value = attribute(name)
     if value is None:
         return []
     held = np.ravel(np.asarray(value))
-    # As Python's own numbers: the largest integer of 64 bits is no float64.
+    # Python numbers, since large 64-bit integers are not exact as float64.
     numbers: list[float] = held.tolist() if held.dtype.kind in _NUMERIC else []
     if not numbers or (count is not None and (len(numbers) != count or not np.isfinite(numbers).all())):
         needed = "a number" if count in (1, None) else f"{count} numbers"

@@ -1,4 +1,4 @@
-"""Data in the form of sidpy, the data model of pycroscopy."""
+"""Conversion of datasets of sidpy, the data model of pycroscopy."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["from_sidpy"]
 
 
 def from_sidpy(dataset: Any) -> xr.Dataset:
-    """Return a ``sidpy.Dataset`` as an image, or as spectra on a grid.
+    """Convert a ``sidpy.Dataset`` to an image or a grid of spectra.
 
-    An array is an image (:mod:`nescio.microscopy.images`) where two of its dimensions are places and a third, if any,
-    is of type CHANNEL or unknown; else it is spectra (:func:`nescio.microscopy.read_spectrum_image`).
+    The dataset is an image (:mod:`nescio.microscopy.images`) if two dimensions are places and a third, if any, is of
+    type CHANNEL or unknown; else it is a grid of spectra (:func:`nescio.microscopy.read_spectrum_image`).
 
     Args:
         dataset: An array with attributes ``title`` and ``units``, and for each dimension i ``dim_i`` with ``values``,
             ``name``, ``units`` and ``dimension_type``.
 
     Raises:
-        MeasurementError: It has not these, or not such dimensions.
-        FileError: It holds complex numbers, none, or numbers that are not finite.
+        MeasurementError: An attribute is missing or does not fit the array.
+        FileError: The array is complex, empty, or contains numbers that are not finite.
     """
     title = str(getattr(dataset, "title", "") or "sidpy dataset")
     values = np.asarray(dataset)
@@ -38,7 +38,7 @@ def from_sidpy(dataset: Any) -> xr.Dataset:
         dimension = getattr(dataset, f"dim_{number}", None)
         if dimension is None:
             raise MeasurementError(
-                f"{title}: dimension {number} of {values.ndim} is not described (dim_{number})"
+                f"{title}: dimension {number} of {values.ndim} has no description (dim_{number})"
             )
         kind = getattr(dimension, "dimension_type", "")
         name, unit = (_told(getattr(dimension, key, "")) for key in ("name", "units"))
@@ -53,6 +53,6 @@ def from_sidpy(dataset: Any) -> xr.Dataset:
 
 
 def _told(value: object) -> str:
-    """Return a text, empty where it is what sidpy writes when nothing is known."""
+    """Return a text; sidpy's placeholders for unknown become empty."""
     text = str(value or "")
     return "" if text.lower() in ("generic", "none", "unknown") else text

@@ -1,4 +1,4 @@
-"""What microscopists read off a spectrum: hysteresis loops, diffraction patterns."""
+"""Scalarizers for microscopy: hysteresis loops and diffraction patterns."""
 
 from nescio.microscopy.scalarizers.centre_of_mass import CentreOfMass
 from nescio.microscopy.scalarizers.hysteresis import Hysteresis

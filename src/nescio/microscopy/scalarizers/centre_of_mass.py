@@ -1,4 +1,4 @@
-"""Where the intensity of a diffraction pattern gathers."""
+"""Scalarizer: centre of mass of a diffraction pattern."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ _TOLD = {
 
 
 class CentreOfMass(CurveScalarizer):
-    """The shift of the centre of mass of a diffraction pattern, which follows the field that the beam passed.
+    """Shift of the centre of mass of a diffraction pattern, a measure of the field along the beam path.
 
-    The direction is counted from the second axis (qx) towards the first (qy), -180 to 180 degree. Dimensions other than
-    the two axes, after `select`, are averaged.
+    The direction is the angle from the second axis (qx) towards the first (qy), -180 to 180 degree. After `select`,
+    other dimensions are averaged.
 
-    Uncertainty: from counting statistics, with `counts` detected electrons for each unit of intensity; the variance of
-    the shift along an axis is the sum of counts times squared distance from the centre of mass, over the squared sum
-    of counts. Unknown where `counts` is not given.
+    The uncertainty follows from counting statistics, with `counts` detected electrons for each unit of intensity: the
+    variance of the shift along an axis is the sum of counts times squared distance from the centre of mass, divided by
+    the squared sum of counts. Without `counts`, it is unknown.
 
     Source: Müller et al., Nat. Commun. 5, 5653 (2014), for the first moment as a measure of the field.
     """
 
     kind: Literal["centre-of-mass"] = "centre-of-mass"
     axes: tuple[str, str] = ("qy", "qx")
-    """Dimensions of the pattern; they share `axis_unit`."""
+    """Dimensions of the pattern; both have the unit `axis_unit`."""
     quantities: Annotated[tuple[_Quantity, ...], Field(min_length=1)] = ("magnitude",)
     centre: tuple[Real, Real] | None = None
-    """From where the shift counts, in the units of the axes; by default the middle of each."""
+    """Origin of the shift, in the unit of the axes; by default the middle of each axis."""
     radius: Annotated[Real, Field(gt=0.0)] | None = None
-    """Only what is within this distance of the centre counts; in the units of the axes."""
+    """Only intensity within this distance of the centre is used; in the unit of the axes."""
     counts: Annotated[Real, Field(gt=0.0)] | None = None
-    """Electrons for each unit of intensity; 1 where the pattern is in electrons."""
+    """Electrons for each unit of intensity; 1 if the intensity is in electrons."""
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if len(set(self.axes)) < 2:
             raise ValueError(f"the pattern needs two different axes, not {self.axes[0]!r} twice")
         if self.axis is not None:
-            raise ValueError("a pattern has two axes: give axes, not axis")
+            raise ValueError("a pattern has two axes: set axes, not axis")
         if len(set(self.quantities)) < len(self.quantities):
-            raise ValueError("a quantity is asked for twice")
+            raise ValueError("a quantity is given twice")
         return self
 
     def outputs_for(self, spectrum: xr.DataArray) -> tuple[Output, ...]:
-        """What the numbers are, in the unit that the axes state where the definition has none."""
+        """Return the outputs, with the unit of the axes if `axis_unit` is not set."""
         coords = spectrum.coords
         stated = str(coords[self.axes[0]].attrs.get("units", "")) if self.axes[0] in coords else ""
         return self._outputs("", self.axis_unit or stated)
@@ -77,10 +77,10 @@ class CentreOfMass(CurveScalarizer):
         )
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
-        """Return what was asked for of the shift.
+        """Return the requested quantities of the shift.
 
         Raises:
-            ScalarizerError: An axis is not there, the disc lies beyond the pattern, or no intensity was measured.
+            ScalarizerError: An axis is missing, the disc is outside the pattern, or the intensity is not positive.
         """
         intensity, first, second = self._pattern(spectrum)
         middle = self.centre or (0.5 * (first.min() + first.max()), 0.5 * (second.min() + second.max()))
@@ -89,7 +89,7 @@ class CentreOfMass(CurveScalarizer):
             inside = dy**2 + dx**2 <= self.radius**2
             if not inside.any():
                 raise ScalarizerError(
-                    f"nothing was measured within {self.radius:g} of {middle[0]:g}, {middle[1]:g}"
+                    f"the pattern has no points within {self.radius:g} of {middle[0]:g}, {middle[1]:g}"
                 )
             intensity = np.where(inside, intensity, 0.0)
         total = float(intensity.sum())
@@ -99,7 +99,7 @@ class CentreOfMass(CurveScalarizer):
         y, x = float(rows @ dy[:, 0]) / total, float(columns @ dx[0]) / total
         vy, vx, vxy = float("nan"), float("nan"), float("nan")
         if self.counts is not None:
-            # Intensity below zero, as background may leave it, has no counts.
+            # Negative intensity, for example after background subtraction, has no counts.
             number = np.maximum(intensity, 0.0)
             scale = total**2 * self.counts
             vy = float(number.sum(axis=1) @ (dy[:, 0] - y) ** 2) / scale
@@ -107,7 +107,7 @@ class CentreOfMass(CurveScalarizer):
             vxy = float((dy[:, 0] - y) @ number @ (dx[0] - x)) / scale
         r = float(np.hypot(y, x))
         away, across = y**2 * vy + x**2 * vx + 2 * x * y * vxy, x**2 * vy + y**2 * vx - 2 * x * y * vxy
-        none = Scalar(float("nan"), reason="the centre of mass has not moved: it has no direction")
+        none = Scalar(float("nan"), reason="the shift of the centre of mass is zero, so it has no direction")
         found = {
             "first": Scalar(y, vy**0.5),
             "second": Scalar(x, vx**0.5),
@@ -123,7 +123,7 @@ class CentreOfMass(CurveScalarizer):
     def _pattern(
         self, spectrum: xr.DataArray
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return intensity (first, second) and both axes."""
+        """Return the intensity, shape (first, second), and both axes."""
         stated_unit(spectrum.attrs, self.unit, "the pattern")
         values, coordinates = selected(spectrum, self.select)
         dims = [str(dim) for dim in spectrum.dims]

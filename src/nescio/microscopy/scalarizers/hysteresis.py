@@ -1,4 +1,4 @@
-"""What a hysteresis loop says of switching."""
+"""Scalarizer: quantities of hysteresis loops."""
 
 from __future__ import annotations
 
@@ -43,45 +43,46 @@ _TOLD = {
 
 
 class Hysteresis(CurveScalarizer):
-    """Readings of a hysteresis loop: response against a bias that goes up and down.
+    """Quantities of a hysteresis loop: response against a bias that rises and falls.
 
-    ``axis`` names the bias, a coordinate along one dimension (the order of measuring), or along that and one that
-    counts sweeps. The loop may start anywhere, and its steps need not be equal. Sweeps and whatever other dimensions
-    remain after `select` are averaged, bias by bias. With R+ the branch on which the bias falls, coming from positive
-    bias, and R- the one on which it rises:
+    ``axis`` names the bias, a coordinate along one dimension (the order of measurement), or along this dimension and
+    one that counts sweeps. The loop may start at any bias, and its steps may differ. Sweeps and other dimensions that
+    remain after `select` are averaged at each bias. R+ is the branch with falling bias, coming from positive bias, and
+    R- the branch with rising bias:
 
     ``work``
-        integral of R+ - R- over the bias, the effective work of switching; negative for a loop that runs the other way.
+        integral of R+ - R- over the bias, the effective work of switching; negative for a loop in the other direction.
     ``area``
-        its magnitude.
+        magnitude of ``work``.
     ``height``
         R+ - R- at zero bias.
     ``coercive_positive``, ``coercive_negative``
-        bias at which the rising, the falling branch passes the middle between the saturation levels (or zero: `level`).
+        bias at which the rising or falling branch crosses the middle between the saturation levels (or zero, see
+        `level`).
     ``coercive``, ``imprint``
-        half the difference of these two, and half their sum.
+        half the difference and half the sum of these two.
     ``nucleation_positive``, ``nucleation_negative``
-        bias at which the rising, the falling branch has gone `nucleation_share` of the way from the saturation level
-        that it leaves to the other: the end of the nearly constant part of the loop, before it changes fast.
+        bias at which the rising or falling branch has covered `nucleation_share` of the way from its first saturation
+        level to the other: the end of the nearly constant part of the loop.
 
-    Saturation levels are means over the outer tenths of the range of bias; a loop whose levels cannot be told apart has
-    no switching biases. Uncertainties are of white noise, told by neighbouring points; they come out somewhat too large
-    where the loop switches within a few steps of the bias.
+    Saturation levels are means over the outer tenths of the bias range. If the two levels do not differ significantly,
+    the switching biases are missing. Uncertainties are for white noise, which is estimated from neighbouring points;
+    they are somewhat too large if the loop switches within a few steps of the bias.
 
-    Source: Jesse, Lee and Kalinin, Rev. Sci. Instrum. 77, 073702 (2006), for the parameters; the share that makes a
-    nucleation bias a number, and the middle instead of zero, are choices made here.
+    Source: Jesse, Lee and Kalinin, Rev. Sci. Instrum. 77, 073702 (2006), for the parameters. The share that defines a
+    nucleation bias, and the middle level instead of zero, are choices made here.
     """
 
     kind: Literal["hysteresis"] = "hysteresis"
     quantities: Annotated[tuple[_Quantity, ...], Field(min_length=1)] = ("area",)
     level: Literal["middle", "zero"] = "middle"
-    """What is passed at a coercive bias. The middle serves loops that are shifted along the response."""
+    """Level that defines a coercive bias. "middle" is suited to loops that are shifted along the response."""
     nucleation_share: Annotated[Real, Field(gt=0.0, lt=0.5)] = 0.1
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if len(set(self.quantities)) < len(self.quantities):
-            raise ValueError("a quantity is asked for twice")
+            raise ValueError("a quantity is given twice")
         return self
 
     def _outputs(self, unit: str, axis_unit: str) -> tuple[Output, ...]:
@@ -93,10 +94,10 @@ class Hysteresis(CurveScalarizer):
         )
 
     def measure(self, spectrum: xr.DataArray) -> tuple[Scalar, ...]:
-        """Return what was asked for; a switching bias that the loop does not have is missing, with its reason.
+        """Return the requested quantities; a switching bias that the loop lacks is NaN, with a reason.
 
         Raises:
-            ScalarizerError: The bias cannot be found, does not go up and down, or nothing finite was measured.
+            ScalarizerError: The bias is missing or does not rise and fall, or no value is finite.
         """
         loop = loop_from(*self._sweeps(spectrum))
         reading = _Reading(loop, self.level, self.nucleation_share)
@@ -111,17 +112,17 @@ class Hysteresis(CurveScalarizer):
         if name not in spectrum.coords:
             known = ", ".join(str(key) for key in spectrum.coords) or "none"
             raise ScalarizerError(
-                f"axis: the spectrum has no coordinate {name!r} to be the bias (known: {known})"
+                f"axis: the spectrum has no coordinate {name!r} for the bias (known: {known})"
             )
         variable = spectrum.coords[name].variable
         stated_unit(variable.attrs, self.axis_unit, f"axis {name!r}")
         bias = np.asarray(coordinates(name), np.float64)
         if bias.ndim not in (1, 2):
             raise ScalarizerError(
-                f"axis {name!r} must run along one dimension, or one and sweeps, not {bias.ndim}"
+                f"axis {name!r} must have one dimension, or two with sweeps, not {bias.ndim}"
             )
         own = [dims.index(str(dim)) for dim in variable.dims]
-        # The order of measuring runs along the dimension over which the bias changes more; sweeps along the other.
+        # The bias changes more along the order of measurement than along sweeps.
         if bias.ndim == 2 and np.ptp(bias, axis=0).mean() > np.ptp(bias, axis=1).mean():
             bias, own = bias.T, own[::-1]
         values = np.moveaxis(values, own, range(-len(own), 0))
@@ -130,7 +131,7 @@ class Hysteresis(CurveScalarizer):
 
 
 class _Reading:
-    """Reads a loop, each part of it once."""
+    """Quantities of a loop; each intermediate result is computed once."""
 
     def __init__(self, loop: Loop, level: str, share: float) -> None:
         self.loop, self.level, self.share = loop, level, share
@@ -168,14 +169,14 @@ class _Reading:
         return crossing(branch, self._middle()[0], what)
 
     def _coercive(self, rising: float, falling: float) -> Scalar:
-        """Return the sum of both coercive biases, each times a weight."""
+        """Return the weighted sum of both coercive biases."""
         value = variance = level = 0.0
         for weight, is_rising in ((rising, True), (falling, False)):
             if weight:
                 found = self._switching(rising=is_rising)
                 value += weight * found.bias
                 variance += (weight * found.sd) ** 2
-                # The level is one for both branches: its error moves both biases together.
+                # Both branches share the level, so its error shifts both biases together.
                 level += weight / found.slope if found.slope else float("nan")
         return Scalar(value, float(np.sqrt(variance + (level * self._middle()[1]) ** 2)))
 

@@ -1,4 +1,4 @@
-"""Twins: simulated instruments whose truth is known, to try an experiment on before the real one."""
+"""Twins: simulated instruments with known true values, for testing experiments before using a real instrument."""
 
 from nescio.microscopy.twins.base import Twin, TwinSettings
 from nescio.microscopy.twins.ferroelectric import FerroelectricSettings, FerroelectricTwin

@@ -1,4 +1,4 @@
-"""What all twins share: a seeded sample, noise that can be repeated, drift, latency, faults and refusals."""
+"""Base class of twins: reproducible sample and noise, drift, latency, faults and refused positions."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# Which random numbers a key is for, so that more of one leave the others as they are.
+# Streams of random numbers, so that draws of one do not change the others.
 _SAMPLE, _IMAGE, _SPECTRUM, _FAULT = range(4)
 
 
 class TwinSettings(Settings):
-    """The dials that every twin has."""
+    """Settings common to all twins."""
 
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
-    """Of the sample and of all noise: the same seed is the same sample, measured with the same noise."""
+    """Random seed of the sample and of all noise."""
     drift: tuple[Real, Real] = (0.0, 0.0)
-    """How far the sample moves along y and x from one measurement to the next, in pixels of the survey."""
+    """Drift of the sample along y and x between measurements, in pixels of the survey."""
     latency: Annotated[Real, Field(ge=0.0, le=86400.0)] = 0.0
-    """How long a measurement takes, in seconds."""
+    """Duration of a measurement in seconds."""
     fault_rate: Annotated[Real, Field(ge=0.0, lt=1.0)] = 0.0
-    """Share of measurements that time out; the same place may be tried again."""
+    """Share of measurements that time out; the same place can be measured again."""
     refused: tuple[tuple[Real, Real], ...] = ()
-    """Positions (y, x), in pixels, whose nearest candidate the instrument will not go to."""
+    """Positions (y, x) in pixels; the instrument refuses the candidate nearest to each."""
 
 
 class Twin(ABC):
-    """A simulated microscope: an :class:`nescio.explore.instruments.protocol.Instrument` whose truth is known.
+    """A simulated microscope: an :class:`nescio.explore.instruments.protocol.Instrument` with known true values.
 
-    The noise of a spectrum depends on the seed, the candidate and how often that candidate was measured, and on nothing
-    else: an experiment that was stopped and resumed, or that went another way, sees the same data at the same places.
+    The noise of a spectrum depends only on the random seed, the candidate and how often that candidate was measured. A
+    resumed experiment, or one that follows another path, gets the same data at the same places.
 
-    A twin derives from this and supplies `survey` and the three methods on spectra.
+    Subclasses implement `survey` and the three methods for spectra.
     """
 
     def __init__(self, settings: TwinSettings, name: str, shape: tuple[int, int], positions: Floats) -> None:
-        """Set what all twins share.
+        """Initialise the common parts of a twin.
 
         Args:
-            settings: The dials.
-            name: What it is called in the record.
+            settings: The settings.
+            name: Name of the instrument in the record.
             shape: (height, width) of the survey image, in pixels.
             positions: Shape (candidates, 2), y and x in pixels.
         """
@@ -78,15 +78,15 @@ class Twin(ABC):
 
     @abstractmethod
     def survey(self) -> xr.Dataset:
-        """Return the image (channel, y, x) and where spectra can be measured, position (candidate, coordinate)."""
+        """Return the image (channel, y, x) and the places of spectra, position (candidate, coordinate)."""
 
     @abstractmethod
     def _clean(self, places: Floats) -> Floats:
-        """Return noise-free spectra at any places of the image, shape (n, 2) -> (n, *spectrum)."""
+        """Return noise-free spectra at places of the image, shape (n, 2) -> (n, *spectrum)."""
 
     @abstractmethod
     def _noisy(self, clean: Floats, key: jax.Array) -> Floats:
-        """Return one spectrum as measured, of the same shape as the noise-free one."""
+        """Return a spectrum with measurement noise, with the shape of the noise-free one."""
 
     @abstractmethod
     def _labelled(self, values: Floats, leading: tuple[str, ...] = ()) -> xr.DataArray:
@@ -94,36 +94,36 @@ class Twin(ABC):
 
     @property
     def name(self) -> str:
-        """What it is called in the record."""
+        """Name of the instrument in the record."""
         return self._name
 
     @property
     def clock(self) -> int:
-        """How many spectra were measured; the drift goes by it."""
+        """Number of measured spectra, which determines the drift."""
         return int(self._counts.sum())
 
     def sample_key(self) -> jax.Array:
-        """Return the key from which the sample is drawn."""
+        """Return the random key of the sample."""
         return _key(self.settings.seed, _SAMPLE)
 
     def image_key(self) -> jax.Array:
-        """Return the key from which the survey's noise is drawn."""
+        """Return the random key of the survey's noise."""
         return _key(self.settings.seed, _IMAGE)
 
     def truth(self) -> xr.DataArray:
-        """Return the noise-free spectra at all candidates, before any drift; `candidate` is the first dimension."""
+        """Return the noise-free spectra at all candidates without drift; `candidate` is the first dimension."""
         return self._labelled(self._spectra.copy(), ("candidate",))
 
     def nearest(self, position: ArrayLike) -> int:
-        """Return the candidate nearest to a position (y, x), in pixels.
+        """Return the candidate nearest to a position (y, x) in pixels.
 
         Raises:
-            RefusedPositionError: It is not two finite numbers, or outside the image.
+            RefusedPositionError: The position is not two finite numbers, or is outside the image.
         """
         place = np.asarray(position, float)
         if place.shape != (2,) or not np.isfinite(place).all():
             raise RefusedPositionError(
-                f"{self.name}: {np.array2string(place)} is no position (two numbers, y and x)"
+                f"{self.name}: {np.array2string(place)} is not a position (two finite numbers, y and x)"
             )
         height, width = self.shape
         y, x = place
@@ -134,11 +134,11 @@ class Twin(ABC):
         return int(np.argmin(((self.positions - place) ** 2).sum(axis=1)))
 
     def measure(self, position: NDArray[np.float64]) -> xr.DataArray:
-        """Measure a spectrum at the candidate nearest to a position (y, x), in pixels.
+        """Measure a spectrum at the candidate nearest to a position (y, x) in pixels.
 
         Raises:
-            RefusedPositionError: The position is outside the image, or one that is refused.
-            InstrumentError: It timed out, was aborted, or another measurement is under way.
+            RefusedPositionError: The position is outside the image, or is refused by the settings.
+            InstrumentError: The measurement timed out or was aborted, or another measurement is running.
         """
         candidate = self.nearest(position)
         where = _shown(self.positions[candidate])
@@ -158,10 +158,10 @@ class Twin(ABC):
         return spectrum
 
     def remember(self, positions: Iterable[ArrayLike]) -> None:
-        """Take measurements as made before, so that a resumed experiment goes on with their drift and noise.
+        """Count earlier measurements, so that a resumed experiment continues with their drift and noise.
 
         Args:
-            positions: Each (y, x), in pixels, in any order; one that was measured twice is given twice.
+            positions: Positions (y, x) in pixels, in any order; repeated for repeated measurements.
         """
         for position in positions:
             candidate = self.nearest(position)
@@ -169,11 +169,11 @@ class Twin(ABC):
             self._attempts[candidate] += 1
 
     def busy(self) -> bool:
-        """Whether something is being measured."""
+        """Return whether a measurement is running."""
         return self._measuring
 
     def abort(self) -> None:
-        """End the measurement that is under way, if any; may be called from another thread."""
+        """Abort a running measurement; can be called from another thread."""
         with self._state:
             if self._measuring:
                 self._aborted.set()
@@ -196,13 +196,13 @@ class Twin(ABC):
         return self._clean(self.positions)
 
     def _under_the_probe(self, candidate: int) -> Floats:
-        """Return the noise-free spectrum of what lies under the probe when it is sent to a candidate."""
+        """Return the noise-free spectrum at a candidate, with drift."""
         moved = self.clock * np.asarray(self.settings.drift)
         if not moved.any():
             clean: Floats = self._spectra[candidate]
             return clean
         largest = np.asarray(self.shape, float) - 1.0
-        # The sample ends where the image does: what drifts beyond it is measured at its edge.
+        # Places that drift beyond the image are measured at its edge.
         place = np.clip(self.positions[candidate] - moved, 0.0, largest)
         elsewhere: Floats = self._clean(place[None])[0]
         return elsewhere
@@ -220,10 +220,10 @@ def grid_positions(shape: tuple[int, int], grid: tuple[int, int], margin: float)
     Args:
         shape: (height, width) of the image, in pixels.
         grid: Rows and columns of spectra.
-        margin: Distance of the outermost from the image's edges, in pixels.
+        margin: Distance of the outermost positions from the edges of the image, in pixels.
 
     Returns:
-        Shape (rows * columns, 2), y and x in pixels, row by row.
+        Positions, shape (rows * columns, 2), y and x in pixels, row by row.
     """
     axes = [
         np.linspace(margin, length - 1.0 - margin, points) for length, points in zip(shape, grid, strict=True)

@@ -1,4 +1,4 @@
-"""The twin of a piezoresponse force microscope on a ferroelectric film."""
+"""Twin of a piezoresponse force microscope on a ferroelectric film."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ __all__ = ["FerroelectricSettings", "FerroelectricTwin", "Sample", "grown_film"]
 
 
 _RELAXATION_STEPS = 250
-# Lengths of the disorder and of the domains from which a film starts, in pixels.
+# Correlation lengths of the disorder and of the initial domains, in pixels.
 _POINT_DEFECTS, _SLOW_FIELD, _BARRIER, _IN_PLANE_NUCLEI, _OUT_OF_PLANE_NUCLEI = 3.0, 20.0, 3.0, 4.0, 9.0
 _NUCLEUS_ABOVE = 1.4
-"""In standard deviations of a random field: how rare nuclei of in-plane domains are."""
+"""Threshold for nuclei of in-plane domains, in standard deviations of a random field."""
 _FIELD_OF_DEFECTS, _FIELD_SLOW, _BARRIER_SPREAD = 0.04, 0.02, 0.03
 _PROBE_BLUR = 1.5
-"""Of the survey's probe, standard deviation in pixels."""
+"""Standard deviation of the probe's blur in the survey, in pixels."""
 _HEIGHT = 1.5
-"""By which a domain in the plane lies lower than one out of it, in nanometre."""
+"""Height of out-of-plane domains above in-plane domains, in nanometre."""
 _ROUGHNESS, _ROUGHNESS_LENGTH = 0.15, 9.0
-"""Of the film's surface, standard deviation in nanometre, and over how many pixels it is correlated."""
+"""Standard deviation of the surface in nanometre, and its correlation length in pixels."""
 
 _MARGIN = 8.0
-"""Of the grid, in pixels, so that a patch of 16 x 16 around each of its places lies within the image."""
+"""Margin of the grid in pixels, so that patches of 16 x 16 pixels are inside the image."""
 
 _CHANNELS = {"amplitude": "pm", "phase": "degree", "topography": "nm"}
 
 
 class FerroelectricSettings(TwinSettings):
-    """A film and the microscope on it."""
+    """Settings of the film and the microscope."""
 
     kind: Literal["ferroelectric-twin"] = "ferroelectric-twin"
     size: Annotated[Whole, Field(ge=32, le=1024)] = 256
@@ -61,47 +61,49 @@ class FerroelectricSettings(TwinSettings):
     grid: Annotated[Whole, Field(ge=2, le=256)] = 60
     """Rows and columns of places where a loop can be measured."""
     orientation: Annotated[Real, Field(ge=-180.0, le=180.0)] = 35.0
-    """From the image's x axis to the crystal's a axis, in degree."""
+    """Angle from the image's x axis to the crystal's a axis, in degree."""
     largest_bias: Annotated[Real, Field(gt=0.0, le=100.0)] = 10.0
-    """Of the triangular waveform, in volt; a domain far from walls switches at 6.5 V right under the tip."""
+    """Amplitude of the triangular waveform in volt; a domain far from walls switches at 6.5 V under the tip."""
     bias_steps: Annotated[Whole, Field(ge=8, le=1024, multiple_of=4)] = 64
-    """Of one sweep."""
+    """Number of steps in one sweep."""
     sweeps: Annotated[Whole, Field(ge=1, le=10)] = 2
     image_noise: Annotated[Real, Field(ge=0.0, le=10.0)] = 0.05
-    """Standard deviation of each quadrature of the survey's response, relative to that of a fully polarised domain."""
+    """Standard deviation of each quadrature of the survey's response, relative to a fully polarised domain."""
     spectrum_noise: Annotated[Real, Field(ge=0.0, le=1000.0)] = 1.2
-    """Standard deviation of each point of a loop, in picometre; a fully polarised domain responds with 10."""
+    """Standard deviation of each point of a loop in picometre; the response of a fully polarised domain is 10 pm."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.grid > self.size:
-            raise ValueError(f"grid ({self.grid}) must not be finer than the image's pixels ({self.size})")
+            raise ValueError(
+                f"grid ({self.grid}) must not exceed the size of the image in pixels ({self.size})"
+            )
         return self
 
     def build(self, folder: Path | None = None) -> FerroelectricTwin:
-        """Return the instrument; it needs nothing of the configuration's folder."""
+        """Return the instrument; `folder` is not used."""
         del folder
         return FerroelectricTwin(self)
 
 
 class Sample(NamedTuple):
-    """A film as it is, seen from above."""
+    """The true state of a film, seen from above."""
 
     polarisation: Array
     """Shape (3, height, width): along the crystal's a and b axes, and out of the plane; near 1 in a domain."""
     field: Array
-    """Shape (height, width), built-in field out of the plane."""
+    """Built-in field out of the plane, shape (height, width)."""
     barrier: Array
-    """Shape (height, width), of switching, around 1."""
+    """Switching barrier, around 1, shape (height, width)."""
 
 
 @partial(jax.jit, static_argnames="size")
 def grown_film(key: Array, film: Film, size: int) -> Sample:
-    """Draw a film: random nuclei of domains that relax in a random field.
+    """Grow a film: random nuclei of domains relax in a random field.
 
     Args:
-        key: Of the nuclei and the disorder.
-        film: Its constants.
+        key: Random key of the nuclei and the disorder.
+        film: Constants of the film.
         size: Height and width in pixels.
     """
     white = jax.random.normal(key, (8, size, size))
@@ -122,17 +124,17 @@ def grown_film(key: Array, film: Film, size: int) -> Sample:
 class FerroelectricTwin(Twin):
     """A piezoresponse force microscope on a tetragonal film with c+, c- and in-plane domains.
 
-    The survey is an image of the vertical response (amplitude and phase) and of the surface (topography); a spectrum is
-    the piezoresponse during sweeps of the tip's bias. See the explanation of twins for what is modelled and what not.
+    The survey is an image of the vertical response (amplitude and phase) and of the topography; a spectrum is the
+    piezoresponse during sweeps of the tip bias. For the model and its limits, see the explanation of twins.
     """
 
     settings: FerroelectricSettings
 
     def __init__(self, settings: FerroelectricSettings) -> None:
-        """Grow the film that the settings' seed stands for.
+        """Grow the film.
 
         Raises:
-            RefusedPositionError: A position that is to be refused is outside the image.
+            RefusedPositionError: A position in `settings.refused` is outside the image.
         """
         shape = (settings.size, settings.size)
         positions = grid_positions(shape, (settings.grid, settings.grid), min(_MARGIN, settings.size / 8))
@@ -143,12 +145,12 @@ class FerroelectricTwin(Twin):
 
     @property
     def sample(self) -> Sample:
-        """The film as it is, which no real microscope would show."""
+        """The true state of the film, which a real microscope cannot show."""
         return self._sample
 
     @property
     def surroundings(self) -> Surroundings:
-        """What the tip has around it at every pixel, each of shape (height, width)."""
+        """Surroundings of the tip at every pixel, each of shape (height, width)."""
         sample = self._sample
         around: Surroundings = surroundings(
             sample.polarisation, sample.field, sample.barrier, self._tip.reach
@@ -156,7 +158,7 @@ class FerroelectricTwin(Twin):
         return around
 
     def survey(self) -> xr.Dataset:
-        """Return the image, channels amplitude (pm), phase (degree) and topography (nm), and the grid of loops."""
+        """Return the image (channels amplitude in pm, phase in degree, topography in nm) and the grid of loops."""
         import xarray as xr
 
         image = np.asarray(
@@ -213,7 +215,7 @@ def _image(sample: Sample, sensitivity: ArrayLike, relative_noise: ArrayLike, ke
     real = blurred(z, _PROBE_BLUR) + relative_noise * in_phase
     imaginary = relative_noise * in_quadrature
     amplitude = sensitivity * jnp.hypot(real, imaginary)
-    # From -90 to 270, so that neither of the two phases there are lies at the edge and is torn apart by noise.
+    # Phases range from -90 to 270 degree, so that noise does not wrap the two phases 0 and 180 degree.
     phase = (jnp.rad2deg(jnp.arctan2(imaginary, real)) + 90.0) % 360.0 - 90.0
     in_plane = (x**2 + y**2) / (x**2 + y**2 + z**2 + 0.1)
     height = _ROUGHNESS * _correlated(rough, _ROUGHNESS_LENGTH) - _HEIGHT * blurred(in_plane, _PROBE_BLUR)
@@ -223,7 +225,7 @@ def _image(sample: Sample, sensitivity: ArrayLike, relative_noise: ArrayLike, ke
 
 @partial(jax.jit, static_argnames="sweeps")
 def _loops(places: Array, bias: Array, around: Surroundings, tip: Tip, sweeps: int) -> Array:
-    """Return the loops at places (n, 2), shape (n, sweeps, steps), in picometre."""
+    """Return the loops at places, shape (n, 2) -> (n, sweeps, steps), in picometre."""
     coordinates = list(places.T)
     here = jax.vmap(lambda part: map_coordinates(part, coordinates, 1, "wrap"))(jnp.stack(around))
     loops: Array = jax.vmap(hysteresis_loop, (None, 0, None, None))(bias, Surroundings(*here), tip, sweeps)
@@ -231,7 +233,7 @@ def _loops(places: Array, bias: Array, around: Surroundings, tip: Tip, sweeps: i
 
 
 def _correlated(white: Array, width: float) -> Array:
-    """Return white noise (..., height, width) as a periodic field of the same spread, correlated over some pixels."""
-    # At every pixel alike: the sum of squares of a Gaussian filter's weights.
+    """Return white noise (..., height, width) as a periodic field with the same variance and a correlation length."""
+    # The factor normalises the sum of squares of the Gaussian weights.
     field: Array = blurred(white, width) * (2.0 * np.sqrt(np.pi) * width)
     return field

@@ -1,4 +1,4 @@
-"""The polarisation of a ferroelectric film seen from above: its free energy, and how it relaxes."""
+"""Polarisation of a ferroelectric film seen from above: free energy and relaxation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 class Landau(NamedTuple):
-    """A Landau polynomial, in units in which both energy density and spontaneous polarisation are near 1.
+    """A Landau polynomial, in units in which energy density and spontaneous polarisation are near 1.
 
     For one component, f = quadratic/2 P^2 + quartic/4 P^4 + sextic/6 P^6 + gradient/2 (dP/dx)^2.
     """
@@ -33,39 +33,39 @@ class Landau(NamedTuple):
     quartic: ArrayLike = 1.0
     sextic: ArrayLike = 0.0
     coupling: ArrayLike = 6.0
-    """Of P_i^2 P_j^2 / 2: above `quartic` the polarisation lies along one of the crystal's axes, as in a tetragonal."""
+    """Coefficient of P_i^2 P_j^2 / 2; above `quartic`, the polarisation is along a crystal axis (tetragonal)."""
     gradient: ArrayLike = 1.0
-    """In square pixels, for a polarisation that changes across its direction; walls are sqrt(2 g / -quadratic) wide."""
+    """For changes perpendicular to the polarisation, in square pixels; walls are sqrt(2 g / -quadratic) wide."""
     gradient_along: ArrayLike = 4.0
-    """The same for one that changes along its direction."""
+    """For changes parallel to the polarisation, in square pixels."""
 
 
 class Film(NamedTuple):
-    """A film on a substrate; lengths in pixels, the crystal's a and b axes in the plane, c out of it."""
+    """A film on a substrate; lengths in pixels, crystal axes a and b in the plane, c out of it."""
 
     landau: Landau = Landau()
     young: ArrayLike = 3.0
     """Young's modulus, times the square of the strain of a fully polarised crystal."""
     poisson: ArrayLike = 0.3
     strain_along: ArrayLike = 1.0
-    """Electrostriction Q11: strain along the polarisation, for a polarisation of 1."""
+    """Electrostriction Q11: strain along a polarisation of 1."""
     strain_across: ArrayLike = -0.3
     """Electrostriction Q12; the ratio to Q11 is that of PbTiO3."""
     strain_shear: ArrayLike = 0.38
     """Electrostriction Q44 / 2."""
     misfit: ArrayLike = -0.08
-    """In-plane strain that the substrate asks for: -0.3 suits c domains alone, 0.35 as many of a as of b domains."""
+    """In-plane strain imposed by the substrate: -0.3 favours c domains only, 0.35 equal shares of a and b domains."""
     thickness: ArrayLike = 40.0
     stray: ArrayLike = 0.1
-    """Energy of the charge on the surfaces that is not screened."""
+    """Energy of the unscreened surface charge."""
     angle: ArrayLike = 0.0
-    """From the image's x axis to the crystal's a axis, in radian."""
+    """Angle from the image's x axis to the crystal's a axis, in radian."""
 
 
 def landau_density(polarisation: ArrayLike, landau: Landau) -> Array:
     """Return the local energy density of a polarisation, shape (components, ...) -> (...).
 
-    Source: Chen, J. Am. Ceram. Soc. 91, 1835 (2008), the Landau polynomial, with one coupling between components.
+    Source: Chen, J. Am. Ceram. Soc. 91, 1835 (2008), for the Landau polynomial; here with one coupling constant.
     """
     square = jnp.asarray(polarisation) ** 2
     total = square.sum(axis=0)
@@ -77,9 +77,9 @@ def landau_density(polarisation: ArrayLike, landau: Landau) -> Array:
 
 
 def coercive_field(landau: Landau) -> Array:
-    """Return the field at which a uniform polarisation loses its stability, for a quartic polynomial.
+    """Return the field at which a uniform polarisation becomes unstable, for a quartic polynomial.
 
-    With f = a/2 P^2 + b/4 P^4 it is (2/3) sqrt(|a|^3 / (3 b)).
+    For f = a/2 P^2 + b/4 P^4 it is (2/3) sqrt(|a|^3 / (3 b)).
     """
     return 2.0 / 3.0 * jnp.sqrt(jnp.abs(landau.quadratic) ** 3 / (3.0 * jnp.asarray(landau.quartic)))
 
@@ -99,13 +99,13 @@ def wall_energy(landau: Landau) -> Array:
 
 class _Waves(NamedTuple):
     stiffness: Array
-    """Shape (3, height, frequencies), of gradient and stray field for each component."""
+    """Stiffness from gradient and stray field for each component, shape (3, height, frequencies)."""
     across_xx: Array
-    """t_x t_x, where t is the unit vector along the wave's crests, in the crystal's axes."""
+    """t_x t_x, where t is the unit vector along the wave's crests, in crystal axes."""
     across_yy: Array
     across_xy: Array
     held: Array
-    """Share of a wave's strain that the substrate holds; also that of its surface charge which acts back."""
+    """Share of a wave's strain that the substrate clamps; also the share of its surface charge that acts back."""
 
 
 def _waves(shape: tuple[int, int], film: Film) -> _Waves:
@@ -139,7 +139,7 @@ def _back(waves: Array, shape: tuple[int, int]) -> Array:
 
 
 def _strain(polarisation: Array, film: Film) -> Array:
-    """Return (xx, yy, xy) of the strain that the crystal would have if free, less what the substrate asks for."""
+    """Return the strain (xx, yy, xy) of a free crystal minus the strain imposed by the substrate."""
     x, y, z = polarisation
     along, across = jnp.asarray(film.strain_along), jnp.asarray(film.strain_across)
     return jnp.stack(
@@ -154,8 +154,8 @@ def _strain(polarisation: Array, film: Film) -> Array:
 def _stress(strain: Array, waves: _Waves, film: Film) -> Array:
     """Return the stress (xx, yy, xy) of waves of strain.
 
-    A wave in a free plate keeps only the stress along its crests (Khachaturyan's microelasticity, isotropic and in
-    plane stress); what the substrate holds keeps all of it.
+    In a free plate, only the stress along the crests of a wave remains (Khachaturyan's microelasticity, isotropic,
+    plane stress); for the share that the substrate clamps, all stress remains.
     """
     xx, yy, xy = strain
     crest = (
@@ -180,13 +180,13 @@ def energy(polarisation: ArrayLike, field: ArrayLike, film: Film) -> Array:
     Args:
         polarisation: Shape (3, height, width): along the crystal's a and b axes, and out of the plane.
         field: Quenched field, broadcast to the same shape.
-        film: Its constants.
+        film: Constants of the film.
 
     Returns:
         The sum over pixels of Landau, gradient, elastic and stray-field energy.
 
-    Source: the terms of Li, Hu, Liu, and Chen, Appl. Phys. Lett. 78, 3878 (2001), averaged over the film's thickness;
-    the elastic interaction of domains as in Nambu and Sagala, Phys. Rev. B 50, 5838 (1994), but in plane stress.
+    Source: terms of Li, Hu, Liu, and Chen, Appl. Phys. Lett. 78, 3878 (2001), averaged over the thickness of the film;
+    elastic interaction of domains as in Nambu and Sagala, Phys. Rev. B 50, 5838 (1994), but in plane stress.
     """
     p = jnp.asarray(polarisation)
     shape = (p.shape[1], p.shape[2])
@@ -204,20 +204,20 @@ def energy(polarisation: ArrayLike, field: ArrayLike, film: Film) -> Array:
 
 @partial(jax.jit, static_argnames="steps")
 def relax(polarisation: ArrayLike, field: ArrayLike, film: Film, steps: int, step: float = 3.0) -> Array:
-    """Let a periodic film relax down its free energy: dP/dt = -dF/dP.
+    """Relax a periodic film by gradient descent of its free energy: dP/dt = -dF/dP.
 
     Args:
-        polarisation: Shape (3, height, width); no longer than about 1.5, beyond which steps of this length diverge.
+        polarisation: Initial state, shape (3, height, width); magnitudes above about 1.5 diverge with this step.
         field: Quenched field, broadcast to the same shape.
-        film: Its constants.
-        steps: How many.
+        film: Constants of the film.
+        steps: Number of steps.
         step: Time of one step.
 
     Returns:
-        Shape (3, height, width).
+        The relaxed polarisation, shape (3, height, width).
 
-    Source: the semi-implicit Fourier method of Chen and Shen, Comput. Phys. Commun. 108, 147 (1998), with a constant
-    added to the implicit and taken from the explicit part, so that long steps still lower the energy.
+    Source: the semi-implicit Fourier method of Chen and Shen, Comput. Phys. Commun. 108, 147 (1998). A constant is
+    added to the implicit part and subtracted from the explicit part, so that the energy decreases even with long steps.
     """
     start = jnp.asarray(polarisation)
     shape = (start.shape[1], start.shape[2])
@@ -245,5 +245,5 @@ def relax(polarisation: ArrayLike, field: ArrayLike, film: Film, steps: int, ste
     return _back(p_waves, shape)
 
 
-# About half of the largest curvature of the local energy at a polarisation that occurs.
+# About half the largest curvature of the local energy at polarisations that occur.
 _DAMPING = 4.0

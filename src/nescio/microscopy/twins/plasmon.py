@@ -1,4 +1,4 @@
-"""A scanning transmission electron microscope with energy loss, on an array of plasmonic nanoparticles."""
+"""Twin of a scanning transmission electron microscope with energy-loss spectrometer, on plasmonic nanoparticles."""
 
 from __future__ import annotations
 
@@ -34,135 +34,138 @@ __all__ = ["PlasmonSettings", "PlasmonTwin"]
 _Positive = Annotated[Real, Field(gt=0.0)]
 
 _SMALLEST_GAP = 0.5
-"""Between particles, in nm: ligands keep them apart."""
+"""Smallest gap between particles in nm, due to ligands."""
 _MEMBRANE = 0.15
-"""Brightness of the membrane, where a particle is 1."""
+"""Brightness of the membrane, relative to a particle."""
 _PROBE_BLUR = 0.7
-"""Of the image, standard deviation in nm; the probe and the particles' rounded edges."""
+"""Standard deviation of the blur of the image in nm, from the probe and rounded edges of particles."""
 _AT_ONCE = 256
 _EXPONENTS = {"cube": 6.0, "spheroid": 2.0}
 
 
 class PlasmonSettings(TwinSettings):
-    """An array of nanoparticles under an electron beam; by default of fluorine- and tin-doped indium oxide."""
+    """Settings of a nanoparticle array and the microscope; by default indium oxide doped with fluorine and tin."""
 
     kind: Literal["plasmon-twin"] = "plasmon-twin"
 
     size: Annotated[Whole, Field(ge=32, le=1024)] = 300
-    """Of the image along y and x, in pixels of 1 nm."""
+    """Size of the image along y and x, in pixels of 1 nm."""
     grid: Annotated[Whole, Field(ge=2, le=256)] = 60
-    """Rows and columns of the places where a spectrum can be measured."""
+    """Rows and columns of places where a spectrum can be measured."""
 
     islands: Annotated[Whole, Field(ge=0, le=50)] = 3
-    """How many pieces of square lattice there are; fewer where they do not fit."""
+    """Number of islands with a square lattice; fewer if they do not fit."""
     strays: Annotated[Whole, Field(ge=0, le=500)] = 5
-    """Single particles between the islands."""
+    """Number of single particles between the islands."""
     shape: Literal["cube", "spheroid"] = "cube"
-    """Of the particles as seen. For its plasmons a cube counts as the sphere of its volume."""
+    """Shape of the particles in the image. For plasmons, a cube is treated as a sphere of equal volume."""
     width: Annotated[_Positive, Field(le=200.0)] = 12.0
-    """Of a particle, on average, in nm."""
+    """Mean width of particles in nm."""
     aspect: Annotated[Real, Field(ge=0.1, le=2.0)] = 1.0
-    """A particle's height over its width."""
+    """Ratio of height to width of particles."""
     gap: Annotated[Real, Field(ge=_SMALLEST_GAP, le=200.0)] = 2.0
-    """Between neighbours in an island, in nm."""
+    """Gap between neighbours in an island, in nm."""
     width_spread: Annotated[Real, Field(ge=0.0, le=0.3)] = 0.05
-    """Standard deviation of the width, relative to it."""
+    """Relative standard deviation of the width."""
     shift: Annotated[Real, Field(ge=0.0, le=50.0)] = 0.4
-    """Standard deviation of a particle's displacement from its lattice site along y and x, in nm."""
+    """Standard deviation of displacements from lattice sites along y and x, in nm."""
     vacancies: Annotated[Real, Field(ge=0.0, lt=1.0)] = 0.04
-    """Share of lattice sites that are empty."""
+    """Share of empty lattice sites."""
 
     plasma_energy: Annotated[_Positive, Field(le=50.0)] = 2.0
-    """Of the free electrons alone, in eV."""
+    """Plasma energy of the free electrons in eV."""
     doping_spread: Annotated[Real, Field(ge=0.0, le=0.2)] = 0.02
-    """Standard deviation of the plasma energy from particle to particle, relative to it."""
+    """Relative standard deviation of the plasma energy between particles."""
     background: Annotated[Real, Field(ge=1.0, le=100.0)] = 4.0
     """Permittivity of the particles far above the plasma energy."""
     damping: Annotated[Real, Field(ge=1e-3, le=10.0)] = 0.1
-    """In eV."""
+    """Damping in eV."""
 
     voltage: Annotated[Real, Field(ge=10.0, le=1000.0)] = 60.0
-    """In kV."""
+    """Accelerating voltage in kV."""
     energies: tuple[_Positive, _Positive] = (0.3, 1.3)
     """First and last energy loss, in eV."""
     channels: Annotated[Whole, Field(ge=8, le=4096)] = 101
     resolution: _Positive = 0.05
     """Full width at half maximum of the zero-loss peak, in eV."""
     tail: Annotated[Real, Field(ge=0.0, le=100.0)] = 0.003
-    """Height of the zero-loss peak's tail at 0.5 eV, in 1/eV; it falls with the third power of the energy."""
+    """Height of the zero-loss peak's tail at 0.5 eV, in 1/eV; it decreases with the third power of the energy."""
 
     electrons: Annotated[_Positive, Field(le=1e12)] = 2e6
-    """In a spectrum: fewer make it noisier."""
+    """Number of electrons in a spectrum; fewer electrons give more noise."""
     readout: Annotated[Real, Field(ge=0.0, le=1e9)] = 2.0
-    """Standard deviation of the detector's own noise, in counts a channel."""
+    """Standard deviation of the detector noise, in counts per channel."""
     image_counts: Annotated[Real, Field(gt=0.0, le=1e9)] = 200.0
-    """Counts in a pixel of the image where a particle is thickest."""
+    """Counts in a pixel of the image at the thickest point of a particle."""
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
         low, high = self.energies
         if self.grid > self.size:
-            raise ValueError(f"grid ({self.grid}) must not be finer than the image's pixels ({self.size})")
+            raise ValueError(
+                f"grid ({self.grid}) must not exceed the size of the image in pixels ({self.size})"
+            )
         if not low < high:
             raise ValueError(f"the first energy ({low:g} eV) must be below the last ({high:g} eV)")
         if high - low < 2.0 * self.resolution:
             raise ValueError(
-                f"energies from {low:g} to {high:g} eV are not resolved: needs more than twice {self.resolution:g} eV"
+                f"energies from {low:g} to {high:g} eV are not resolved: the range must exceed twice the resolution of "
+                f"{self.resolution:g} eV"
             )
         if low <= 2.0 * self.resolution:
             raise ValueError(
-                f"the first energy ({low:g} eV) is within the zero-loss peak, {self.resolution:g} eV wide: needs more "
-                f"than {2.0 * self.resolution:g} eV"
+                f"the first energy ({low:g} eV) is inside the zero-loss peak ({self.resolution:g} eV wide): it must "
+                f"exceed {2.0 * self.resolution:g} eV"
             )
         if self.width + self.gap > 0.25 * self.size:
             raise ValueError(f"particles of {self.width:g} nm are too large for an image of {self.size} nm")
         return self
 
     def build(self, folder: Path | None = None) -> PlasmonTwin:
-        """Return the twin; it needs nothing of the configuration's folder.
+        """Return the twin; `folder` is not used.
 
         Raises:
-            ConfigurationError: There is no particle, or they are so close that they would not be stable.
+            ConfigurationError: There are no particles, or they are too close for the dipole model.
         """
         del folder
         return PlasmonTwin(self)
 
 
 class PlasmonTwin(Twin):
-    """A simulated electron microscope above an array of plasmonic particles.
+    """A simulated electron microscope with an array of plasmonic particles.
 
-    The survey is a dark-field image (channel ``haadf``), whose pixels are 1 nm: positions are pixels and nm alike. A
-    spectrum is counts over ``energy_loss``: the tail of the zero-loss peak, the plasmons of the coupled particles, and
-    their bulk plasmon where the beam goes through one. Energies of the array's modes rise from its corners over its
-    edges to its inside. See the explanation of twins for what is modelled and what not.
+    The survey is a dark-field image (channel ``haadf``) with pixels of 1 nm, so positions in pixels and nm are equal. A
+    spectrum is counts against ``energy_loss``: the tail of the zero-loss peak, plasmons of the coupled particles, and
+    bulk plasmons where the beam passes through a particle. The energies of the array's modes increase from corners to
+    edges to the inside. For the model and its limits, see the explanation of twins.
     """
 
     settings: PlasmonSettings
 
     def __init__(self, settings: PlasmonSettings, particles: Particles | None = None) -> None:
-        """Draw the sample, or take one.
+        """Generate the sample, or use given particles.
 
         Args:
-            settings: What it is made of, and how it is measured.
-            particles: Those there are, instead of what the settings would draw.
+            settings: Settings of the sample and the microscope.
+            particles: The particles; by default they are drawn from the settings.
 
         Raises:
-            ConfigurationError: There is no particle, or they are so close that they would not be stable.
-            RefusedPositionError: A position that is to be refused is outside the image.
+            ConfigurationError: There are no particles, or they are too close for the dipole model.
+            RefusedPositionError: A position in `settings.refused` is outside the image.
         """
         shape = (settings.size, settings.size)
         margin = min(0.5 * settings.width, 0.1 * settings.size)
         super().__init__(settings, "plasmon twin", shape, grid_positions(shape, (settings.grid,) * 2, margin))
         random = _random(self.sample_key())
         self.particles = _drawn(settings, random) if particles is None else particles
-        """Those there are, which no real microscope would list."""
+        """The true particles, which a real microscope cannot list."""
         self.energies = np.linspace(*settings.energies, settings.channels)
-        """Shape (channels,), in eV."""
+        """Energies of the channels in eV, shape (channels,)."""
         n = len(self.particles.widths)
         if n == 0:
             raise ConfigurationError(
-                f"{self.name}: no particle (islands {settings.islands}, strays {settings.strays}, "
-                f"vacancies {settings.vacancies:g})"
+                f"{self.name}: the sample has no particle (islands = {settings.islands}, strays = {settings.strays}, "
+                f"vacancies = {settings.vacancies:g})"
             )
         self._filled = fill(self.particles, 64)
         doping = np.clip(random.standard_normal(len(self._filled.widths)), -2.5, 2.5)
@@ -173,19 +176,19 @@ class PlasmonTwin(Twin):
         )
         if not stable(self._filled.positions, self._filled.volumes, depolarisation(self.particles.aspect)):
             raise ConfigurationError(
-                f"{self.name}: particles of {settings.width:g} nm, {settings.aspect:g} times as high as wide, with "
-                f"gaps of {settings.gap:g} nm are too close to count as dipoles: needs a wider gap, or lower ones"
+                f"{self.name}: particles with width {settings.width:g} nm, aspect {settings.aspect:g} and gap "
+                f"{settings.gap:g} nm are too close for the dipole model: use a wider gap or a smaller aspect"
             )
 
     @cached_property
     def plasmons(self) -> Modes:
-        """The modes of the array; those of particles that only fill up its arrays come with no coupling."""
+        """Modes of the array; padding particles have no coupling."""
         factors = depolarisation(self._filled.aspect)
         found: Modes = modes(self._filled.positions, self._filled.volumes, factors, self.material)
         return found
 
     def survey(self) -> xr.Dataset:
-        """Return the dark-field image (channel, y, x) and where spectra can be measured, both in nm."""
+        """Return the dark-field image (channel, y, x) and the places of spectra, both in nm."""
         import xarray as xr
         from scipy.ndimage import gaussian_filter
 
@@ -211,18 +214,18 @@ class PlasmonTwin(Twin):
         )
 
     def loss(self, places: Floats) -> Floats:
-        """Return the probability of an energy loss at any places, shape (n, 2) in nm -> (n, channels), in 1/eV.
+        """Return the loss probability at places, shape (n, 2) in nm -> (n, channels), in 1/eV.
 
-        The spectrometer's resolution is in it; the zero-loss peak, and noise, are not.
+        It includes the resolution of the spectrometer, but neither the zero-loss peak nor noise.
         """
         channel = self.energies[1] - self.energies[0]
         beyond = ceil(2.0 * self.settings.resolution / channel)
         axis = self.energies[0] + channel * np.arange(-beyond, len(self.energies) + beyond)
-        # Where the resolution is all but the first energy, nothing can be lost below none.
+        # Energy losses are positive.
         axis = axis[axis > 0.0]
         seen = np.asarray(resolution_matrix(axis, self.energies, self.settings.resolution), float)
         filled, beam = self._filled, electron_beam(self.settings.voltage)
-        # Always the same number at once, the last ones repeated: one program.
+        # Batches have a fixed size (padded with the last place), so that JAX compiles once.
         padded = np.concatenate([places, np.repeat(places[-1:], -len(places) % _AT_ONCE, axis=0)])
         parts = [
             _loss(part, axis, filled, filled.radii, self.plasmons, self.material, beam)

@@ -1,4 +1,4 @@
-"""Nanoparticles that assembled themselves into islands: where they lie, how large they are, how they look."""
+"""Self-assembled islands of nanoparticles: positions, sizes and image."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ class Particles(NamedTuple):
     widths: Floats
     """Shape (particles,), 2a in nm."""
     angles: Floats
-    """Shape (particles,), in radian, from the image's x axis towards y."""
+    """Shape (particles,), angle from the image's x axis towards y, in radian."""
     aspect: float = 1.0
     """Height over width."""
     exponent: float = 6.0
 
     @property
     def volumes(self) -> Floats:
-        """Shape (particles,), in nm^3; pi/6 of the cube around for a sphere."""
+        """Volumes in nm^3, shape (particles,)."""
         n = self.exponent
         return self.widths**3 * self.aspect * gamma(1.0 + 1.0 / n) ** 3 / gamma(1.0 + 3.0 / n)
 
     @property
     def radii(self) -> Floats:
-        """Shape (particles,), in nm: of the spheres of equal volume."""
+        """Radii in nm of spheres of equal volume, shape (particles,)."""
         return np.cbrt(0.75 / np.pi * self.volumes)
 
 
 def thickness(places: ArrayLike, particles: Particles) -> Array:
-    """Return how much of each particle a beam along z goes through, in nm.
+    """Return the path length in each particle of a beam along z, in nm.
 
     Args:
-        places: Shape (..., 2), y and x in nm.
-        particles: Shape (particles,).
+        places: Positions of the beam, shape (..., 2), y and x in nm.
+        particles: The particles.
 
     Returns:
-        Shape (..., particles).
+        Path lengths, shape (..., particles).
     """
     dy, dx = jnp.moveaxis(jnp.asarray(places)[..., None, :] - jnp.asarray(particles.positions), -1, 0)
     cosine, sine = jnp.cos(jnp.asarray(particles.angles)), jnp.sin(jnp.asarray(particles.angles))
@@ -59,14 +59,14 @@ def thickness(places: ArrayLike, particles: Particles) -> Array:
     across = 2.0 * jnp.abs(cosine * dx + sine * dy) / width
     along = 2.0 * jnp.abs(cosine * dy - sine * dx) / width
     n = particles.exponent
-    # Far outside the powers would overflow.
+    # Clip distances, since powers of large ones overflow.
     left = jnp.maximum(1.0 - jnp.minimum(across, 2.0) ** n - jnp.minimum(along, 2.0) ** n, 0.0)
     return width * particles.aspect * jnp.power(left, 1.0 / n)
 
 
 @partial(jax.jit, static_argnums=0)
 def projection(shape: tuple[int, int], particles: Particles) -> Array:
-    """Return the thickness of all particles together in each pixel of 1 nm, shape (height, width), in nm."""
+    """Return the total thickness of all particles in each pixel of 1 nm, shape (height, width), in nm."""
     y, x = jnp.meshgrid(*(jnp.arange(length, dtype=jnp.float32) for length in shape), indexing="ij")
     rows = jnp.stack([y, x], axis=-1)
     total: Array = jax.lax.map(lambda row: thickness(row, particles).sum(axis=-1), rows, batch_size=8)
@@ -77,14 +77,14 @@ def island(rows: int, columns: int, pitch: float, centre: tuple[float, float], a
     """Return the sites of a rectangular piece of a square lattice.
 
     Args:
-        rows: Along y.
-        columns: Along x.
-        pitch: Distance of neighbours, in nm.
-        centre: (y, x) in nm.
-        angle: In radian, from x towards y.
+        rows: Number of sites along y.
+        columns: Number of sites along x.
+        pitch: Distance of neighbours in nm.
+        centre: Centre (y, x) in nm.
+        angle: Angle from x towards y, in radian.
 
     Returns:
-        Shape (rows * columns, 2), y and x in nm, row by row.
+        Sites, shape (rows * columns, 2), y and x in nm, row by row.
     """
     j, i = np.meshgrid(
         np.arange(rows) - 0.5 * (rows - 1), np.arange(columns) - 0.5 * (columns - 1), indexing="ij"
@@ -98,27 +98,27 @@ def island(rows: int, columns: int, pitch: float, centre: tuple[float, float], a
 def assemble(
     random: np.random.Generator, size: float, pitch: float, islands: int, strays: int
 ) -> tuple[Floats, Floats]:
-    """Return the sites of islands of different shapes, and of single particles between them.
+    """Return the sites of islands and of single particles between them.
 
-    Islands are rectangles, every second of which lacks a quarter, so that there are corners of either kind; they
-    keep clear of one another and of the image's edges. Where no room is left for one, there are fewer.
+    Islands are rectangles; every second one lacks a quarter, to have convex and concave corners. They keep a distance
+    from each other and from the edges of the image. If there is no more room, there are fewer islands.
 
     Args:
-        random: Where chance comes from.
-        size: Of the image, in nm.
-        pitch: Distance of neighbours, in nm.
-        islands: How many.
-        strays: How many single particles.
+        random: Random generator.
+        size: Size of the image in nm.
+        pitch: Distance of neighbours in nm.
+        islands: Number of islands.
+        strays: Number of single particles.
 
     Returns:
-        Sites (n, 2), y and x in nm, and the angle of each one's lattice (n,), in radian.
+        Sites, shape (n, 2), y and x in nm; and the angle of the lattice at each site in radian, shape (n,).
     """
     sites, angles = np.zeros((0, 2)), np.zeros(0)
-    # Islands with the room between them may take this much of the image.
+    # Largest island for which all islands and the space between them fit into the image.
     widest = max(int(1.35 * size / (pitch * np.sqrt(max(islands, 1)))) - 2, 2)
     for index in range(islands):
         for attempt in range(_ATTEMPTS):
-            # The longer the search for room, the smaller the island.
+            # Try smaller islands after each failed attempt.
             most = max(round(widest * (1.0 - 0.7 * attempt / _ATTEMPTS)), 2)
             rows, columns = random.integers(max(2, round(0.65 * most)), most + 1, size=2)
             angle = random.uniform(-0.35, 0.35)
@@ -160,19 +160,19 @@ def roughen(
     vacancies: float,
     gap: float,
 ) -> tuple[NDArray[np.intp], Floats, Floats]:
-    """Take particles out of perfect islands, and make the others unequal.
+    """Add vacancies and variations of position and width to perfect islands.
 
     Args:
-        random: Where chance comes from.
-        sites: Shape (n, 2), in nm.
-        width: Of particles, on average, in nm.
-        spread: Standard deviation of the width, relative to it.
+        random: Random generator.
+        sites: Sites in nm, shape (n, 2).
+        width: Mean width of particles in nm.
+        spread: Relative standard deviation of the width.
         shift: Standard deviation of the displacement along y and x, in nm.
-        vacancies: Share of sites that are empty.
-        gap: Between particles, at the least, in nm.
+        vacancies: Share of empty sites.
+        gap: Smallest gap between particles in nm.
 
     Returns:
-        Which sites are taken (m,), the positions (m, 2) and the widths (m,) of the particles there.
+        Indices of occupied sites (m,), and positions (m, 2) and widths (m,) of their particles.
     """
     taken = np.flatnonzero(random.uniform(size=len(sites)) >= vacancies)
     widths = width * (1.0 + spread * np.clip(random.standard_normal(len(taken)), -2.5, 2.5))
@@ -181,7 +181,7 @@ def roughen(
 
 
 def spread_apart(positions: Floats, widths: Floats, gap: float) -> Floats:
-    """Return positions moved as little as brings all particles to a least distance, as ligands do."""
+    """Return positions moved apart until all particles have a minimum gap, as ligands do."""
     least = 0.5 * (widths[:, None] + widths) + gap
     moved = positions.copy()
     for _ in range(_ROUNDS):
@@ -199,7 +199,7 @@ _ROUNDS = 200
 
 
 def fill(particles: Particles, multiple: int) -> Particles:
-    """Return particles with others of no size, far away, up to a multiple of a number, so that shapes stay few."""
+    """Pad particles to a multiple of a number with distant ones of zero size, to limit the number of array shapes."""
     missing = -len(particles.widths) % multiple
     away = -1e4 * (1.0 + np.arange(missing))[:, None] * np.ones(2)
     return particles._replace(

@@ -1,4 +1,4 @@
-"""What a fast electron loses to the plasmons of an array."""
+"""Energy loss of fast electrons to the plasmons of an array."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = [
 _COULOMB = 1.439964548
 """e^2 in eV nm."""
 _HBAR_C = 197.3269804
-"""In eV nm."""
+"""hbar c in eV nm."""
 _REST_ENERGY = 510.99895
-"""Of an electron, in keV."""
+"""Rest energy of an electron in keV."""
 
 
 class Beam(NamedTuple):
-    """Electrons of one energy, along z."""
+    """A beam of electrons with one energy, along z."""
 
     speed: float
     """hbar v in eV nm."""
@@ -44,7 +44,7 @@ class Beam(NamedTuple):
 
 
 def electron_beam(voltage: float) -> Beam:
-    """Return the electrons of an accelerating voltage, in kV."""
+    """Return the electron beam of an accelerating voltage in kV."""
     lorentz = 1.0 + voltage / _REST_ENERGY
     return Beam(_HBAR_C * sqrt(1.0 - lorentz**-2), lorentz)
 
@@ -100,28 +100,29 @@ def _series(coefficients: tuple[float, ...], x: Array) -> Array:
 def electron_field(
     energy: ArrayLike, distance: ArrayLike, radius: ArrayLike, beam: Beam
 ) -> tuple[Array, Array]:
-    """Return the electron's field at particles: away from the beam, and along it, a quarter period later.
+    """Return the field of the electron at particles: the radial component, and the axial one (a quarter period later).
 
-    Outside a particle it is the field at its centre, E K1(E R / (hbar v gamma)) and E K0(...) / gamma. Where the beam
-    goes through, that would have no bound; there it is the mean over a sphere, within which the argument is small.
+    If the beam is outside a particle, it is the field at the particle's centre, E K1(E R / (hbar v gamma)) and
+    E K0(...) / gamma. If the beam passes through the particle, where this field diverges, it is the mean over a sphere,
+    in the limit of a small argument.
 
     Args:
-        energy: In eV.
-        distance: From the beam to the particle's centre, in nm; broadcast with `energy`.
-        radius: Of the sphere of the particle's volume, in nm.
-        beam: The electrons.
+        energy: Energy in eV.
+        distance: Distance from the beam to the particle's centre in nm; broadcast with `energy`.
+        radius: Radius of the sphere of equal volume in nm.
+        beam: The electron beam.
 
     Returns:
-        Both in eV, to be multiplied by 2 e / (hbar^2 v^2 gamma) for the field's Fourier transform.
+        Both components in eV; multiplied by 2 e / (hbar^2 v^2 gamma) they give the Fourier transform of the field.
 
-    Source: Garcia de Abajo, Rev. Mod. Phys. 82, 209 (2010), the field of a charge that moves uniformly.
+    Source: Garcia de Abajo, Rev. Mod. Phys. 82, 209 (2010), field of a uniformly moving charge.
     """
     energy, distance, radius = jnp.asarray(energy), jnp.asarray(distance), jnp.asarray(radius)
     wave = energy / (beam.speed * beam.lorentz)
     inside = jnp.minimum(distance / radius, 1.0)
     chord = jnp.sqrt(jnp.maximum(1.0 - inside**2, 0.0))
-    # 1 - chord^3 is the part of a sphere that lies nearer to its axis than the beam; written so that at the axis,
-    # where it is 3/2 of the square of the distance, no digits are lost.
+    # 1 - chord^3 is the share of a sphere that is closer to its axis than the beam. This form is accurate near the
+    # axis, where the share is 3/2 of the squared distance.
     enclosed = inside * (1.0 + chord + chord**2) / (1.0 + chord)
     outside = jnp.maximum(distance, radius)
     radial = bessel_k1(wave * outside) * jnp.where(distance < radius, enclosed, 1.0)
@@ -140,24 +141,24 @@ def plasmon_loss(
     beam: Beam,
     nodes: int = 12,
 ) -> Array:
-    """Return the probability of losing energy to the plasmons of an array, for each electron and eV.
+    """Return the loss probability due to the plasmons of an array, per electron and eV.
 
-    It is Im(E* . p) / (pi hbar), summed over dipoles: of each mode the squared overlap with the electron's field, times
-    a Lorentzian. The overlap changes smoothly with energy: it is computed at few energies, and a polynomial tells the
-    others.
+    It is Im(E* . p) / (pi hbar), summed over dipoles: for each mode, the squared overlap with the field of the electron
+    times a Lorentzian. The overlap is a smooth function of energy; it is computed at a few energies and interpolated by
+    a polynomial.
 
     Args:
-        places: Shape (n, 2), y and x of the beam in nm.
-        energies: Shape (energies,), in eV, above 0.
-        positions: Shape (particles, 2), in nm.
-        radii: Shape (particles,), of the sphere of each one's volume, in nm.
-        plasmons: Of these particles.
-        damping: Of the material, in eV.
-        beam: The electrons.
+        places: Positions of the beam, shape (n, 2), y and x in nm.
+        energies: Energies above 0 in eV, shape (energies,).
+        positions: Positions of the particles in nm, shape (particles, 2).
+        radii: Radii of spheres of equal volume in nm, shape (particles,).
+        plasmons: Modes of these particles.
+        damping: Damping of the material in eV.
+        beam: The electron beam.
         nodes: Number of energies at which the field is computed.
 
     Returns:
-        Shape (n, energies), in 1/eV.
+        Loss probability in 1/eV, shape (n, energies).
 
     Source: Garcia de Abajo, Rev. Mod. Phys. 82, 209 (2010); for one particle 4 e^2 w^2 / (pi hbar^2 v^4 gamma^2)
     [K1^2 + K0^2 / gamma^2] Im(alpha) for each hbar w.
@@ -178,7 +179,7 @@ def plasmon_loss(
         return (weights * total.T).sum(axis=1)
 
     scale = 4.0 * _COULOMB / (pi * beam.speed**4 * beam.lorentz**2)
-    # Where there is next to nothing, the polynomial may pass below zero by its rounding errors.
+    # Rounding errors of the polynomial can give small negative values.
     return jnp.maximum(scale * jax.vmap(at_one)(jnp.asarray(places)), 0.0)
 
 
@@ -190,10 +191,10 @@ def _lorentzians(block: Block, energies: Array, damping: ArrayLike) -> Array:
 
 
 def _interpolation(energies: Array, nodes: int) -> tuple[Array, Array]:
-    """Return energies to compute at, and the weight of each (energies, nodes) in the polynomial through them."""
+    """Return the nodes of the interpolation, and the weights of the nodes at each energy, shape (energies, nodes)."""
     angle = (np.arange(nodes) + 0.5) * np.pi / nodes
     low, high = energies.min(), energies.max()
-    # Between -1 and 1, where the differences of Chebyshev's nodes lose least.
+    # Scale to -1 to 1, where differences of Chebyshev nodes are most accurate.
     scaled = (2.0 * energies - low - high) / (high - low)
     known = -np.cos(angle)
     itself = np.eye(nodes, dtype=bool)
@@ -203,20 +204,20 @@ def _interpolation(energies: Array, nodes: int) -> tuple[Array, Array]:
 
 
 def bulk_loss(thickness: ArrayLike, energies: ArrayLike, radii: ArrayLike, drude: Drude, beam: Beam) -> Array:
-    """Return the probability of losing energy to bulk plasmons, for each electron and eV.
+    """Return the loss probability due to bulk plasmons, per electron and eV.
 
-    Momentum is collected up to `_CUTOFF`; it starts at one over the particle's radius instead of E / (hbar v), as what
-    is below excites its dipole (the Begrenzung effect).
+    Momenta range from the inverse radius of the particle to `_CUTOFF`. Smaller momenta, down to E / (hbar v), excite
+    the dipole of the particle instead (begrenzung effect).
 
     Args:
-        thickness: Shape (n, particles), what the beam goes through of each, in nm.
-        energies: Shape (energies,), in eV.
-        radii: Shape (particles,), in nm.
-        drude: Its plasma energy of shape (particles,) or ().
-        beam: The electrons.
+        thickness: Path length of the beam in each particle in nm, shape (n, particles).
+        energies: Energies in eV, shape (energies,).
+        radii: Radii in nm, shape (particles,).
+        drude: The material, with a plasma energy of shape (particles,) or ().
+        beam: The electron beam.
 
     Returns:
-        Shape (n, energies), in 1/eV.
+        Loss probability in 1/eV, shape (n, energies).
 
     Source: Garcia de Abajo, Rev. Mod. Phys. 82, 209 (2010), bulk losses in the non-retarded limit.
     """
@@ -229,19 +230,19 @@ def bulk_loss(thickness: ArrayLike, energies: ArrayLike, radii: ArrayLike, drude
 
 
 _CUTOFF = 1.5
-"""Largest momentum collected, in 1/nm."""
+"""Largest collected momentum in 1/nm."""
 
 
 def resolution_matrix(axis: ArrayLike, energies: ArrayLike, width: float) -> Array:
-    """Return what turns spectra on one axis into such as a spectrometer with a Gaussian zero-loss peak has on another.
+    """Return the matrix that converts spectra to the channels of a spectrometer with a Gaussian resolution.
 
     Args:
-        axis: Shape (m,), equidistant, wider than `energies` by some widths.
-        energies: Shape (energies,), of the channels.
-        width: Full width at half maximum of the peak, in the unit of both.
+        axis: Equidistant energies of the input, shape (m,); must extend beyond `energies` by a few widths.
+        energies: Energies of the channels, shape (energies,).
+        width: Full width at half maximum of the resolution, in the same unit.
 
     Returns:
-        Shape (m, energies); columns sum to 1.
+        The matrix, shape (m, energies); columns sum to 1.
     """
     sigma = width / (2.0 * sqrt(2.0 * log(2.0)))
     peaks = jnp.exp(-0.5 * ((jnp.asarray(axis)[:, None] - jnp.asarray(energies)) / sigma) ** 2)

@@ -1,4 +1,4 @@
-"""Plasmons of an array of particles, each a point dipole in the field of all others."""
+"""Plasmon modes of an array of particles as coupled point dipoles."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class Drude(NamedTuple):
     """A metal or doped semiconductor; energies in eV."""
 
     plasma_energy: ArrayLike
-    """Of the free electrons alone; may be an array, as each particle may be doped differently."""
+    """Plasma energy of the free electrons; an array if particles have different doping."""
     background: ArrayLike = 1.0
     """Permittivity far above the plasma energy."""
     damping: ArrayLike = 0.1
 
 
 class Block(NamedTuple):
-    """Modes of one polarisation: along the array, or across it."""
+    """Modes with in-plane or out-of-plane polarisation."""
 
     squared_energy: Array
-    """Shape (modes,), in eV^2, ascending."""
+    """Squared energies in eV^2, ascending, shape (modes,)."""
     coupling: Array
-    """Shape (modes, dipoles), in eV nm^(3/2): what a mode takes from the external field at each dipole."""
+    """Coupling of each mode to the external field at each dipole, in eV nm^(3/2), shape (modes, dipoles)."""
 
 
 class Modes(NamedTuple):
-    """All plasmons of an array in the plane z = 0."""
+    """All plasmon modes of an array in the plane z = 0."""
 
     in_plane: Block
-    """Dipoles are x of all particles, then y of all."""
+    """Dipoles are the x components of all particles, then the y components."""
     out_of_plane: Block
 
 
@@ -61,15 +61,15 @@ def permittivity(energy: ArrayLike, drude: Drude) -> Array:
 
 
 def depolarisation(aspect: float) -> tuple[float, float]:
-    """Return the depolarisation factors of a spheroid, across its axis and along it; 1/3 each for a sphere.
+    """Return the depolarisation factors of a spheroid, perpendicular and parallel to its axis; 1/3 for a sphere.
 
     Args:
-        aspect: Height along the axis over width; below 1 for a disc.
+        aspect: Ratio of height (along the axis) to width; below 1 for a disc.
 
     Source: Bohren and Huffman, Absorption and Scattering of Light by Small Particles (1983), sec. 5.3.
     """
     if abs(aspect - 1.0) < 1e-3:
-        # Both formulas lose all digits here.
+        # Both formulas are inaccurate near a sphere; use the series.
         along = 1.0 / 3.0 - 4.0 / 15.0 * (aspect - 1.0)
     elif aspect < 1.0:
         e = sqrt(1.0 - aspect**2)
@@ -84,10 +84,10 @@ def polarisability(energy: ArrayLike, volume: ArrayLike, factor: ArrayLike, drud
     """Return the complex quasi-static polarisability of an ellipsoid in vacuum along one of its axes, in nm^3.
 
     Args:
-        energy: In eV.
-        volume: In nm^3.
-        factor: Depolarisation factor L of that axis; for a sphere, 1/3, the resonance is where Re(epsilon) = -2.
-        drude: Its material.
+        energy: Energy in eV.
+        volume: Volume in nm^3.
+        factor: Depolarisation factor L of the axis; for a sphere (1/3), the resonance is at Re(epsilon) = -2.
+        drude: The material.
 
     Source: Bohren and Huffman (1983), sec. 5.3, in Gaussian units.
     """
@@ -97,14 +97,14 @@ def polarisability(energy: ArrayLike, volume: ArrayLike, factor: ArrayLike, drud
 
 @jax.jit
 def interaction(positions: ArrayLike) -> tuple[Array, Array]:
-    """Return the field of each dipole at each other one, in 1/nm^3.
+    """Return the interaction matrices of dipoles (the field of each at all others), in 1/nm^3.
 
     Args:
-        positions: Shape (n, 2), y and x in nm; no two may coincide.
+        positions: Positions in nm (y, x), shape (n, 2); all must differ.
 
     Returns:
-        (2n, 2n) for dipoles in the plane (x of all, then y of all), and (n, n) for dipoles that stand on it: the two
-        do not mix, as all particles lie in one plane.
+        The matrix for in-plane dipoles, shape (2n, 2n), x components first, and for out-of-plane dipoles, shape (n, n).
+        The two do not couple, since all particles are in one plane.
     """
     positions = jnp.asarray(positions)
     n = len(positions)
@@ -124,18 +124,18 @@ def interaction(positions: ArrayLike) -> tuple[Array, Array]:
 
 @partial(jax.jit, static_argnames="factors")
 def modes(positions: ArrayLike, volumes: ArrayLike, factors: tuple[float, float], drude: Drude) -> Modes:
-    """Return the plasmons of an array of equal spheroids of any sizes and dopings, exact for coupled dipoles.
+    """Return the plasmon modes of spheroids with equal aspect ratio and any sizes and dopings, exact for dipoles.
 
-    The polarisability of a Drude particle is a constant B and one resonance, S / (w^2 - E^2 - i damping E). The
-    constant part is eliminated: it screens the external field and the interaction G by T = (1 - G B)^-1. What is left
-    are oscillators of equal damping, so that one symmetric matrix, w^2 - S^(1/2) T G S^(1/2), has all modes, and no
-    linear system need be solved for each energy. This holds as long as retardation within the array is left out.
+    The polarisability of a Drude particle is a constant B plus one resonance, S / (w^2 - E^2 - i damping E). The
+    constant part is eliminated: it screens the external field and the interaction G by T = (1 - G B)^-1. The remaining
+    oscillators have equal damping, so the symmetric matrix w^2 - S^(1/2) T G S^(1/2) gives all modes, and no linear
+    system is solved for each energy. This is valid without retardation within the array.
 
     Args:
-        positions: Shape (n, 2), y and x in nm.
-        volumes: Shape (n,), in nm^3.
-        factors: Depolarisation factors in the plane and across it.
-        drude: With a plasma energy for each, shape (n,), or one for all.
+        positions: Positions in nm (y, x), shape (n, 2).
+        volumes: Volumes in nm^3, shape (n,).
+        factors: In-plane and out-of-plane depolarisation factors.
+        drude: The material, with one plasma energy or one for each particle, shape (n,).
     """
     in_plane, across = interaction(positions)
     return Modes(
@@ -149,7 +149,7 @@ def _block(field: Array, volumes: Array, factor: float, drude: Drude, repeats: i
     plasma = jnp.broadcast_to(jnp.asarray(drude.plasma_energy), volumes.shape[0] // repeats)
     resonance = jnp.tile(plasma, repeats) ** 2 * factor / (1.0 + factor * excess)
     constant = volumes / (4.0 * pi) * excess / (1.0 + factor * excess)
-    # At zero energy a metal screens all: B + S / w^2 = V / (4 pi L).
+    # At zero energy, a metal screens completely: B + S / w^2 = V / (4 pi L).
     strength = jnp.sqrt((volumes / (4.0 * pi * factor) - constant) * resonance)
     screening = jnp.linalg.inv(jnp.eye(len(volumes)) - field * constant)
     matrix = jnp.diag(resonance) - strength[:, None] * (screening @ field) * strength
@@ -158,14 +158,14 @@ def _block(field: Array, volumes: Array, factor: float, drude: Drude, repeats: i
 
 
 def stable(positions: ArrayLike, volumes: ArrayLike, factors: tuple[float, float]) -> bool:
-    """Return whether conducting particles polarise one another by a finite amount in a static field.
+    """Return whether the static polarisation of conducting particles is finite in the dipole model.
 
-    Point dipoles that are too strong and too close do not: the lowest mode's energy would be imaginary.
+    If point dipoles are too strong and too close, the energy of the lowest mode is imaginary.
 
     Args:
-        positions: Shape (n, 2), y and x in nm.
-        volumes: Shape (n,), in nm^3.
-        factors: Depolarisation factors in the plane and across it.
+        positions: Positions in nm (y, x), shape (n, 2).
+        volumes: Volumes in nm^3, shape (n,).
+        factors: In-plane and out-of-plane depolarisation factors.
     """
     volumes = np.asarray(volumes)
     for field, factor in zip(interaction(positions), factors, strict=True):

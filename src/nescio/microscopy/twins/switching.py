@@ -1,4 +1,4 @@
-"""Local switching: how the polarisation under a biased tip follows, and what walls nearby do to it."""
+"""Local switching of the polarisation under a biased tip, and the influence of nearby domain walls."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ Floats = NDArray[np.float64]
 
 
 class Tip(NamedTuple):
-    """A biased tip, and by how much walls change the switching under it."""
+    """A biased tip, and the influence of walls on switching."""
 
     reach: float = 3.0
-    """Standard deviation of the place it senses, in pixels."""
+    """Standard deviation of the sensed region, in pixels."""
     coercive_bias: ArrayLike = 6.5
-    """At which a domain far from any wall switches right under the tip, in volt."""
+    """Coercive bias of a domain far from walls, directly under the tip, in volt."""
     sensitivity: ArrayLike = 10.0
     """Response of a fully polarised domain, in picometre."""
     electrostatic: ArrayLike = 0.05
     """Response without polarisation, in picometre per volt."""
     softening: ArrayLike = 0.6
-    """Share by which a 180-degree wall under the tip lowers the barrier: it only has to move, not to nucleate."""
+    """Relative decrease of the barrier at a 180-degree wall: the wall only moves, without nucleation."""
     hardening: ArrayLike = 0.35
-    """Share by which a 90-degree wall under the tip raises the barrier: it is clamped by the strain around it."""
+    """Relative increase of the barrier at a 90-degree wall, which is clamped by strain."""
     pinning: ArrayLike = 0.05
-    """Field by which 90-degree walls hold the polarisation that is there."""
+    """Field by which 90-degree walls stabilise the present polarisation."""
     rate: ArrayLike = 6.0
-    """Of relaxation: Landau-Khalatnikov times that a step of the bias lasts."""
+    """Relaxation rate: duration of a bias step in Landau-Khalatnikov times."""
 
 
 class Surroundings(NamedTuple):
-    """What a tip has around it; each of the same shape."""
+    """Surroundings of a tip; all arrays have the same shape."""
 
     up: Array
     """Share of domains polarised upwards, 0 to 1."""
     down: Array
-    """Share of domains polarised downwards; what is missing from 1 lies in the plane."""
+    """Share of domains polarised downwards; the rest is in-plane."""
     field: Array
     """Built-in field."""
     barrier: Array
@@ -63,29 +63,29 @@ class Surroundings(NamedTuple):
 
     @property
     def walls_180(self) -> Array:
-        """How much the tip stands on a wall between up and down: 0 far from any, 1 on one."""
+        """Measure of a 180-degree wall under the tip: 0 far from walls, 1 at a wall."""
         return 4.0 * self.up * self.down
 
     @property
     def walls_90(self) -> Array:
-        """How much the tip stands on a wall to a domain in the plane: 0 far from any, 1 on one."""
+        """Measure of a wall to an in-plane domain under the tip: 0 far from walls, 1 at a wall."""
         out_of_plane = self.up + self.down
         return 4.0 * out_of_plane * (1.0 - out_of_plane)
 
 
 @partial(jax.jit, static_argnames="reach")
 def surroundings(polarisation: ArrayLike, field: ArrayLike, barrier: ArrayLike, reach: float) -> Surroundings:
-    """Return what a tip has around it at every pixel.
+    """Return the surroundings of a tip at every pixel.
 
     Args:
         polarisation: Shape (3, height, width).
         field: Built-in field out of the plane, shape (height, width).
-        barrier: Shape (height, width).
-        reach: Standard deviation of the place that the tip senses, in pixels.
+        barrier: Switching barrier, shape (height, width).
+        reach: Standard deviation of the region that the tip senses, in pixels.
     """
     x, y, z = jnp.asarray(polarisation)
     total = x**2 + y**2 + z**2 + 1e-6
-    # Inside a wall the polarisation vanishes, and its shares there are those of next to nothing.
+    # Inside a wall the polarisation vanishes, so its direction gets a low weight.
     weight = total / (total + 0.1)
     shares = jnp.stack(
         [jnp.maximum(z, 0.0) ** 2 / total, jnp.maximum(-z, 0.0) ** 2 / total, jnp.ones_like(z)]
@@ -95,7 +95,7 @@ def surroundings(polarisation: ArrayLike, field: ArrayLike, barrier: ArrayLike, 
 
 
 def blurred(images: ArrayLike, width: float) -> Array:
-    """Return periodic images (..., height, width) blurred by a Gaussian of a standard deviation in pixels."""
+    """Blur periodic images, shape (..., height, width), by a Gaussian; `width` is its standard deviation in pixels."""
     array = jnp.asarray(images)
     height, length = array.shape[-2:]
     ky = 2.0 * np.pi * np.fft.fftfreq(height)[:, None]
@@ -105,7 +105,7 @@ def blurred(images: ArrayLike, width: float) -> Array:
 
 
 def triangular_bias(largest: float, steps: int) -> Floats:
-    """Return one cycle of bias, shape (steps,), in volt: from 0 up, down through 0, and back to the step before 0."""
+    """Return one cycle of the bias in volt, shape (steps,): from 0 up, down through 0, and back to just before 0."""
     phase = np.arange(steps) / steps
     return largest * (1.0 - np.abs((4.0 * phase + 1.0) % 4.0 - 2.0))
 
@@ -113,20 +113,20 @@ def triangular_bias(largest: float, steps: int) -> Floats:
 def switched_polarisation(
     field: ArrayLike, start: ArrayLike, landau: Landau, rate: ArrayLike, substeps: int = 6
 ) -> Array:
-    """Return the polarisation that follows a field, for one component: dP/dt = -rate df/dP.
+    """Return the polarisation (one component) that follows a field: dP/dt = -rate df/dP.
 
     Args:
-        field: Shape (steps,); each value is held for one unit of time. Or (steps, ...).
-        start: Polarisation before, shape (...).
-        landau: Its polynomial; the coefficients may have shape (...).
-        rate: Of relaxation, in inverse steps.
-        substeps: Into how many each step is divided.
+        field: Shape (steps, ...); each value is applied for one unit of time.
+        start: Initial polarisation, shape (...).
+        landau: The polynomial; coefficients may have shape (...).
+        rate: Relaxation rate in inverse steps.
+        substeps: Number of substeps in each step.
 
     Returns:
-        Shape (steps, ...), at the end of each step.
+        Polarisation at the end of each step, shape (steps, ...).
 
-    Source: Landau and Khalatnikov's equation; here with a linearly implicit (Rosenbrock) step, which is stable
-    where the potential is stiff.
+    Source: equation of Landau and Khalatnikov, with a linearly implicit (Rosenbrock) step, which is stable for stiff
+    potentials.
     """
     a, b, c = landau.quadratic, landau.quartic, landau.sextic
     time = jnp.asarray(rate) / substeps
@@ -151,28 +151,29 @@ def switched_polarisation(
 
 @partial(jax.jit, static_argnames="sweeps")
 def hysteresis_loop(bias: ArrayLike, around: Surroundings, tip: Tip, sweeps: int) -> Array:
-    """Return the piezoresponse at one place while the bias goes through its cycle again and again.
+    """Return the piezoresponse at one place during repeated cycles of the bias.
 
-    The tip's field falls off with distance, (1 + r^2/R^2)^(-3/2) as that of a charge at a height R, and the response is
-    collected with the same weight. What switches first is right under the tip; how far out the rest follows depends on
-    the coercive field: a loop far from walls is narrowly open, one at a 180-degree wall widely.
+    The field of the tip decreases with distance as (1 + r^2/R^2)^(-3/2), like that of a charge at height R; the
+    response is collected with the same weight. Switching starts directly under the tip, and its extent depends on the
+    coercive
+    field: loops are narrow far from walls and wide at a 180-degree wall.
 
     Args:
         bias: One cycle in volt, shape (steps,).
-        around: What the tip has around it; each of shape (). Use `jax.vmap` for many places.
+        around: Surroundings of the tip, each of shape (). Use `jax.vmap` for many places.
         tip: The tip.
-        sweeps: Cycles that are recorded; one more goes before, in which the tip switches what it found.
+        sweeps: Number of recorded cycles; one additional cycle before them switches the initial state.
 
     Returns:
-        Shape (sweeps, steps), in picometre.
+        Piezoresponse in picometre, shape (sweeps, steps).
 
     Source: Kalinin, Morozovska, Chen, and Rodriguez, Rep. Prog. Phys. 73, 056502 (2010), for switching under a tip and
-    what walls do to it; that barriers depend linearly on the walls is a simplification of this twin.
+    the influence of walls; the linear dependence of barriers on walls is a simplification of this twin.
     """
     scale = (
         around.barrier * (1.0 - tip.softening * around.walls_180) * (1.0 + tip.hardening * around.walls_90)
     )
-    # Both coefficients together: the barrier falls, the spontaneous polarisation stays.
+    # Scaling both coefficients changes the barrier, but not the spontaneous polarisation.
     landau = Landau(quadratic=-scale, quartic=scale)
     out_of_plane = around.up + around.down
     held = (around.up - around.down) / jnp.maximum(out_of_plane, 1e-3)
@@ -186,7 +187,7 @@ def hysteresis_loop(bias: ArrayLike, around: Surroundings, tip: Tip, sweeps: int
 
 
 def _shells(number: int, furthest: float) -> tuple[Floats, Floats]:
-    """Return the tip's relative field in rings around it, and the weight of each in the response."""
+    """Return the relative field of the tip in rings around it, and the weight of each ring in the response."""
     nodes, weights = np.polynomial.legendre.leggauss(number)
     radius = 0.5 * furthest * (nodes + 1.0)
     field = (1.0 + radius**2) ** -1.5

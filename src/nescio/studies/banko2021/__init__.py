@@ -1,4 +1,4 @@
-"""Banko et al., npj Computational Materials 7, 104 (2021), measured again: three known phases, and a fourth."""
+"""Reproduction of Banko et al., npj Computational Materials 7, 104 (2021): three known phases and an unknown one."""
 
 from nescio.studies.banko2021.priors import banko2021_prior, sigma_prior
 from nescio.studies.banko2021.reproduction import BANKO2021_TARGETS, Sizes, reproduce_banko2021

@@ -1,4 +1,4 @@
-"""The three phases and the ranges of Banko et al. (2021), and the phase that the agent is not trained on."""
+"""Priors of Banko et al. (2021): the three known phases, and the phase that is not in the training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["banko2021_prior", "sigma_prior"]
 
 
 def banko2021_prior(*, hard: bool = False) -> Prior:
-    """Return the prior of the publication: three phases, and the ranges of their nuisance parameters.
+    """Return the prior of the publication: three phases with the ranges of their nuisance parameters.
 
     Args:
         hard: Double every range: texture down to r = 0.1, lattice strain within 2 % and 0.5 % per axis, crystallites of
@@ -32,7 +32,7 @@ def banko2021_prior(*, hard: bool = False) -> Prior:
 
 
 def sigma_prior(*, hard: bool = False) -> Prior:
-    """Return the same ranges for the phase that the publication withholds from training, sigma (P4_2/mnm)."""
+    """Return the prior of the phase that is not in the training, sigma (P4_2/mnm), with the same ranges."""
     known = banko2021_prior(hard=hard).settings.model_dump(mode="json")
     document = {**known, "phases": _embedded("sigma.toml")["phases"]}
     return Prior.from_settings(validated(PriorSettings, document, "sigma"))

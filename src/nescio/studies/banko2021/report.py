@@ -1,4 +1,4 @@
-"""Figures and report of the reproduction of Banko et al. (2021): each figure as a PNG, all of them in one HTML file."""
+"""Figures (PNG) and report (HTML) of the reproduction of Banko et al. (2021)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["write_reproduction"]
 
 
 class _Aim(NamedTuple):
-    """What a figure is, what it should reach and what the paper printed."""
+    """Description, target and published value of a number."""
 
     words: str
     reached: Callable[[Any], bool]
@@ -50,34 +50,41 @@ class _Aim(NamedTuple):
 
 _AIMS: Mapping[str, _Aim] = {
     "knn_accuracy": _Aim(
-        "accuracy of neighbours on the two-dimensional map", lambda x: x >= 0.992, "≥ 99.2 %", "99.16 %"
+        "accuracy of nearest neighbours on the two-dimensional map",
+        lambda x: x >= 0.992,
+        "≥ 99.2 %",
+        "99.16 %",
     ),
     "error_ratio": _Aim(
-        "mean squared reconstruction error, unknown over known",
+        "mean squared reconstruction error, unknown phase / known phases",
         lambda x: x >= 10,
         "≥ 10",
         "5.3 (0.09 / 0.017)",
     ),
     "auroc_novel": _Aim(
-        "AUROC of the unknown phase against pure known ones", lambda x: x >= 0.998, "≥ 0.998"
+        "AUROC of the unknown phase against pure known phases", lambda x: x >= 0.998, "≥ 0.998"
     ),
-    "auroc_mixture": _Aim("AUROC of 30–70 % mixtures against pure ones", lambda x: x >= 0.99, "≥ 0.99"),
+    "auroc_mixture": _Aim("AUROC of 30–70 % mixtures against pure phases", lambda x: x >= 0.99, "≥ 0.99"),
     "flagged_at_0.01": _Aim(
-        "fresh known patterns flagged at level 0.01", lambda x: 0.008 <= x <= 0.012, "0.008 to 0.012"
+        "share of new known patterns called novel at level 0.01",
+        lambda x: 0.008 <= x <= 0.012,
+        "0.008 to 0.012",
     ),
     "flagged_at_0.05": _Aim(
-        "fresh known patterns flagged at level 0.05", lambda x: 0.04 <= x <= 0.06, "0.040 to 0.060"
+        "share of new known patterns called novel at level 0.05",
+        lambda x: 0.04 <= x <= 0.06,
+        "0.040 to 0.060",
     ),
     "mixture_peak_fractions": _Aim(
-        "share of the first phase at which a mixture's mean error is largest",
+        "share of the first phase at which the mean error of mixtures is largest",
         lambda x: all(0.4 <= v <= 0.6 for v in x.values()),
         "0.4 to 0.6",
         "near 0.5",
     ),
     "seconds_to_agent": _Aim(
-        "seconds from structures to a calibrated agent, two cores", lambda x: x <= 120, "≤ 120"
+        "seconds from structures to a calibrated agent (two cores)", lambda x: x <= 120, "≤ 120"
     ),
-    "patterns_per_second": _Aim("patterns assessed a second", lambda x: x >= 3000, "≥ 3000"),
+    "patterns_per_second": _Aim("patterns assessed per second", lambda x: x >= 3000, "≥ 3000"),
     "peak_memory_mb": _Aim("peak memory in MB", lambda x: x <= 2000, "≤ 2000"),
 }
 _CROSSES = 150
@@ -101,17 +108,17 @@ def write_reproduction(
     hard: bool = False,
     progress: bool | None = None,
 ) -> Path:
-    """Write ``report.html`` and one PNG a figure.
+    """Write ``report.html`` and a PNG file for each figure.
 
     Args:
-        folder: Where to; made if it does not exist.
-        agent: What was measured.
-        figures: As :func:`nescio.studies.banko2021.reproduce_banko2021` returns them.
-        known: Findings on held-out patterns of the known phases, with ``truth``.
-        novel: Of the phase that the agent was not trained on.
-        mixed: Of mixtures, 30-70 %.
-        curves: Of mixtures over the whole range, with ``pair`` and ``fraction``.
-        hard: Whether the ranges were doubled; aims and published figures are then left out, for they are of others.
+        folder: The output folder; created if needed.
+        agent: The trained agent.
+        figures: Numbers from :func:`nescio.studies.banko2021.reproduce_banko2021`.
+        known: Findings of held-out patterns of the known phases, with ``truth``.
+        novel: Findings of patterns of the phase that is not in the training.
+        mixed: Findings of 30-70 % mixtures.
+        curves: Findings of mixtures over the whole range, with ``pair`` and ``fraction``.
+        hard: Whether the ranges were doubled; targets and published values do not apply then and are omitted.
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Returns:
@@ -126,10 +133,10 @@ def write_reproduction(
             png = figure_png(picture.figure)
             write_atomically(folder / f"{name}.png", png)
             tell(1, name.replace("_", " "))
-    title = f"Banko et al. (2021), measured again{', every range doubled' if hard else ''}"
+    title = f"Reproduction of Banko et al. (2021){', all ranges doubled' if hard else ''}"
     sections = [
-        Section("Figures", [_table(figures, hard=hard), *_NOTES]),
-        Section("Maps of latent space", [pictures[name] for name in _MAPS]),
+        Section("Results and targets", [_table(figures, hard=hard), *_NOTES]),
+        Section("Similarity of the patterns (latent maps)", [pictures[name] for name in _MAPS]),
         Section("Reconstruction errors", [pictures[name] for name in _ERRORS]),
         Section("Calibration and training", [pictures[name] for name in _TRUST]),
         Section("Provenance", [Details(_provenance(agent, known, novel, mixed, curves, hard=hard))]),
@@ -140,16 +147,16 @@ def write_reproduction(
 _NOTES = (
     Text(
         "Banko, L., Maffettone, P. M., Naujoks, D., Olds, D. & Ludwig, A. Deep learning for visualization and novelty "
-        "detection in large X-ray diffraction datasets. npj Computational Materials 7, 104 (2021). Known are Fm-3m, "
-        "Im-3m and P6_3/mmc; P4_2/mnm, the sigma phase, was not in the training. No pattern measured here was "
-        "drawn for anything else.",
+        "detection in large X-ray diffraction datasets. npj Computational Materials 7, 104 (2021). Known phases: "
+        "Fm-3m, Im-3m and P6_3/mmc. The sigma phase, P4_2/mnm, was not in the training. All patterns tested here "
+        "were drawn anew; none was used in training or calibration.",
         lead="Source",
     ),
     Text(
-        "map and detector are different networks: the map has two dimensions for a person to look at, the "
-        "reconstruction and its error come from an autoencoder with more, and the novelty score joins it with an "
-        "ensemble of classifiers.",
-        lead="Which network",
+        "the map is a network with two latent dimensions, for plotting. Reconstructions and their errors come from an "
+        "autoencoder with more dimensions. The novelty score combines this autoencoder with an ensemble of "
+        "classifiers.",
+        lead="Networks",
     ),
 )
 _MAPS = ("latent_map", "strongest_peak", "decision_regions", "patterns_on_map", "error_over_map")
@@ -173,46 +180,49 @@ def _pictures(
     return {
         "latent_map": picture(
             latent_map(novel.whole.isel(measurement=slice(_CROSSES)), known.whole),
-            "Held-out patterns of the known phases on the map, by phase (small), and patterns of the phase never "
-            "trained on (crosses where they are called novel).",
+            "Held-out patterns of the known phases on the map (small points, by phase), and patterns of the unknown "
+            "phase (with a cross if they are called novel).",
         ),
         "strongest_peak": picture(
-            latent_map_by_strongest(known.whole), "The same by two-theta of the strongest peak."
+            latent_map_by_strongest(known.whole),
+            "The same patterns, coloured by two-theta of the strongest peak.",
         ),
         "decision_regions": picture(
             decision_regions(known.whole, predict, agent.labels),
-            "Which phase the neighbours on the map vote for, and held-out patterns of the known phases.",
+            "Phase predicted by the nearest neighbours on the map, and held-out patterns of the known phases.",
         ),
-        "patterns_on_map": picture(signals_on_map(known.whole), "Patterns at marked points of the map."),
+        "patterns_on_map": picture(
+            signals_on_map(known.whole), "Typical patterns at marked points of the map."
+        ),
         "error_over_map": picture(
             error_over_latent_map({"known": known.whole, "unknown": novel.whole}),
-            "Reconstruction error over the map, of known phases and of the phase not trained on, on one colour scale.",
+            "Reconstruction errors of the known phases and of the unknown phase on the map, on one colour scale.",
         ),
         "violins": picture(
             error_violins(kinds),
-            "Reconstruction error of pure, mixed and unknown patterns: median (white), quartiles (bar), all (outline).",
+            "Reconstruction errors of pure, mixed and unknown patterns: median (white dot), quartiles (bar), "
+            "distribution (outline).",
         ),
         "mixing_ratio": picture(
             error_against_fraction(curves),
-            "Reconstruction error against mixing ratio: median, and the band between the quartiles. The table gives "
-            "where the mean is largest; the star here is the largest median.",
+            "Reconstruction error against mixing ratio: median, with a band between the quartiles. The star marks the "
+            "largest median; the table gives the position of the largest mean.",
         ),
         "reconstructions_known": picture(
             measured_against_reconstructed(known.whole, each),
-            "Patterns of the known phases, one each, as drawn and as reconstructed.",
+            "One pattern of each known phase, and its reconstruction.",
         ),
         "reconstructions_unknown": picture(
             measured_against_reconstructed(novel.whole, spread),
-            "Patterns of the phase not trained on, from the most to the least novel, and what the agent makes of "
-            "them.",
+            "Patterns of the unknown phase, from the most to the least novel, and their reconstructions.",
         ),
         "p_values": picture(
             p_value_uniformity(known.numbers),
-            "Share of fresh known patterns flagged at each level: p-values keep their promise on the diagonal.",
+            "Share of new known patterns called novel at each level. Calibrated p-values lie on the diagonal.",
         ),
         "reliability": picture(
             reliability_diagram(known.numbers),
-            "How often the named phase is right, against how sure the agent was.",
+            "How often the most probable phase is correct, against its probability.",
         ),
         "training": picture(training_history(agent.history), "Losses on held-out draws during training."),
     }
@@ -223,7 +233,7 @@ def _present(findings: xr.Dataset) -> list[str]:
 
 
 def _table(figures: Mapping[str, Any], *, hard: bool) -> Table:
-    header = ["figure", "measured"] if hard else ["figure", "measured", "aim", "reached", "published"]
+    header = ["quantity", "result"] if hard else ["quantity", "result", "target", "reached", "published"]
     rows = []
     for name, value in figures.items():
         aim = _AIMS[name]
@@ -232,9 +242,9 @@ def _table(figures: Mapping[str, Any], *, hard: bool) -> Table:
             row += [aim.aim, "yes" if aim.reached(value) else "no", aim.published]
         rows.append(row)
     caption = (
-        "With every range doubled; neither aims nor published figures are of these ranges."
+        "All ranges doubled; targets and published values do not apply to these ranges."
         if hard
-        else "Measured on patterns that neither training nor calibration saw."
+        else "Results on patterns that were not used in training or calibration."
     )
     return Table(header, rows, caption)
 
@@ -252,12 +262,12 @@ def _provenance(
         "pure": known.numbers,
         "unknown": novel.numbers,
         "mixed": mixed.numbers,
-        "for the curves": curves,
+        "mixed, for the curves": curves,
     }
     return {
         "command": f"nescio reproduce banko2021{' --hard' if hard else ''} --seed {agent.settings.training.seed}",
         "version": f"nescio {__version__}",
         "agent": agent.identity,
-        "patterns measured": ", ".join(f"{d.sizes['measurement']:,} {name}" for name, d in counts.items()),
-        "learning": agent.settings.model_dump_json(indent=1),
+        "patterns tested": ", ".join(f"{d.sizes['measurement']:,} {name}" for name, d in counts.items()),
+        "training settings": agent.settings.model_dump_json(indent=1),
     }

@@ -1,4 +1,4 @@
-"""The figures of Banko et al., npj Computational Materials 7, 104 (2021), measured again."""
+"""Reproduction of the results of Banko et al., npj Computational Materials 7, 104 (2021)."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ BANKO2021_TARGETS = {
     "patterns_per_second": "at least 3000, two cores",
     "peak_memory_mb": "at most 2000",
 }
-"""The target of each figure, for the ranges of `banko2021_prior` without `hard`."""
+"""The target of each number, for the ranges of `banko2021_prior` with ``hard=False``."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many held-out patterns of each kind are drawn."""
+    """Numbers of held-out patterns of each kind."""
 
     known: int = 40_000
     novel: int = 3_000
     mixed: int = 3_000
-    """Shared by the pairs of phases."""
+    """Total over all pairs of phases."""
     per_fraction: int = 200
-    """Mixtures of each pair at each of 21 fractions."""
+    """Number of mixtures of each pair at each of 21 fractions."""
 
 
 def reproduce_banko2021(
@@ -57,27 +57,28 @@ def reproduce_banko2021(
     sizes: Sizes | None = None,
     progress: bool | None = None,
 ) -> dict[str, Any]:
-    """Train an agent on the three phases, and measure what the publication reports on patterns drawn for nothing else.
+    """Train an agent on the three phases, and compute the publication's numbers on newly drawn patterns.
 
     Args:
-        hard: Double the ranges of every nuisance parameter.
-        folder: Write figures and a report there.
-        seed: Of training and of all draws.
-        settings: How to learn; the defaults, with `seed`, if not given.
-        sizes: How many patterns to measure with; the defaults if not given.
+        hard: Double the ranges of all nuisance parameters.
+        folder: Folder for figures and a report; None writes no files.
+        seed: Random seed of training and of all draws.
+        settings: Settings of training; by default the defaults, with `seed`.
+        sizes: Numbers of patterns to test; by default the defaults.
         progress: Show progress bars; by default where standard error is a terminal.
 
     Returns:
-        Figures by name:
+        Numbers by name:
 
-        * ``knn_accuracy``: of neighbours on the two-dimensional map;
-        * ``error_ratio``: mean squared reconstruction error of the novel phase over that of known ones;
-        * ``auroc_novel``, ``auroc_mixture``: of the novelty score, novel phase and 30-70 % mixtures against pure;
-        * ``flagged_at_0.01``, ``flagged_at_0.05``: share of fresh known patterns with a p-value at most that;
+        * ``knn_accuracy``: accuracy of nearest neighbours on the two-dimensional map;
+        * ``error_ratio``: mean squared reconstruction error of the novel phase divided by that of the known phases;
+        * ``auroc_novel``, ``auroc_mixture``: AUROC of the novelty score for the novel phase and for 30-70 % mixtures,
+          against pure known phases;
+        * ``flagged_at_0.01``, ``flagged_at_0.05``: share of new known patterns with p-values at or below this level;
         * ``mixture_peak_fractions``: for each pair, the share of its first phase at which the mean error is largest;
-        * ``seconds_to_agent``: from structures to a calibrated agent;
-        * ``patterns_per_second``: assessed, from prepared data to findings;
-        * ``peak_memory_mb``: of the process, where the system tells it.
+        * ``seconds_to_agent``: time from structures to a calibrated agent;
+        * ``patterns_per_second``: speed of assessment, from prepared data to findings;
+        * ``peak_memory_mb``: peak memory of the process, if the system provides it.
     """
     if settings is None:
         settings = LearnSettings.model_validate({"training": {"seed": seed}})
@@ -89,7 +90,7 @@ def reproduce_banko2021(
     sizes = sizes or Sizes()
     pairs = list(combinations(range(len(prior.labels)), 2))
     total = sizes.known + sizes.novel + sizes.mixed + len(pairs) * FRACTIONS.size * sizes.per_fraction
-    with track("measuring", total, enabled=progress) as tell:
+    with track("testing", total, enabled=progress) as tell:
         known = known_sample(agent, sizes.known, seed, tell)
         novel = novel_sample(agent, sizes.novel, seed, tell, hard=hard)
         mixed = mixed_sample(agent, prior, pairs, sizes.mixed, seed, tell)
@@ -131,7 +132,7 @@ def _mean_error(findings: xr.Dataset) -> float:
 
 
 def _auroc(known: xr.Dataset, strange: xr.Dataset) -> float:
-    """Return the chance that a strange pattern scores higher than a known one (Mann-Whitney)."""
+    """Return the probability that a novel pattern has a higher score than a known one (Mann-Whitney)."""
     from sklearn.metrics import roc_auc_score
 
     scores = np.concatenate([known["novelty"].values, strange["novelty"].values])
@@ -150,7 +151,7 @@ def _peaks(curves: xr.Dataset) -> dict[str, float]:
 
 
 def _speed(agent: ClassAgent, known: xr.Dataset) -> float:
-    """Return patterns assessed a second, the best of three after a first that may compile."""
+    """Return the number of patterns assessed per second, the best of three runs after a first one that may compile."""
     prepared = known[["intensity", "covered"]]
     seconds = []
     for _ in range(4):
@@ -161,7 +162,7 @@ def _speed(agent: ClassAgent, known: xr.Dataset) -> float:
 
 
 def _peak_memory() -> dict[str, float]:
-    """Return the peak memory of this process, nothing where the system does not tell it (Windows)."""
+    """Return the peak memory of this process; an empty dict if the system does not provide it (Windows)."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""Held-out patterns, drawn and assessed: of known phases, of the phase not trained on, and of mixtures."""
+"""Held-out patterns and their findings: known phases, the unknown phase, and mixtures."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from nescio.xrd import Prior
 __all__ = ["Sample", "fraction_curves", "known_sample", "mixed_sample", "novel_sample"]
 
 _AT_ONCE = 2_000
-# Of how many patterns of each kind the signals are kept, for the figures.
+# Number of patterns of each kind whose signals are kept for the figures.
 _KEPT = 600
 _DRAWN_AT_ONCE = 200
-# Random keys, apart from those that training and calibration fold in.
+# Random keys; training and calibration use others.
 _NOVEL_KEY, _PAIR_KEY, _FRACTION_KEY = 101, 102, 103
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Findings on patterns of one kind."""
+    """Findings of patterns of one kind."""
 
     numbers: xr.Dataset
-    """All of them, without their signals."""
+    """All findings, without signals."""
     whole: xr.Dataset
-    """Some of them, with their signals."""
+    """Some findings, with signals."""
 
 
 def _assessed(agent: ClassAgent, pieces: Iterable[xr.Dataset], tell: Advance) -> Sample:
-    """Assess pieces one by one, so that memory holds the signals of one piece only; keep some of the first piece."""
+    """Assess pieces one by one, to hold the signals of only one piece in memory; keep some of the first piece."""
     return _gathered(agent, (agent.assess(piece, progress=False) for piece in pieces), tell, _KEPT)
 
 
@@ -59,7 +59,7 @@ def _gathered(agent: ClassAgent, pieces: Iterable[xr.Dataset], tell: Advance, ke
 
 
 def known_sample(agent: ClassAgent, n: int, seed: int, tell: Advance) -> Sample:
-    """Return findings on `n` patterns of the phases that the agent was trained on."""
+    """Return findings of `n` patterns of the known phases."""
     pieces = (
         agent.reference(min(_AT_ONCE, n - start), seed=1000 * seed + number + 1)
         for number, start in enumerate(range(0, n, _AT_ONCE))
@@ -68,7 +68,7 @@ def known_sample(agent: ClassAgent, n: int, seed: int, tell: Advance) -> Sample:
 
 
 def novel_sample(agent: ClassAgent, n: int, seed: int, tell: Advance, *, hard: bool) -> Sample:
-    """Return findings on `n` patterns of the sigma phase; `hard` doubles the ranges, see :func:`sigma_prior`."""
+    """Return findings of `n` patterns of the sigma phase; `hard` doubles the ranges, see :func:`sigma_prior`."""
     signals = draw(sigma_prior(hard=hard), _key(seed, _NOVEL_KEY), n).signals
     names = [f"novel#{i}" for i in range(n)]
     return _assessed(agent, [simulated_measurements(agent.prior.axis, signals, names)], tell)
@@ -77,7 +77,7 @@ def novel_sample(agent: ClassAgent, n: int, seed: int, tell: Advance, *, hard: b
 def mixed_sample(
     agent: ClassAgent, prior: Prior, pairs: list[tuple[int, int]], n: int, seed: int, tell: Advance
 ) -> Sample:
-    """Mixtures of every pair, the share of the first uniform within 30-70 %."""
+    """Return findings of mixtures of all pairs, with the share of the first phase uniform in 30-70 %."""
     each = n // len(pairs)
     pieces = []
     for number, pair in enumerate(pairs):
@@ -90,7 +90,7 @@ def mixed_sample(
 def fraction_curves(
     agent: ClassAgent, prior: Prior, pairs: list[tuple[int, int]], each: int, seed: int, tell: Advance
 ) -> xr.Dataset:
-    """Mixtures of every pair over the whole range of fractions; error and novelty only."""
+    """Return findings, without signals, of mixtures of all pairs over the whole range of fractions."""
     fraction = np.repeat(FRACTIONS, each)
     pieces = (
         _mixture(
@@ -116,7 +116,7 @@ def _mixture(
 
 
 def _phase_patterns(prior: Prior, key: jax.Array, phase: int, n: int) -> NDArray[np.float32]:
-    """Draw Bragg peaks alone of one phase with one compiled program, whatever their number."""
+    """Draw ideal patterns (Bragg peaks only) of one phase in batches of fixed size, so that JAX compiles once."""
     pieces = [
         np.asarray(prior.sample_phase(jax.random.fold_in(key, number), phase, _DRAWN_AT_ONCE))
         for number in range(-(-n // _DRAWN_AT_ONCE))

@@ -1,4 +1,4 @@
-"""Simulated patterns whose phases are known, to test an agent on: pure, mixed, and of phases it was not trained on."""
+"""Simulated test patterns with known true phases: pure, mixed, and of phases that are not in the training."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from nescio.xrd import Prior, mix
 __all__ = ["FRACTIONS", "MIXED", "PURE", "UNKNOWN", "mixtures", "patterns_by_phase", "trial_measurements"]
 
 PURE, MIXED, UNKNOWN = "pure", "mixed", "unknown"
-"""Kinds of measurement, as ``group`` names them."""
+"""Kinds of measurement, the values of ``group``."""
 FRACTIONS = np.linspace(0.0, 1.0, 21)
-"""Shares of the first phase at which curves against the mixing ratio are measured."""
+"""Shares of the first phase in curves against the mixing ratio."""
 
 
 def patterns_by_phase(
     prior: Prior, key: jax.Array, each: int, *, ideal: bool = False
 ) -> list[NDArray[np.float32]]:
-    """Draw `each` patterns of every phase with the compiled program that training uses too.
+    """Draw `each` patterns of every phase, with the compiled program that training also uses.
 
     Args:
-        prior: What to draw from.
+        prior: Prior of the patterns.
         key: Random key.
-        each: How many of each phase.
-        ideal: Bragg peaks alone, to be mixed and disturbed afterwards.
+        each: Number of patterns of each phase.
+        ideal: Draw Bragg peaks only, to be mixed and disturbed afterwards.
 
     Returns:
-        For each phase an array of shape (each, points).
+        An array of shape (each, points) for each phase.
     """
     pieces = -(-each // (BATCH // len(prior.labels)))
     signals, labels, _ = (
@@ -55,18 +55,18 @@ def mixtures(
     *,
     first: int = 0,
 ) -> xr.Dataset:
-    """Mix patterns of two phases and measure the mixtures, in the prepared form.
+    """Mix ideal patterns of two phases, and simulate measurements of the mixtures.
 
     Args:
-        prior: What they were drawn from.
-        pair: Indices of the two phases into the prior's labels.
-        sides: Patterns of each, Bragg peaks alone: two arrays of shape (n, points).
-        fraction: Shape (n,), the share of the first.
-        key: Random key of what measuring adds.
-        first: Number of the first measurement in its name.
+        prior: Prior of the patterns.
+        pair: Indices of the two phases in the prior's labels.
+        sides: Ideal patterns (Bragg peaks only) of each phase: two arrays of shape (n, points).
+        fraction: Share of the first phase, shape (n,).
+        key: Random key for the disturbances of the measurement.
+        first: Number of the first measurement, used in the names.
 
     Returns:
-        With ``pair`` ("A + B") and ``fraction`` (of A) for each measurement.
+        Prepared measurements, with ``pair`` ("A + B") and ``fraction`` (of A) for each.
     """
     share = np.asarray(fraction, np.float64)
     signals = disturb(prior, key, np.asarray(mix(jnp.asarray(sides[0]), jnp.asarray(sides[1]), share)))
@@ -80,18 +80,18 @@ def mixtures(
 def trial_measurements(
     known: Prior, unknown: Prior, key: jax.Array, *, each: int = 300, per_fraction: int = 20
 ) -> xr.Dataset:
-    """Draw pure patterns, mixtures of every pair over the whole range of ratios, and patterns of unknown phases.
+    """Draw pure patterns, mixtures of all pairs over the whole range of ratios, and patterns of unknown phases.
 
     Args:
-        known: The prior of the agent.
-        unknown: Another on the same axis; the agent was trained on none of its phases.
+        known: Prior of the agent.
+        unknown: Another prior on the same axis, whose phases are not in the training.
         key: Random key.
-        each: Patterns of each phase.
-        per_fraction: Mixtures of each pair at each of :data:`FRACTIONS`.
+        each: Number of patterns of each phase.
+        per_fraction: Number of mixtures of each pair at each of :data:`FRACTIONS`.
 
     Returns:
-        Prepared measurements with ``group``, and for the mixtures ``pair`` and ``fraction``; what holds nothing of
-        one side counts as pure.
+        Prepared measurements with ``group``, and for mixtures ``pair`` and ``fraction``. Mixtures with a fraction of 0
+        or 1 count as pure.
     """
     pieces = []
     for kind, prior in ((PURE, known), (UNKNOWN, unknown)):
@@ -111,7 +111,7 @@ def trial_measurements(
 
 
 def _described(measurements: xr.Dataset, group: NDArray[Any]) -> xr.Dataset:
-    """Add the group, and an empty pair and fraction where there are none."""
+    """Add the group, and an empty pair and fraction if these are missing."""
     n = measurements.sizes["measurement"]
     if "pair" not in measurements.coords:
         measurements = measurements.assign_coords(

@@ -1,4 +1,4 @@
-"""The main job of each technique on a simulated sample: what `nescio demo` shows."""
+"""Demonstrations of each technique on simulated samples (`nescio demo`)."""
 
 from typing import TYPE_CHECKING
 

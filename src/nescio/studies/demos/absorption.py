@@ -1,4 +1,4 @@
-"""The chapter of absorption in the demonstration: a particle grows, then oxidises, watched near the copper edge."""
+"""X-ray absorption: coordination numbers from simulated XANES of a copper particle that grows, then oxidises."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ _PARTICLES = (
     "cuboctahedron shells 3",
     "cuboctahedron shells 4",
 )
-"""That it grows through."""
+"""Shapes of the growing particle, in order."""
 _GROWING, _OXIDISING = 28, 20
 _FERMI = 8979.0
 _STEP, _BACKGROUND = 0.7, 0.35
-# Of the monochromator, in eV: full width at half maximum, and standard deviation from scan to scan.
+# Monochromator, in eV: full width at half maximum, and standard deviation of the drift between scans.
 _RESOLUTION, _DRIFT = 0.7, 0.05
 _SEED = 7
-# Cuprite: lattice constant and radius of what is computed in angstrom, mean square relative displacement in square
-# angstrom, and by how much its edge lies above that of the metal in eV.
+# Cuprite: lattice constant and radius of the cluster in angstrom, mean square relative displacement in square
+# angstrom, and shift of its edge above that of the metal in eV.
 _CUPRITE, _RADIUS, _SIGMA2, _CHEMICAL_SHIFT = 4.2696, 5.5, 0.006, 0.75
 _ENERGY = np.concatenate(
     [np.arange(-170.0, -20.0, 5.0), np.arange(-20.0, 100.0, 0.4), np.arange(100.0, 620.0, 3.0)]
@@ -62,32 +62,33 @@ _ENERGY = np.concatenate(
 
 @dataclass(frozen=True)
 class AbsorptionOutcome:
-    """What came of it, against a truth that only a simulation has."""
+    """Results of the demonstration, compared with the true values of the simulation."""
 
     growing: int
-    """Spectra of the metal alone."""
+    """Number of spectra of the pure metal."""
     off: float
-    """Mean error of C1 among them."""
+    """Mean absolute error of their C1."""
     inside: float
-    """Share of their C1 within the interval."""
+    """Share of their true C1 inside the interval."""
     flagged: int
-    """How many of them were called novel."""
+    """Number of them that were called novel."""
     first: float
-    """Share of oxide from which on all are called novel; NaN if never."""
+    """Share of oxide from which all spectra are called novel; NaN if never."""
     report: Path
     particles: Path | None
-    """Report on measured platinum particles, where the data are there."""
+    """Report on measured platinum particles; None without measured data."""
 
     def summary(self) -> str:
-        """Return it in a few sentences."""
+        """Return the results as a few sentences."""
         oxide = (
             "the oxide is never called novel"
             if np.isnan(self.first)
-            else f"from {self.first:.0%} of oxide on, every spectrum is called novel"
+            else f"from {self.first:.0%} of oxide, every spectrum is called novel"
         )
         return (
-            f"a copper particle that grows, {self.growing} spectra: C1 is off by {self.off:.2f} on average, "
-            f"{self.inside:.0%} of them within the interval, {self.flagged} called novel. Then it oxidises: {oxide}."
+            f"a growing copper particle, {self.growing} spectra: the mean error of C1 is {self.off:.2f}, "
+            f"{self.inside:.0%} of the true values are inside the interval, {self.flagged} spectra are called novel. "
+            f"Then the particle oxidises: {oxide}."
         )
 
 
@@ -101,15 +102,15 @@ def demonstrate_absorption(
     """Train an agent on the bundled copper library, assess a simulated series, and write a report.
 
     Args:
-        folder: Where to write: ``agent``, ``spectra`` (the series as files, and a foil), findings, ``report.html`` and
-            ``series.png``. A training that was interrupted goes on.
-        settings: How to learn; the defaults if not given.
-        data: Folder of measured data (see :mod:`nescio.studies.measured`): with it, platinum particles are assessed as
-            well, into ``platinum``.
+        folder: Output folder for ``agent``, ``spectra`` (files of the series and a foil), findings, ``report.html`` and
+            ``series.png``. An interrupted training is resumed.
+        settings: Settings of training; by default the defaults.
+        data: Folder of measured data (see :mod:`nescio.studies.measured`); if given, measured platinum particles are
+            also assessed, with results in ``platinum``.
         progress: Show progress bars; by default where standard error is a terminal.
 
     Raises:
-        InterruptedTrainingError: Ctrl-C was pressed while learning.
+        InterruptedTrainingError: Ctrl-C was pressed during training.
         FileError: The folder cannot be written to, or a measured file is missing or damaged.
     """
     from nescio.view import figure_png, numbers_of_measurements, numbers_report, write_findings
@@ -117,12 +118,12 @@ def demonstrate_absorption(
     if data is not None:
         check_measured(data, DEMO_FILES, "demo xas")
     chosen = settings or NumberSettings()
-    # Spectra are computed up to 120 eV; above, the simulated ones are smooth, and the post-edge line is fitted there.
+    # Spectra are computed up to 120 eV; above, simulated spectra are smooth, and the post-edge line is fitted there.
     prior = CoordinationPrior(
         bundled_library("Cu", "K"), normalisation=NormalisationSettings(post=(125.0, 600.0))
     )
     agent = _learned(prior, chosen, folder / "agent", progress)
-    with track("measuring a series", 3, enabled=progress) as tell:
+    with track("simulating a series", 3, enabled=progress) as tell:
         truth = simulated_series(prior.library)
         tell(1)
         spectra = [_written(folder / "spectra", row, truth) for row in range(truth.sizes["measurement"])]
@@ -146,15 +147,15 @@ def demonstrate_absorption(
         reference,
         path=folder / "report.html",
         provenance={
-            "what this is": "nescio demo xas: a simulated series, nothing here was measured",
+            "data": "a simulated series (nescio demo xas), no measurements",
             "agent": agent.identity,
-            "library": "copper K edge, 145 sites of 36 particles, by full multiple scattering",
-            "oxide": "cuprite, by full multiple scattering; not in the training",
-            "the same by hand": (
+            "library": "copper K edge, 145 sites of 36 particles, computed by full multiple scattering",
+            "oxide": "cuprite, computed by full multiple scattering; not in the training",
+            "equivalent command": (
                 f"nescio assess {folder / 'agent'} {folder / 'spectra'} --foil {foil} -o findings --report"
             ),
             "version": f"nescio {__version__}",
-            "learning": chosen.model_dump_json(indent=1),
+            "training settings": chosen.model_dump_json(indent=1),
         },
         title="A copper particle grows, then oxidises",
         along="time",
@@ -167,17 +168,17 @@ def demonstrate_absorption(
 
 
 def simulated_series(library: SiteLibrary) -> xr.Dataset:
-    """Return the true spectra of the series, before measuring adds its errors.
+    """Return the true spectra of the series, without measurement errors.
 
-    Means over two successive particles while it grows; then ever more of its atoms in cuprite, whose edge is
-    0.75 eV above that of the metal, as measured.
+    During growth, spectra are weighted means of two successive particles; then an increasing share of the atoms is in
+    cuprite, whose edge is 0.75 eV above that of the metal (measured value).
 
     Args:
-        library: Of copper.
+        library: The copper library.
 
     Returns:
-        ``mu`` (measurement, energy), ``foil`` (energy,); ``truth`` (measurement, quantity), of the metal; ``oxide`` and
-        ``time`` (measurement,); and the ``level`` that the absorption has without scattering, an attribute.
+        ``mu`` (measurement, energy), ``foil`` (energy,); ``truth`` (measurement, quantity) of the metal; ``oxide`` and
+        ``time`` (measurement,); attribute ``level``, the absorption without scattering.
     """
     names = [str(name) for name in library.clusters]
     there = (library.state == 0) & np.isfinite(library.distance)
@@ -209,15 +210,15 @@ def simulated_series(library: SiteLibrary) -> xr.Dataset:
 
 
 def cuprite(radius: float) -> tuple[list[str], Floats]:
-    """Return elements and positions in angstrom, shape (n, 3), of cuprite about a copper atom, that atom first.
+    """Return the elements and positions in angstrom, shape (n, 3), of cuprite around a copper atom, which is first.
 
     Args:
-        radius: In angstrom.
+        radius: Radius of the cluster in angstrom.
     """
     reach = int(radius / _CUPRITE) + 2
     steps = np.arange(-reach, reach + 1)
     cells = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    # Copper on a face-centred lattice, oxygen on a body-centred one; a copper atom at the origin.
+    # Copper on a face-centred lattice, oxygen on a body-centred one, with a copper atom at the origin.
     inside = np.array([(0, 0, 0), (2, 2, 0), (2, 0, 2), (0, 2, 2), (-1, -1, -1), (1, 1, 1)]) / 4.0
     place = (cells + inside).reshape(-1, 3) * _CUPRITE
     symbols = np.array((["Cu"] * 4 + ["O"] * 2) * len(cells))
@@ -228,7 +229,7 @@ def cuprite(radius: float) -> tuple[list[str], Floats]:
 
 
 def _cuprite_spectrum(energy: Floats) -> Floats:
-    """Return the absorption of bulk cuprite at energies from the Fermi level of metallic copper."""
+    """Return the absorption of bulk cuprite at energies relative to the Fermi level of metallic copper."""
     scattering = bulk_scattering("Cu2O", "K")
     own = np.arange(-30.0, 112.0, 0.5)
     model = site_model(scattering.on_contour(float(own[-1])), own)
@@ -240,13 +241,13 @@ def _cuprite_spectrum(energy: Floats) -> Floats:
 
 
 def _written(folder: Path, row: int, truth: xr.Dataset) -> Path:
-    """Write a measurement, with what measuring adds, as a file; row -1 is the foil."""
+    """Write a simulated measurement, with measurement errors, to a file; row -1 is the foil."""
     rng = np.random.default_rng((_SEED, row + 1))
     clean = truth["foil"].values if row < 0 else truth["mu"].values[row]
     own = truth["energy"].values
     fine = np.arange(own[0], own[-1], 0.1)
     broad = broadened(np.interp(fine, own, clean), _RESOLUTION, 0.1)
-    # Beyond what was computed, as if no atom scattered.
+    # Above the computed range, use the absorption without scattering.
     shifted = np.interp(
         _ENERGY + rng.normal(0.0, _DRIFT), fine, broad, left=float(broad[0]), right=truth.attrs["level"]
     )
@@ -291,10 +292,10 @@ def _learned(
 
 
 def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool | None) -> Path:
-    """Read measured platinum particles on carbon, and write a report."""
+    """Assess measured platinum particles on carbon, and write a report."""
     from nescio.view import numbers_report, write_findings
 
-    # They were measured at another beamline than the foil.
+    # Particles and foil were measured at different beamlines.
     prior = CoordinationPrior(bundled_library("Pt", "L3"), normalisation=NormalisationSettings(align="edge"))
     agent = _learned(prior, settings, folder / "agent", progress)
     spectra, _ = read_athena(data / PLATINUM_PARTICLES)
@@ -307,10 +308,10 @@ def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool
         agent.reference(),
         path=folder / "report.html",
         provenance={
-            "what this is": "nescio demo xas: measured platinum particles on carbon, and a foil",
+            "data": "measured platinum particles on carbon, and a foil (nescio demo xas)",
             "agent": agent.identity,
             "version": f"nescio {__version__}",
-            "learning": settings.model_dump_json(indent=1),
+            "training settings": settings.model_dump_json(indent=1),
         },
         title="Platinum particles on carbon",
         saliency=agent.saliency(),

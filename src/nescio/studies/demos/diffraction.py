@@ -1,4 +1,4 @@
-"""Diffraction: train an agent on three phases, then assess a simulated wafer that also holds a fourth."""
+"""Diffraction: train an agent on three phases, then assess a simulated wafer with a fourth, unknown phase."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from nescio.xrd import Prior
 __all__ = ["demonstrate_diffraction", "print_outcome"]
 
 ALPHA = 0.01
-# Random keys, apart from those that training and calibration fold in.
+# Random keys; training and calibration use others.
 _WAFER_KEY, _TRIAL_KEY = 201, 202
 _REFERENCE = 2000
-_KINDS = {PURE: "one known phase", MIXED: "phases side by side", UNKNOWN: "sigma, not trained on"}
+_KINDS = {PURE: "one known phase", MIXED: "mixture of phases", UNKNOWN: "sigma (not in the training)"}
 
 
 def demonstrate_diffraction(
     folder: Path, *, settings: LearnSettings | None = None, progress: bool | None = None
 ) -> Path:
-    """Train an agent on three phases, assess a simulated wafer with it, print the result and write a report.
+    """Train an agent on three phases, assess a simulated wafer, print the result and write a report.
 
     Args:
-        folder: Where to write: ``agent``, ``findings.nc``, ``findings.csv`` and ``report.html``. A training that was
-            interrupted goes on.
-        settings: How to learn; the defaults if not given.
+        folder: Output folder for ``agent``, ``findings.nc``, ``findings.csv`` and ``report.html``. An interrupted
+            training is resumed.
+        settings: Settings of training; by default the defaults.
         progress: Show progress bars; by default where standard error is a terminal.
 
     Returns:
         The path of the report.
 
     Raises:
-        InterruptedTrainingError: Ctrl-C was pressed while learning.
+        InterruptedTrainingError: Ctrl-C was pressed during training.
         FileError: The folder cannot be written to.
     """
     from nescio.view import write_findings
@@ -53,7 +53,7 @@ def demonstrate_diffraction(
     seconds = time.perf_counter() - start
 
     root = jax.random.key(settings.training.seed)
-    with track("measuring the wafer", 5, enabled=progress) as tell:
+    with track("simulating the wafer", 5, enabled=progress) as tell:
         wafer = simulated_wafer(known, unknown, jax.random.fold_in(root, _WAFER_KEY))
         tell(1)
         findings = agent.assess(wafer, alpha=ALPHA, progress=False)
@@ -71,13 +71,13 @@ def demonstrate_diffraction(
 
 
 def print_outcome(findings: xr.Dataset) -> None:
-    """Print, for each kind of place on the wafer, how many were called novel and how many named right."""
+    """Print the numbers of places called novel and classified correctly, for each kind of place on the wafer."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="A simulated wafer: true phases, and what the agent reports", title_justify="left")
+    table = Table(title="Simulated wafer: true phases and verdicts of the agent", title_justify="left")
     table.add_column("true phases")
-    for title in ("places", "called novel", "named right"):
+    for title in ("places", "called novel", "class correct"):
         table.add_column(title, justify="right")
     novel, right = findings["verdict"].values == NOVEL, _named_right(findings)
     for kind, words in _KINDS.items():
@@ -89,14 +89,14 @@ def print_outcome(findings: xr.Dataset) -> None:
     console.print(
         f"Novel: p-value at most {float(findings.attrs['alpha']):g}, so about one known place in "
         f"{1 / float(findings.attrs['alpha']):.0f} is called novel by chance.\n"
-        "Named right: the class named is there, alone or beside another.",
+        "Class correct: the most probable class is present, alone or in a mixture.",
         style="dim",
         highlight=False,
     )
 
 
 def _named_right(findings: xr.Dataset) -> np.ndarray:
-    """Return whether the class that was named is among the phases that are there, shape (measurement,)."""
+    """Return whether the most probable class is among the phases present, shape (measurement,)."""
     there = findings["phase_fraction"].values > 0.0
     phases = findings["phase"].values
     return np.asarray((there & (phases[None] == findings["label"].values[:, None])).any(axis=1))
@@ -127,21 +127,21 @@ def _report(
     from nescio.view import assessment_report
 
     provenance = {
-        "what this is": "nescio demo: a simulated wafer, nothing here was measured",
-        "agent": f"{agent.identity}, learned in {seconds:.0f} s",
-        "known": ", ".join(agent.labels),
-        "on the wafer, not trained on": "P4_2/mnm (sigma)",
-        "prior": "phases and ranges of the reproduction of Banko et al., npj Comput. Mater. 7, 104 (2021)",
+        "data": "a simulated wafer (nescio demo), no measurements",
+        "agent": f"{agent.identity}, trained in {seconds:.0f} s",
+        "known phases": ", ".join(agent.labels),
+        "unknown phase on the wafer": "P4_2/mnm (sigma)",
+        "prior": "phases and ranges of Banko et al., npj Comput. Mater. 7, 104 (2021)",
         "alpha": f"{ALPHA:g}",
         "version": f"nescio {__version__}",
-        "learning": agent.settings.model_dump_json(indent=1),
+        "training settings": agent.settings.model_dump_json(indent=1),
     }
     return assessment_report(
         findings,
         reference,
         path=folder / "report.html",
         provenance=provenance,
-        title="A simulated wafer: known and novel phases",
+        title="Known and novel phases on a simulated wafer",
         predict=lambda latent: agent.latent_grid_labels(latent.astype(np.float32)),
         trials=trials,
         history=agent.history,

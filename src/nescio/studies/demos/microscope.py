@@ -1,4 +1,4 @@
-"""Microscopy: find where the loops of a simulated ferroelectric film open widest."""
+"""Microscopy: find the places with the largest hysteresis loops on a simulated ferroelectric film."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ _TRACE = "trace.sqlite"
 
 @dataclass(frozen=True)
 class MicroscopeOutcome:
-    """How an exploration did, against a truth that only a simulation has."""
+    """Results of the exploration, compared with the true values of the simulation."""
 
     places: int
-    """That could have been measured."""
+    """Number of candidates."""
     measured: int
     hits: int
-    """How many of those measured are among the best 5 % of all."""
+    """Number of measured places among the best 5 % of all."""
     by_chance: float
-    """How many of them chance would have found."""
+    """Expected number for randomly chosen places."""
     coverage: float
-    """Share of the places not measured whose true value lies within the model's 95 % interval."""
+    """Share of unmeasured places whose true value is inside the model's 95 % interval."""
     report: Path
 
     def summary(self) -> str:
-        """Return it in a few sentences."""
+        """Return the results as a few sentences."""
         return (
-            f"a film of {self.places:,} places, {self.measured} of them measured: {self.hits} of these are among the "
-            f"best {_TOP:.0%} of all (by chance: {self.by_chance:.0f}). Of the places that were not measured, "
-            f"{self.coverage:.0%} have their true loop area within the model's 95 % interval."
+            f"{self.measured} of {self.places:,} places measured; {self.hits} of these are among the best {_TOP:.0%} "
+            f"of all (expected by chance: {self.by_chance:.0f}). For {self.coverage:.0%} of the unmeasured places, "
+            "the true loop area is inside the model's 95 % interval."
         )
 
 
 def demo_settings() -> ExploreSettings:
-    """Return the experiment: a film smaller than a twin's default, so that it takes a minute."""
+    """Return the settings of the experiment: a film smaller than the twin's default, so that it takes a minute."""
     return ExploreSettings(
-        title="A simulated ferroelectric film: where do loops open widest?",
+        title="Largest hysteresis loops on a simulated ferroelectric film",
         instrument=FerroelectricSettings(size=176, grid=40),
         candidates=PatchSettings(size=16),
         scalarizer=Hysteresis(axis="bias", quantities=("area",)),
@@ -55,15 +55,15 @@ def demo_settings() -> ExploreSettings:
 def demonstrate_microscope(
     folder: Path, *, settings: ExploreSettings | None = None, show: bool = True
 ) -> MicroscopeOutcome:
-    """Explore a simulated film, going on from where an interrupted demonstration stopped, and write a report.
+    """Explore a simulated film and write a report; an interrupted exploration is resumed.
 
     Args:
-        folder: Where to write ``trace.sqlite`` and ``report.html``. A finished exploration there is replaced.
-        settings: Of the experiment; its instrument must be a ferroelectric twin.
+        folder: Output folder for ``trace.sqlite`` and ``report.html``. A finished exploration there is replaced.
+        settings: Settings of the experiment; its instrument must be a ferroelectric twin.
         show: Show the live view.
 
     Raises:
-        InterruptedExplorationError: Ctrl-C was pressed; the same command goes on.
+        InterruptedExplorationError: Ctrl-C was pressed; the same command resumes the exploration.
         FileError: The folder cannot be written to.
     """
     from nescio.view import LiveView, write_exploration_report
@@ -85,12 +85,12 @@ def demonstrate_microscope(
 
 
 def _begun(folder: Path, settings: ExploreSettings, twin: FerroelectricTwin) -> Experiment:
-    """Return the experiment that an earlier run left unfinished, else a new one."""
+    """Return the unfinished experiment of an earlier run if there is one, else a new one."""
     if (folder / _TRACE).exists():
         try:
             left = Experiment.open(folder)
         except NescioError:
-            # Left by another version: of no use, and nothing the user chose.
+            # Written by another version; it cannot be resumed and is replaced.
             left = None
         if left is not None:
             if not left.state.finished and left.settings == settings:

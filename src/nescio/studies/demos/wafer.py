@@ -1,4 +1,4 @@
-"""A simulated combinatorial wafer: three elements in a gradient, three phases the agent knows and one it does not."""
+"""A simulated combinatorial wafer: gradients of three elements, three known phases and an unknown one."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from nescio.xrd import Prior, normalise
 __all__ = ["phase_fractions", "simulated_wafer", "wafer_composition", "wafer_positions"]
 
 ELEMENTS = ("Co", "Cr", "Ni")
-# Direction in degree from the centre of the wafer to the source that each element comes from.
+# Direction from the centre of the wafer to the source of each element, in degree.
 _SOURCES = (210.0, 330.0, 90.0)
-# How steeply the rates of deposition fall off, per radius of the wafer.
+# Decay of the deposition rates, per radius of the wafer.
 _STEEPNESS = 1.2
 # Half width of a two-phase field, as a difference of squared distances in composition.
 _FIELD = 0.08
 
 
 class _Field(NamedTuple):
-    """Where in composition a phase is the most stable."""
+    """Composition at which a phase is most stable."""
 
     phase: str
     composition: tuple[float, float, float]
 
 
-# In the manner of Co-Cr-Ni: cobalt hexagonal, chromium body-centred, nickel face-centred, sigma between Co and Cr.
+# Similar to Co-Cr-Ni: cobalt hexagonal, chromium body-centred, nickel face-centred, sigma between Co and Cr.
 _FIELDS = (
     _Field("Fm-3m", (0.18, 0.17, 0.65)),
     _Field("Im-3m", (0.14, 0.70, 0.16)),
@@ -43,7 +43,7 @@ _FIELDS = (
 
 
 def wafer_positions(*, pitch_mm: float = 4.5, radius_mm: float = 46.5) -> NDArray[np.float64]:
-    """Return the points of a square grid within a disc about the origin, shape (n, 2) in mm, row by row."""
+    """Return the points of a square grid inside a disc around the origin, shape (n, 2) in mm, row by row."""
     steps = np.arange(-int(radius_mm // pitch_mm), int(radius_mm // pitch_mm) + 1) * pitch_mm
     y, x = (axis.ravel() for axis in np.meshgrid(steps, steps, indexing="ij"))
     inside = np.hypot(x, y) <= radius_mm
@@ -51,11 +51,11 @@ def wafer_positions(*, pitch_mm: float = 4.5, radius_mm: float = 46.5) -> NDArra
 
 
 def wafer_composition(positions: ArrayLike, *, radius_mm: float = 46.5) -> NDArray[np.float64]:
-    """Return what three sources at 120 degree leave at each position: rates that fall off exponentially.
+    """Return the composition from three sources at 120 degree, with exponentially decaying deposition rates.
 
     Args:
         positions: Shape (n, 2) in mm.
-        radius_mm: Of the wafer.
+        radius_mm: Radius of the wafer in mm.
 
     Returns:
         Fractions of Co, Cr and Ni, shape (n, 3), that sum to 1.
@@ -67,10 +67,10 @@ def wafer_composition(positions: ArrayLike, *, radius_mm: float = 46.5) -> NDArr
 
 
 def phase_fractions(composition: ArrayLike) -> NDArray[np.float64]:
-    """Return how much there is of each phase, by how much nearer its field is than the others.
+    """Return the phase fractions at given compositions.
 
-    A phase's field is around its own composition (cells of a Voronoi diagram); across the border of two fields their
-    shares go linearly from all to nothing.
+    Each phase has a field around its own composition (cells of a Voronoi diagram). Across the border of two fields,
+    their fractions change linearly.
 
     Args:
         composition: Fractions of Co, Cr and Ni, shape (n, 3).
@@ -85,22 +85,22 @@ def phase_fractions(composition: ArrayLike) -> NDArray[np.float64]:
 
 
 def simulated_wafer(known: Prior, unknown: Prior, key: jax.Array) -> xr.Dataset:
-    """Measure a made-up thin-film library on a wafer of 100 mm, every 4.5 mm.
+    """Simulate measurements of a thin-film library on a 100 mm wafer, every 4.5 mm.
 
-    Texture, strain, crystallite size, shift and noise are drawn afresh at every position.
+    Texture, strain, crystallite size, shift and noise are drawn anew at every position.
 
     Args:
-        known: Prior that holds the phases Fm-3m, Im-3m and P6_3/mmc.
-        unknown: Prior on the same axis that holds P4_2/mnm.
+        known: Prior with the phases Fm-3m, Im-3m and P6_3/mmc.
+        unknown: Prior on the same axis with the phase P4_2/mnm.
         key: Random key.
 
     Returns:
         Prepared measurements with coordinates ``x_mm``, ``y_mm``, ``composition`` (measurement, element),
-        ``phase_fraction`` (measurement, phase), ``group`` ("pure", "mixed" or "unknown", this the sigma phase alone)
-        and ``truth``, the phase of a pure measurement and empty for the rest.
+        ``phase_fraction`` (measurement, phase), ``group`` ("pure", "mixed", or "unknown" for the pure sigma phase)
+        and ``truth`` (the phase of a pure measurement, else empty).
 
     Raises:
-        ConfigurationError: The priors lack a phase, or do not share an axis.
+        ConfigurationError: A phase is missing from the priors, or their axes differ.
     """
     if known.axis.shape != unknown.axis.shape or not np.allclose(known.axis.values, unknown.axis.values):
         raise ConfigurationError("the priors of the simulated wafer need the same axis")
@@ -117,7 +117,7 @@ def simulated_wafer(known: Prior, unknown: Prior, key: jax.Array) -> xr.Dataset:
         if field.phase not in drawn:
             held = ", ".join(drawn)
             raise ConfigurationError(
-                f"the simulated wafer needs a phase {field.phase!r}; the priors hold {held}"
+                f"the simulated wafer needs the phase {field.phase!r}; the priors have {held}"
             )
         here = np.flatnonzero(column > 0.0)
         signals[here] += column[here, None] * drawn[field.phase][: here.size]

@@ -1,4 +1,4 @@
-"""Ways to choose measurements, compared on a measured film and on simulated instruments."""
+"""Comparison of exploration methods on a measured film and on simulated instruments."""
 
 from nescio.studies.dkl.cases import CASES, Case, available_cases
 from nescio.studies.dkl.comparison import Comparison, Outcome, compare, plan_comparison

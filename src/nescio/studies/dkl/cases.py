@@ -1,4 +1,4 @@
-"""What the ways to explore are compared on: candidates whose scalars are all known."""
+"""Data sets of the comparison: candidates with known scalars."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _LARGEST = 2**30
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Candidates, and the scalar that a measurement of each gives.
+    """Candidates with the scalar that each measurement gives.
 
     Raises:
-        ExplorationError: A number is missing.
+        ExplorationError: A value is missing or not finite.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Case:
     patches: NDArray[np.float32]
     """Shape (n, channels, height, width)."""
     features: NDArray[np.float32]
-    """Shape (n, features), of the default encoder."""
+    """Shape (n, features), from the default encoder."""
     values: Floats
-    """Shape (n,), what a measurement gives."""
+    """Shape (n,), the results of measurements."""
     truth: Floats
-    """Shape (n,), what candidates are judged by: without noise where that is known."""
+    """Shape (n,), the true values by which candidates are ranked; without noise if that is known."""
     noisy: bool
-    """Whether the truth is itself a measurement, with its noise."""
+    """Whether the true values are measurements with noise."""
 
     def __post_init__(self) -> None:
         for what in _ARRAYS:
@@ -73,20 +73,20 @@ class Case:
 
     @cached_property
     def best(self) -> NDArray[np.intp]:
-        """The twentieth part of the candidates with the largest truth, largest first."""
+        """The 5 % of candidates with the largest true values, largest first."""
         order = np.argsort(-self.truth, kind="stable")
         return order[: max(1, round(_SHARE * len(self)))]
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all arrays, so that a kept result names its data."""
+        """Digest of all arrays, to identify the data of a stored result."""
         summed = hashlib.sha256(f"{self.name} {self.noisy}".encode())
         for array in (getattr(self, name) for name in _ARRAYS):
             summed.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return summed.hexdigest()[:20]
 
     def candidates(self, features: NDArray[np.float32] | None = None) -> Candidates:
-        """Return what a surrogate is given: the default features, or others of shape (n, features)."""
+        """Return the candidates with the default features, or with others of shape (n, features)."""
         return Candidates(self.positions, self.features if features is None else features)
 
     def save(self, path: Path) -> Path:
@@ -98,44 +98,44 @@ class Case:
 
     @classmethod
     def load(cls, path: Path) -> Case:
-        """Read what :meth:`save` wrote.
+        """Read a file written by :meth:`save`.
 
         Raises:
-            FileError: It is not such a file.
+            FileError: The file cannot be read or has another content.
         """
         try:
             arrays: dict[str, Any] = _arrays(path)
             return cls(name=str(arrays.pop("name")), noisy=bool(arrays.pop("noisy")), **arrays)
         except (FileError, KeyError, TypeError) as error:
-            raise FileError(f"{path}: cannot be read ({error}); remove it, and it is made again") from None
+            raise FileError(f"{path}: cannot be read ({error}); delete it to compute it again") from None
 
 
 class Source(NamedTuple):
-    """Where a data set comes from."""
+    """Source of a data set."""
 
     settings: Mapping[str, Any]
-    """What it is made with."""
+    """Settings that define it."""
     make: Callable[[Path | None], Case]
-    """Makes it; takes the folder of measured data."""
+    """Function that makes it from the folder of measured data."""
     file: str = ""
-    """The file that it needs in that folder; empty for simulated data."""
+    """File needed in that folder; empty for simulated data."""
 
 
 def available_cases(data: Path | None) -> list[str]:
-    """Return the names of the data sets that can be made with a folder of measured data, or without one."""
+    """Return the names of the data sets that can be made with a folder of measured data, or without (None)."""
     return [name for name, source in CASES.items() if data is not None or not source.file]
 
 
 def load_case(name: str, cache: Path, data: Path | None = None) -> tuple[Case, Path]:
-    """Return a data set, and the file in which it is kept for the next time.
+    """Return a data set and the file in which it is cached.
 
     Args:
         name: One of `CASES`.
-        cache: Folder for what can be computed again.
+        cache: Cache folder.
         data: Folder of measured data.
 
     Raises:
-        FileError: The data set needs a measured file that is not there, or that does not hold the arrays needed.
+        FileError: A measured file is missing, or lacks required arrays.
     """
     source = CASES[name]
     document: dict[str, Any] = {"name": name, **source.settings, "code": code_digest(*CODE)}
@@ -155,17 +155,17 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _film(data: Path | None) -> Case:
-    """The measured film: the magnitude of the mean response over sweeps 2 and 3 of each loop, as measured."""
+    """Return the measured film; its scalar is the magnitude of the mean response over sweeps 2 and 3 of each loop."""
     path = measured_file(data, FILM, "film")
     arrays = _arrays(path)
     for name, dimensions in _FILM_ARRAYS.items():
         if name not in arrays or arrays[name].ndim != dimensions:
-            raise FileError(f"{path}: needs an array {name} of {dimensions} dimensions")
+            raise FileError(f"{path}: needs an array {name!r} with {dimensions} dimensions")
     loops = arrays["loops"].reshape(-1, *arrays["loops"].shape[2:]).astype(np.float64)
     survey = image_dataset(arrays["image"], source=path.name).assign(
         position=(("candidate", "coordinate"), arrays["pos"].astype(np.float64), {"units": "pixel"})
     )
-    # The first sweep is of a film that was never switched.
+    # The first sweep starts from the unswitched film.
     values = np.abs(loops[:, :, 1:].mean(axis=(1, 2)))
     return _case(
         "film", survey.assign_coords(coordinate=["y", "x"]), _PATCHES["film"], values, values, noisy=True
@@ -181,7 +181,7 @@ def _plasmon(_: Path | None) -> Case:
 
 
 def _of_twin(name: str, twin: Twin) -> Case:
-    """Measure every candidate of a twin once; the truth is the same number of the noise-free spectrum."""
+    """Measure every candidate of a twin once; true values are from the noise-free spectra."""
     scalarizer = _SCALARIZERS[name]
     clean = twin.truth()
     values, truth = np.empty(len(twin.positions)), np.empty(len(twin.positions))
@@ -205,7 +205,7 @@ def _case(
 _PATCHES: Mapping[str, PatchSettings] = {
     "film": PatchSettings(size=16, edge="reflect"),
     "ferroelectric": PatchSettings(size=16, edge="reflect"),
-    # Two or three particles across: fewer do not show whether a patch lies at an edge of the array.
+    # Patches of two or three particles across; smaller ones do not show whether they lie at an edge of the array.
     "plasmon": PatchSettings(size=32, edge="reflect"),
 }
 _SCALARIZERS: Mapping[str, Scalarizer] = {

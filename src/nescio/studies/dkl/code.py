@@ -1,4 +1,4 @@
-"""A digest of the code that a kept result was computed by: no result outlives a change of the code."""
+"""A digest of the code behind a stored result, so that results are computed again after a change of the code."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from pathlib import Path
 __all__ = ["CODE", "code_digest"]
 
 CODE = ("nescio.explore", "nescio.learn", "nescio.microscopy", "nescio.studies.dkl")
-"""What the data sets and the explorations are computed by."""
+"""Packages that compute the data sets and the explorations."""
 
 
 @lru_cache
 def code_digest(*modules: str) -> str:
-    """Return a digest of the code of modules, and of packages with all that they hold.
-
-    Comments and docstrings do not change it.
-    """
+    """Return a digest of the code of modules and packages, without comments and docstrings."""
     summed = hashlib.sha256()
     for module in modules:
         for path in _sources(module):

@@ -1,4 +1,4 @@
-"""Ways to explore, compared on known scalars: what each finds, and how much its model knows, as points are added."""
+"""Comparison of exploration methods on known scalars: best places found and model quality against measurements."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from nescio.studies.dkl.summary import JUDGED, judge, summarise
 
 __all__ = ["Comparison", "Outcome", "compare", "plan_comparison"]
 
-# Workers share the cores between them: more than one thread each would only get in the others' way.
+# Workers share the cores, so each uses only one thread.
 _ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "NPROC": "1",
@@ -40,50 +40,50 @@ _ONE_THREAD = {
 
 
 class Outcome(NamedTuple):
-    """What a comparison found."""
+    """Results of a comparison."""
 
     numbers: dict[str, dict[str, dict[str, Any]]]
     """By data set and method, see :func:`nescio.studies.dkl.summarise`."""
     report: Path | None
-    """Path of the report, where one was asked for."""
+    """Path of the report; None if no folder was given."""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Explorations that are to be compared: all methods on all data sets, from the same first points of each seed."""
+    """The explorations to compare: all methods on all data sets, with the same first points for each random seed."""
 
     cases: Mapping[str, Case]
     jobs: tuple[Job, ...]
 
     @property
     def missing(self) -> tuple[Job, ...]:
-        """Those that no earlier comparison has made."""
+        """Explorations without a stored result."""
         return tuple(job for job in self.jobs if job.result() is None)
 
     def outlook(self, workers: int) -> str:
-        """Say in one line how much there is to do."""
+        """Return one line about the remaining work."""
         missing = self.missing
         minutes = max(1, round(self.seconds(missing) / workers / 60))
         cores = {1: "one core", 2: "two cores"}.get(workers, f"{workers} cores")
         kept = len(self.jobs) - len(missing)
         return f"{len(missing)} explorations, about {minutes} min on {cores}" + (
-            f", {kept} more are kept from before" if kept else ""
+            f"; {kept} more are already stored" if kept else ""
         )
 
     def seconds(self, jobs: Sequence[Job]) -> float:
-        """Return what some of them take on one core, roughly."""
+        """Return the estimated time of explorations on one core, in seconds."""
         return sum(self._seconds(job) for job in jobs)
 
     def _seconds(self, job: Job) -> float:
-        # A method's figure is of 160 choices among 3600 candidates.
+        # The time of a method is for 160 choices among 3600 candidates.
         share = len(self.cases[job.case]) / 3600 * (job.points - job.first + 1) / 161
         return METHODS[job.method].seconds * share
 
     def run(self, *, workers: int = 2, progress: bool | None = None) -> None:
-        """Make those that are missing, each kept as soon as it is made.
+        """Run the missing explorations, and store each result as soon as it is finished.
 
         Args:
-            workers: Processes, with one thread each; with none, all is done in this one.
+            workers: Number of processes, with one thread each; 0 runs everything in this process.
             progress: Show a progress bar; by default where standard error is a terminal.
 
         Raises:
@@ -93,7 +93,7 @@ class Comparison:
         missing = self.missing
         if not missing:
             return
-        # Without workers a method may show a bar of its own.
+        # Without workers, a method may show its own progress bar.
         shown = progress if workers else False
         with track("exploring", self.seconds(missing), enabled=shown) as tell:
             try:
@@ -106,7 +106,7 @@ class Comparison:
             except KeyboardInterrupt:
                 left = len(self.missing)
                 raise InterruptedExplorationError(
-                    f"interrupted with {left} of {len(self.jobs)} explorations left; the same command goes on"
+                    f"interrupted with {left} of {len(self.jobs)} explorations left; the same command resumes"
                 ) from None
 
     def _side_by_side(self, jobs: Sequence[Job], workers: int, tell: Advance) -> None:
@@ -116,7 +116,7 @@ class Comparison:
                 min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_begin_worker
             )
             try:
-                # The longest first, so that no worker is left alone with one at the end.
+                # The longest first, so that all workers finish at about the same time.
                 order = sorted(jobs, key=lambda job: -self._seconds(job))
                 futures: dict[Future[None], Job] = {pool.submit(job.perform): job for job in order}
                 for future in as_completed(futures):
@@ -125,10 +125,10 @@ class Comparison:
                     tell(self._seconds(job), f"{job.case} {job.method}, seed {job.seed}")
             except BrokenProcessPool:
                 raise ExplorationError(
-                    "a worker process died, perhaps for lack of memory; the same command goes on"
+                    "a worker process died, possibly from lack of memory; the same command resumes"
                 ) from None
             except BaseException:
-                # The result would not be used; finished explorations are kept, and no file is half written.
+                # Running explorations are lost; finished ones are stored, and no file is incomplete.
                 for process in set(multiprocessing.active_children()) - earlier:
                     process.terminate()
                 raise
@@ -136,10 +136,10 @@ class Comparison:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def curves(self, case: str) -> xr.Dataset:
-        """Return what was found and known, for figures: see `nescio.view.comparison_curves`.
+        """Return the results against the number of measurements, as `nescio.view.comparison_curves` draws them.
 
         Raises:
-            ExplorationError: An exploration has not been made.
+            ExplorationError: An exploration has not been run.
         """
         jobs = [job for job in self.jobs if job.case == case]
         methods = list(dict.fromkeys(job.method for job in jobs))
@@ -160,14 +160,14 @@ class Comparison:
         )
 
     def outcome(self, folder: Path | None = None, *, progress: bool | None = None) -> Outcome:
-        """Return medians over the seeds, and write a report with figures where a folder is given.
+        """Return medians over the random seeds, and write a report with figures if a folder is given.
 
         Args:
-            folder: For ``report.html``, and one PNG a data set.
+            folder: Output folder for ``report.html`` and one PNG file for each data set.
             progress: Show a progress bar; by default where standard error is a terminal.
 
         Raises:
-            ExplorationError: An exploration has not been made.
+            ExplorationError: An exploration has not been run.
             FileError: The folder cannot be written to.
         """
         curves = {name: self.curves(name) for name in self.cases}
@@ -187,22 +187,22 @@ def plan_comparison(
     cache: Path | None = None,
     own: Mapping[str, tuple[Case, Path]] | None = None,
 ) -> Comparison:
-    """Return the explorations that a comparison needs; make the data sets that are not kept from an earlier one.
+    """Plan the explorations of a comparison; data sets that are not cached are computed.
 
     Args:
-        cases: Names of data sets; by default all that can be made.
-        methods: Names of ways to explore; by default all.
-        data: Folder of measured data, which the data set ``film`` needs: it holds ``film.npz``, with the arrays
-            ``image`` (y, x), ``loops`` (y, x, step, sweep) and ``pos`` (candidates, 2), pixels y and x of each loop.
-        seeds: Number of explorations by each method.
-        first_seed: Random seed of the first; the others follow.
-        points: Number of candidates that are measured.
-        first: How many of them are chosen at random, before the model learns.
-        cache: Folder for what can be computed again; by default ``dkl`` in Nescio's own.
-        own: Further data sets by name, each with the file it is kept in.
+        cases: Names of data sets; by default all available.
+        methods: Names of exploration methods; by default all.
+        data: Folder of measured data with ``film.npz``, needed for the data set ``film``. The file has the arrays
+            ``image`` (y, x), ``loops`` (y, x, step, sweep) and ``pos`` (candidates, 2), the pixel (y, x) of each loop.
+        seeds: Number of explorations for each method.
+        first_seed: First random seed; the others follow it.
+        points: Number of measured candidates.
+        first: Number of them that are chosen at random, before the first model fit.
+        cache: Cache folder; by default ``dkl`` in Nescio's cache.
+        own: Further data sets by name, each with its file.
 
     Raises:
-        ConfigurationError: A name is unknown, or a number impossible.
+        ConfigurationError: A name is unknown, or a number is out of range.
         FileError: A data set cannot be read.
     """
     folder = cache_directory() / "dkl" if cache is None else cache
@@ -212,15 +212,16 @@ def plan_comparison(
     for what, names, known in (("case", cases, {**CASES, **own}), ("method", methods, METHODS)):
         for name in names:
             if name not in known:
-                raise ConfigurationError(f"{what} {name!r} is not known (known: {', '.join(known)})")
+                raise ConfigurationError(f"{what} {name!r} is unknown (known: {', '.join(known)})")
     if seeds < 1 or first < 1:
-        raise ConfigurationError(f"{seeds} seeds of {first} first points: needs 1 or more of both")
+        raise ConfigurationError(f"seeds = {seeds}, first points = {first}: both must be at least 1")
     loaded: dict[str, tuple[Case, Path]] = {}
     for name in dict.fromkeys(cases):
         loaded[name] = own[name] if name in own else load_case(name, folder, data)
         if not first < points < len(loaded[name][0]):
             raise ConfigurationError(
-                f"points: {points} of the {len(loaded[name][0])} of {name} cannot be chosen after {first} at random"
+                f"points = {points}: must be above {first} (first points) and below {len(loaded[name][0])} "
+                f"(candidates of {name})"
             )
     jobs = tuple(
         Job.of(case, path, method, seed=first_seed + number, points=points, first=first, folder=folder)
@@ -240,17 +241,17 @@ def compare(
     folder: Path | None = None,
     **options: Any,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Compare ways to explore.
+    """Compare exploration methods.
 
-    In a script of one's own the call belongs under ``if __name__ == "__main__":``, since workers are new processes.
+    In a script, call this function under ``if __name__ == "__main__":``, because workers are new processes.
 
     Args:
-        cases: Names of data sets; by default all that can be made.
-        methods: Names of ways to explore; by default all.
-        workers: Number of processes; 0 does all work in this one.
+        cases: Names of data sets; by default all available.
+        methods: Names of exploration methods; by default all.
+        workers: Number of processes; 0 runs everything in this process.
         progress: Show a progress bar; by default where standard error is a terminal.
-        folder: Write figures and a report there.
-        options: Of :func:`plan_comparison`.
+        folder: Output folder for figures and a report; None writes none.
+        options: Options of :func:`plan_comparison`.
 
     Returns:
         Numbers by data set and method, see :func:`summarise`.
@@ -263,13 +264,13 @@ def compare(
 def _need(job: Job) -> Run:
     run = job.result()
     if run is None:
-        raise ExplorationError(f"{job.case} by {job.method}, seed {job.seed}: not explored yet")
+        raise ExplorationError(f"{job.case} by {job.method}, random seed {job.seed}: not explored yet")
     return run
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let processes that are started meanwhile compute with one thread."""
+    """Make processes that are started inside this context use one thread."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
     try:
@@ -283,7 +284,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C and the terminal to the process that asked for the work, end with it, and compile nothing twice."""
+    """Ignore Ctrl-C and the terminal, end with the parent process, and use its cache of compiled programs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -294,5 +295,5 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        # The parent has ended: an exit without clean-up loses nothing.
+        # The parent has ended, so nothing is lost by exiting without clean-up.
         os._exit(1)

@@ -1,4 +1,4 @@
-"""One exploration of known scalars, with the surrogate, the policies and the choice of an experiment."""
+"""One exploration of known scalars, with the surrogates and policies of an experiment."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ class Run(Settings):
     """The result of one exploration."""
 
     chosen: tuple[int, ...]
-    """Candidates in the order of measuring."""
+    """Candidates in the order of measurement."""
     points: tuple[int, ...]
-    """Numbers of measurements at which the model was judged."""
+    """Numbers of measurements at which the model was evaluated."""
     r2: tuple[float, ...] | None
-    """Share of the variance of the truth that is explained at places not measured."""
+    """Explained share of the variance of the true values at unmeasured candidates."""
     coverage95: tuple[float, ...] | None
-    """Share of the truth there that lies within the 95 % interval."""
+    """Share of these true values inside the 95 % interval."""
     seconds: float
 
 
 def checkpoints(first: int, points: int) -> tuple[int, ...]:
-    """Return the numbers of measurements at which a model is judged: the first points, every ten more, and all."""
+    """Return the numbers of measurements at which a model is evaluated: after the first points, then every ten."""
     return tuple(sorted({*range(first, points + 1, _EVERY), points}))
 
 
 def first_points(n: int, first: int, seed: int) -> list[int]:
-    """Return the candidates, of `n`, that are measured before the model is trained; the same for all methods."""
+    """Return the candidates, of `n`, that are measured before the first model fit; the same for all methods."""
     order = np.asarray(jax.random.permutation(_key(seed, 0), n))[:first]
     return [int(candidate) for candidate in order]
 
 
 def explore_known(case: Case, method: Method, *, seed: int, points: int, first: int = 20) -> Run:
-    """Explore candidates whose scalars are known.
+    """Run one exploration of candidates with known scalars.
 
     Args:
-        case: What there is.
-        method: How to.
-        seed: Of the first points and of all else that is random.
-        points: How many are measured.
-        first: How many of them at random.
+        case: The data set.
+        method: The exploration method.
+        seed: Random seed of the first points and of all random draws.
+        points: Number of measurements.
+        first: Number of them at randomly chosen candidates.
     """
     start = time.perf_counter()
     candidates, model = method.prepare(case, seed)
@@ -77,7 +77,7 @@ def explore_known(case: Case, method: Method, *, seed: int, points: int, first: 
         if len(chosen) >= points:
             break
         view = _view(candidates, chosen, case.values[chosen, None], expected, seed, points)
-        # No choice passes a mark by, so that the model can be judged there.
+        # Batches end at the checkpoints, so that the model can be evaluated there.
         ahead = min(mark for mark in marks if mark > len(chosen)) if model is not None else points
         n = min(method.batch, ahead - len(chosen))
         chosen = chosen + [choice.candidate for choice in choose(method.policy, view, n)]
@@ -91,7 +91,7 @@ def explore_known(case: Case, method: Method, *, seed: int, points: int, first: 
 
 
 def _judged(case: Case, expected: Expected, chosen: Sequence[int]) -> tuple[float, float]:
-    """Return the explained share and the coverage at the places that were not measured."""
+    """Return R² and the coverage at the unmeasured candidates."""
     rest = np.ones(len(case), bool)
     rest[list(chosen)] = False
     truth, mean, sd = case.truth[rest], expected.mean[rest, 0], expected.sd[rest, 0]
@@ -131,13 +131,13 @@ def _view(
 
 
 def _key(seed: int, step: int) -> jax.Array:
-    """Return the key that an experiment of this seed uses at a step."""
+    """Return the random key that an experiment with this seed uses at a step."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), 0)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One exploration to be made."""
+    """One exploration to run."""
 
     case: str
     case_file: Path
@@ -146,13 +146,13 @@ class Job:
     points: int
     first: int
     file: Path
-    """Keeps what came of it; named after all that this depends on."""
+    """File of the result; its name contains a digest of all inputs."""
 
     @classmethod
     def of(
         cls, case: Case, case_file: Path, method: str, *, seed: int, points: int, first: int, folder: Path
     ) -> Job:
-        """Return an exploration whose result is kept in a folder."""
+        """Return a job whose result is stored in a folder."""
         document = {
             "data": case.digest,
             "method": METHODS[method].document(),
@@ -166,14 +166,14 @@ class Job:
         return cls(case.name, case_file, method, seed, points, first, file)
 
     def result(self) -> Run | None:
-        """Return what was kept; nothing if it was not made yet, or the file is damaged."""
+        """Return the stored result; None if there is none or the file is damaged."""
         try:
             return Run.model_validate_json(self.file.read_bytes())
         except (OSError, ValidationError):
             return None
 
     def perform(self) -> None:
-        """Explore, and keep what came of it; a crash leaves the whole of it or nothing."""
+        """Run the exploration and store the result; after a crash, the file is complete or missing."""
         method = METHODS[self.method]
         run = explore_known(
             _loaded(self.case_file), method, seed=self.seed, points=self.points, first=self.first

@@ -1,4 +1,4 @@
-"""The ways to explore that are compared, each made of the parts that an experiment is made of."""
+"""The exploration methods of the comparison, built from the parts of an experiment."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ _BATCH: int = _DEFAULTS["batch"].default
 
 
 class Expected(Protocol):
-    """What a model expects of all candidates, shapes (n, 1), (n, 1) and (1,); see `nescio.explore.surrogates.Fit`."""
+    """Predictions of a model for all candidates; see `nescio.explore.surrogates.Fit`."""
 
     @property
     def mean(self) -> Floats:
-        """Of each candidate."""
+        """Predicted value of each candidate, shape (n, 1)."""
 
     @property
     def sd(self) -> Floats:
-        """Without noise."""
+        """Standard deviation of the prediction without noise, shape (n, 1)."""
 
     @property
     def noise_sd(self) -> Floats:
-        """Of a measurement; NaN where the model knows of none."""
+        """Standard deviation of the noise of a measurement, shape (1,); NaN if the model has none."""
 
 
 class Model(Protocol):
-    """What learns from measurements."""
+    """A model of the scalar."""
 
     def update(self, chosen: list[int], values: Floats) -> Expected:
-        """Learn from the scalars (m, 1) of the candidates chosen so far."""
+        """Fit the model to the scalars, shape (m, 1), of the candidates chosen so far."""
 
 
 class _Trees(NamedTuple):
@@ -64,19 +64,19 @@ class _Trees(NamedTuple):
 
 
 class Forest:
-    """A random forest on the pixels of patches; its uncertainty is the spread over its trees.
+    """A random forest on the pixels of patches; its uncertainty is the spread of its trees.
 
-    A third of the pixels are tried at each split, as is usual for regression.
+    One third of the pixels is tried at each split, as usual for regression.
 
     Source: Breiman, Mach. Learn. 45, 5 (2001).
     """
 
     def __init__(self, pixels: NDArray[np.float32], seed: int, trees: int = _TREES) -> None:
-        """Take the pixels (n, pixels) of all candidates."""
+        """Store the pixels of all candidates, shape (n, pixels)."""
         self._pixels, self._seed, self._trees = pixels, seed, trees
 
     def update(self, chosen: list[int], values: Floats) -> Expected:
-        """Learn from the scalars (m, 1) of the candidates chosen so far."""
+        """Fit the forest to the scalars, shape (m, 1), of the candidates chosen so far."""
         from sklearn.ensemble import RandomForestRegressor
 
         forest = RandomForestRegressor(self._trees, max_features=1 / 3, random_state=self._seed)
@@ -87,25 +87,24 @@ class Forest:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to explore."""
+    """An exploration method."""
 
     description: str
-    """For a reader."""
+    """Description for reports."""
     sees: Literal["patch", "latent", "pixels", "position"]
-    """What is known of a place before it is measured: features of its patch, the latent position of its patch, the
-    pixels themselves, or where it is."""
+    """Input of the model: features of the patch, latent position of the patch, pixels of the patch, or position."""
     surrogate: SurrogateSettings | None = None
-    """The model; none for methods that need none, and for the forest."""
+    """Settings of the model; None for the forest and for methods without a model."""
     policy: Policy = _POLICY
     batch: int = _BATCH
-    """How many are chosen from one model."""
+    """Number of candidates chosen from one model."""
     calibrated: bool = True
-    """Whether its model states an interval for a measurement."""
+    """Whether the model gives an interval for a measurement."""
     seconds: float = 1.0
-    """Of one core, about, for 160 choices among 3600."""
+    """Approximate time on one core for 160 choices among 3600 candidates, in seconds."""
 
     def document(self) -> dict[str, Any]:
-        """Return it as JSON-compatible values."""
+        """Return the method as JSON-compatible values."""
         return {
             "sees": self.sees,
             "surrogate": None if self.surrogate is None else self.surrogate.model_dump(mode="json"),
@@ -116,7 +115,7 @@ class Method:
         }
 
     def prepare(self, case: Case, seed: int) -> tuple[Candidates, Model | None]:
-        """Return the candidates as this method sees them, and a model that knows nothing yet."""
+        """Return the candidates with the inputs of this method, and a new model."""
         if self.sees == "pixels":
             return case.candidates(), Forest(case.patches.reshape(len(case), -1), seed)
         if self.sees == "latent":
@@ -134,22 +133,23 @@ def _deep(**changes: Any) -> SurrogateSettings:
 
 
 METHODS: Mapping[str, Method] = {
-    "random": Method("any place, each as probable as another", "position", policy=Random(), batch=1_000_000),
+    "random": Method("random places, all equally probable", "position", policy=Random(), batch=1_000_000),
     "grid": Method(
-        "evenly spaced, coarse to fine: always the place farthest from all that were measured",
+        "evenly spaced places, coarse to fine: always the place farthest from all measured ones",
         "position",
         policy=Coverage(),
         batch=1_000_000,
         seconds=2.0,
     ),
     "gp": Method(
-        "a Gaussian process of the position, which never looks at the image",
+        "a Gaussian process of the position; the image is not used",
         "position",
         _deep(kind="coordinates"),
         seconds=22.0,
     ),
     "forest": Method(
-        "a random forest on the pixels of the patch, mean + 1 standard deviation over its trees, ten places at a time",
+        "a random forest on the pixels of the patch; policy: mean + 1 standard deviation of the trees, ten places at a "
+        "time",
         "pixels",
         policy=UpperConfidenceBound(kappa=1.0),
         batch=10,
@@ -157,37 +157,37 @@ METHODS: Mapping[str, Method] = {
         seconds=30.0,
     ),
     "vae": Method(
-        "a Gaussian process in the latent space of a variational autoencoder of all patches, which was trained before "
-        "the first measurement and knows nothing of the scalar",
+        "a Gaussian process in the latent space of a variational autoencoder, which is trained on all patches before "
+        "the first measurement, without the scalar",
         "latent",
         _deep(kind="fixed", position="never"),
         seconds=55.0,
     ),
     "static": Method(
-        "a deep kernel on wavelets of the patch, whose embedding is trained on the first measurements and kept",
+        "a deep kernel on wavelets of the patch; its embedding is trained only on the first points",
         "patch",
         _deep(kind="static-deep-kernel", position="never"),
         seconds=38.0,
     ),
     "active": Method(
-        "a deep kernel on wavelets of the patch, whose embedding is trained with every measurement",
+        "a deep kernel on wavelets of the patch; its embedding is trained again with every measurement",
         "patch",
         _deep(position="never"),
         seconds=40.0,
     ),
     "improvement": Method(
-        "the default's model, but measures where the expected improvement is largest",
+        "the model of default; policy: largest expected improvement",
         "patch",
         _SURROGATE,
         policy=ExpectedImprovement(),
         seconds=55.0,
     ),
     "default": Method(
-        "Nescio's default settings: as active, and it takes the position into account where that explains more",
+        "Nescio's default settings: as active, and the position is also used if that improves the model",
         "patch",
         _SURROGATE,
         seconds=40.0,
     ),
 }
-"""All of them, in the order of tables. All but `random`, `grid`, `forest` and `improvement` use the default policy and
-differ in the model."""
+"""All methods, in the order of tables. All except `random`, `grid`, `forest` and `improvement` use the default policy
+and differ only in the model."""

@@ -1,4 +1,4 @@
-"""Figures and report of a comparison of ways to explore: one figure a data set, all of them in one HTML file."""
+"""Figures (PNG, one for each data set) and report (HTML) of a comparison of exploration methods."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ __all__ = ["write_comparison"]
 
 _ABOUT = {
     "film": (
-        "a measured film of lead titanate (Biswas et al., arXiv:2304.02484): magnitude of the mean response over "
-        "sweeps 2 and 3 of the hysteresis loop. The truth is the measurement itself, with its noise; so is what the "
-        "95 % interval is of."
+        "a measured film of lead titanate (Biswas et al., arXiv:2304.02484). Scalar: magnitude of the mean response "
+        "over sweeps 2 and 3 of the hysteresis loop. True values are the measurements, including noise; the 95 % "
+        "intervals are for measurements with noise, too."
     ),
     "ferroelectric": (
-        "the simulated ferroelectric film: area within the hysteresis loop. Measured with noise, judged by the area of "
-        "the loop without."
+        "the simulated ferroelectric film. Scalar: area of the hysteresis loop. Measurements have noise; true values "
+        "are the areas of the noise-free loops."
     ),
     "plasmon": (
-        "the simulated array of plasmonic particles: loss from 0.58 to 0.68 eV, where corners and edges of the array "
-        "respond. Measured with noise, judged by the loss without."
+        "the simulated array of plasmonic particles. Scalar: energy loss integrated from 0.58 to 0.68 eV, where the "
+        "corners and edges of the array respond. Measurements have noise; true values are noise-free."
     ),
 }
 
 
 def write_comparison(folder: Path, curves: Mapping[str, xr.Dataset], *, progress: bool | None = None) -> Path:
-    """Write ``report.html``, and one PNG a data set.
+    """Write ``report.html`` and a PNG file for each data set.
 
     Args:
-        folder: Where to; made if it does not exist.
-        curves: By data set, as :meth:`nescio.studies.dkl.Comparison.curves` gives them.
+        folder: The output folder; created if needed.
+        curves: Curves of each data set, from :meth:`nescio.studies.dkl.Comparison.curves`.
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Returns:
@@ -57,11 +57,11 @@ def write_comparison(folder: Path, curves: Mapping[str, xr.Dataset], *, progress
     Raises:
         FileError: The folder cannot be written to.
     """
-    sections = [Section("What is compared", _EXPLANATION)]
+    sections = [Section("Design of the comparison", _EXPLANATION)]
     for name, one in curves.items():
         caption = (
-            "What was found and what the models knew: medians over the seeds, and the bands between the quartiles. "
-            "Grey: if every measured place were one of the best."
+            "Best places found and quality of the models: medians over the random seeds, with bands between the "
+            "quartiles. Grey line: every measured place is one of the best."
         )
         picture = Picture(
             comparison_curves(one), caption, f"Four panels of curves, one for each method, on {name}."
@@ -69,29 +69,31 @@ def write_comparison(folder: Path, curves: Mapping[str, xr.Dataset], *, progress
         write_atomically(folder / f"{name}.png", figure_png(picture.figure))
         table = Table(
             *comparison_table(summarise(one)),
-            f"After {int(one['point'][-1])} of {one.attrs['candidates']} places: median (quartiles) of "
+            f"Results after {int(one['point'][-1])} of {one.attrs['candidates']} places: median (quartiles) of "
             f"{one.sizes['seed']} explorations. Found top 5 %: share of the measured places that are among the best "
-            "5 %. Top 20 ratio: mean of the 20 best measured, over that of the 20 best there are.",
+            "5 %. Top 20 ratio: mean of the 20 best measured places divided by the mean of the 20 best of all.",
         )
         about = [Text(_ABOUT[name], lead="The data")] if name in _ABOUT else []
         sections.append(Section(name, [*about, picture, table]))
     methods = dict.fromkeys(str(name) for one in curves.values() for name in one["method"].values)
     sections.append(Section("Methods", [Details({name: METHODS[name].description for name in methods})]))
     sections.append(Section("Provenance", [Details(_provenance(curves, list(methods)))]))
-    return write_report(folder / "report.html", "Ways to explore, compared", sections, progress=progress)
+    return write_report(
+        folder / "report.html", "Comparison of exploration methods", sections, progress=progress
+    )
 
 
 _EXPLANATION = (
     Text(
-        "every method measures the same first places at random, then those that it chooses. The best 5 % and the 20 "
-        "best are by truth; R² and coverage are of the places that were not measured, and only methods with a model "
-        "have them.",
-        lead="How",
+        "all methods start from the same randomly chosen places, then choose their own. The best 5 % and the 20 best "
+        "places are ranked by true value. R² and coverage are evaluated at the unmeasured places, for methods with a "
+        "model.",
+        lead="Procedure",
     ),
     Text(
-        "gp, vae, static, active and default share one policy and differ in the model; improvement shares the "
-        "default's model and differs in the policy.",
-        lead="What differs",
+        "gp, vae, static, active and default use the same policy and differ in the model; improvement uses the model "
+        "of default and differs in the policy.",
+        lead="Differences",
     ),
 )
 

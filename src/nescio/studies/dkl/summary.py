@@ -1,4 +1,4 @@
-"""What explorations found and knew, in numbers."""
+"""Numbers that summarise explorations."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 
 _BEST = 20
 JUDGED = ("found", "top20_ratio", "r2", "coverage95")
-"""What :func:`judge` returns of a run."""
-# What a table shows of each method, and the heads of its columns.
+"""Names of the results of :func:`judge`."""
+# Columns of the table and their headings.
 _COLUMNS: Mapping[str, str] = {
     "found_top5": "found top 5 %",
     "top20_ratio": "top 20 ratio",
@@ -29,10 +29,10 @@ _COLUMNS: Mapping[str, str] = {
 
 
 def judge(case: Case, run: Run) -> dict[str, Floats]:
-    """Return what an exploration had found and knew, each of shape (points,); NaN where it has no model.
+    """Return the results of an exploration, each of shape (points,); NaN where the method has no model.
 
-    * ``found``: share of the best twentieth of the candidates that was measured;
-    * ``top20_ratio``: mean truth of the 20 best measured, over that of the 20 best there are;
+    * ``found``: share of the best 5 % of the candidates that was measured;
+    * ``top20_ratio``: mean true value of the 20 best measured, divided by that of the 20 best of all;
     * ``r2``, ``coverage95``: see :class:`Run`.
     """
     is_best = np.zeros(len(case), bool)
@@ -53,24 +53,24 @@ def judge(case: Case, run: Run) -> dict[str, Floats]:
 
 
 def summarise(curves: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Return medians over the seeds, by method.
+    """Return medians over the random seeds, by method.
 
     Args:
-        curves: As :meth:`nescio.studies.dkl.Comparison.curves` gives them.
+        curves: Curves from :meth:`nescio.studies.dkl.Comparison.curves`.
 
     Returns:
-        For each method, None where it has no model:
+        For each method (None where it has no model):
 
-        * ``found_top5``: share of the measured points that are among the best twentieth of the candidates, at the end;
-        * ``top20_ratio``, ``r2``, ``coverage95``: at the end, see :func:`judge`;
-        * ``quartiles``: of these, each [lower, upper];
-        * ``seconds``: of one exploration;
-        * ``seeds``: how many explorations;
-        * ``curves``: ``points``, and ``found``, ``top20_ratio``, ``r2`` and ``coverage95`` at each, as ``median``,
+        * ``found_top5``: share of the measured points that are among the best 5 % of the candidates, at the end;
+        * ``top20_ratio``, ``r2``, ``coverage95``: values at the end, see :func:`judge`;
+        * ``quartiles``: quartiles of these, each [lower, upper];
+        * ``seconds``: time of one exploration;
+        * ``seeds``: number of explorations;
+        * ``curves``: ``points``, and at each ``found``, ``top20_ratio``, ``r2`` and ``coverage95`` as ``median``,
           ``lower`` and ``upper``.
     """
     points = curves["point"].values
-    # The share among the measured points, not among the best candidates.
+    # This is the share of the measured points, not of the best candidates.
     among = curves["found"].isel(point=-1) * (curves.attrs["best"] / points[-1])
     ends = {"found_top5": among, **{name: curves[name].isel(point=-1) for name in JUDGED[1:]}}
     summary: dict[str, dict[str, Any]] = {}
@@ -99,7 +99,7 @@ def summarise(curves: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def _quartiles(values: Floats) -> Floats | None:
-    """Return lower quartile, median and upper quartile over the first axis; nothing where nothing is defined."""
+    """Return the lower quartile, median and upper quartile over the first axis; None if a value is missing."""
     if np.isnan(values).any():
         return None
     found: Floats = np.percentile(values, (25.0, 50.0, 75.0), axis=0)
@@ -107,7 +107,7 @@ def _quartiles(values: Floats) -> Floats | None:
 
 
 def comparison_table(summary: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return the heads of a table's columns, and a row for each method: medians, with quartiles in brackets."""
+    """Return the column headings of a table, and a row for each method: medians with quartiles in brackets."""
     rows = [[method, *(_text(figures, name) for name in _COLUMNS)] for method, figures in summary.items()]
     return ["method", *_COLUMNS.values()], rows
 

@@ -1,4 +1,4 @@
-"""Coordination numbers from absorption near the edge, checked on held-out and on measured particles."""
+"""Study of coordination numbers from XANES, tested on held-out and on measured particles."""
 
 from nescio.studies.xanes.multiple_scattering import METALS, compared_with_feff, compared_with_foil
 from nescio.studies.xanes.reproduction import (

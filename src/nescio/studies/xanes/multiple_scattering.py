@@ -1,4 +1,4 @@
-"""Our full multiple scattering compared with FEFF 10 on sites of particles and with measured foils, and timed."""
+"""Full multiple scattering compared with FEFF 10 on sites of particles and with measured foils, and its speed."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class _Metal(NamedTuple):
     edge: str
     lattice: float
     sigma2: float
-    """Of the first shell at room temperature, in square angstrom."""
+    """Mean square relative displacement of the first shell at room temperature, in square angstrom."""
     foil: str
-    """The file of measured data."""
+    """File of the measured foil."""
     sites: str
-    """The file of spectra by FEFF 10."""
+    """File of spectra computed by FEFF 10."""
     e0: float
 
 
@@ -61,23 +61,23 @@ METALS = {
 
 
 class Compared(NamedTuple):
-    """A computed spectrum and another one, shape (m,) each."""
+    """A computed spectrum and a reference, each of shape (m,)."""
 
     number: float
-    """How alike they are."""
+    """Correlation, or root mean square difference."""
     energy: Floats
-    """In eV from the Fermi level."""
+    """Energy in eV from the Fermi level."""
     ours: Floats
     theirs: Floats
 
 
 def compared_with_feff(data: Path, name: str, *, sites: int = _SITES) -> Compared:
-    """Return the correlation of the scattering part above 5 eV with FEFF 10's, the median over sites that are drawn.
+    """Return the correlation with FEFF 10 of the scattering part above 5 eV, the median over randomly chosen sites.
 
     Args:
         data: Folder of measured data.
-        name: Of `METALS`.
-        sites: How many are drawn.
+        name: Key of `METALS`.
+        sites: Number of sites.
     """
     metal = METALS[name]
     k, mu, atomic, places, radius = _sites(data / metal.sites)
@@ -97,13 +97,13 @@ def compared_with_feff(data: Path, name: str, *, sites: int = _SITES) -> Compare
 
 
 def compared_with_foil(data: Path, name: str) -> Compared:
-    """Return the root mean square difference from a foil at room temperature, from 10 eV below its edge to 100 above.
+    """Return the root mean square difference from a foil at room temperature, from -10 to 100 eV around its edge.
 
-    The energy is shifted, and the edge step scaled, to make it least; all pairs of atoms vibrate as neighbours do.
+    Energy shift and edge step are fitted. All pairs of atoms have the mean square relative displacement of neighbours.
 
     Args:
         data: Folder of measured data.
-        name: Of `METALS`.
+        name: Key of `METALS`.
     """
     metal = METALS[name]
     computed = np.arange(-20.0, 115.0, 0.5)
@@ -125,7 +125,7 @@ def compared_with_foil(data: Path, name: str) -> Compared:
 
 
 def seconds_of_a_site(*, times: int = 3) -> float:
-    """Return the seconds that a copper site of 80 atoms takes at 80 energies, once compiled; the best of several."""
+    """Return the time in seconds for a copper site of 80 atoms at 80 energies, compiled; the best of `times` runs."""
     model = site_model(bulk_scattering("Cu", "K").on_contour(115.0), np.arange(-5.0, 110.0, 1.0))
     few = model._replace(
         **{
@@ -145,7 +145,7 @@ def seconds_of_a_site(*, times: int = 3) -> float:
 
 
 def scattering_numbers(data: Path | None) -> dict[str, Any]:
-    """Return what ``nescio reproduce xanes`` prints of multiple scattering; without data, the time only."""
+    """Return the numbers of ``nescio reproduce xanes`` on multiple scattering; without data, only the time."""
     found: dict[str, Any] = {"fms_site_seconds": seconds_of_a_site()}
     if data is not None:
         found["fms_correlation"] = {name: compared_with_feff(data, name).number for name in METALS}
@@ -155,13 +155,13 @@ def scattering_numbers(data: Path | None) -> dict[str, Any]:
 
 
 def _sites(path: Path) -> tuple[Floats, Floats, Floats, Floats, float]:
-    """Return wavenumbers, absorption with and without scattering, positions, and the radius of what scatters."""
+    """Return wavenumbers, absorption with and without scattering, positions, and the radius of the cluster."""
     arrays = npz_arrays(read_source(path, _LARGEST))
     try:
         k, mu, atomic, places = (arrays[key] for key in ("k", "mu", "mu0", "positions_angstrom"))
         return k, mu, atomic, places, float(json.loads(str(arrays["meta"]))["fms_radius"])
     except (KeyError, ValueError, TypeError) as error:
-        raise FileError(f"{path}: holds no spectra of sites ({error} is missing or damaged)") from None
+        raise FileError(f"{path}: contains no spectra of sites ({error} is missing or damaged)") from None
 
 
 def _middle(positions: Floats) -> int:
@@ -169,7 +169,7 @@ def _middle(positions: Floats) -> int:
 
 
 def _potentials(index: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the absorber's potential, the others', and none."""
+    """Return the index of the potential: 0 for the absorber, 1 for other atoms, -1 for none."""
     potentials = np.where(index < 0, -1, 1)
     potentials[0] = 0
     return potentials

@@ -1,4 +1,4 @@
-"""How accurate coordination numbers are: for held-out particles, and for measured foils and particles."""
+"""Accuracy of coordination numbers for held-out particles, and for measured foils and particles."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ XANES_TARGETS = {
     "pt_particles_c1": "8.4 (EXAFS), within 1, or novel",
     "pt_particles_spread": "below 0.7",
 }
-"""The target of each figure."""
+"""The target of each number."""
 FOLDS = 6
 _DRAWN = 8
 _TIMES = 6
@@ -90,23 +90,23 @@ def held_out_particles(
     times: int = _TIMES,
     progress: bool | None = None,
 ) -> tuple[dict[str, Any], xr.Dataset]:
-    """Estimate the numbers of particles none of whose sites were in the training set.
+    """Estimate coordination numbers of particles whose sites are not in the training set.
 
-    The particles are dealt into folds. For each fold, networks are trained on the sites that occur neither in it nor in
-    the next fold; the particles of the next fold calibrate the intervals.
+    The particles are divided into folds. For each fold, networks are trained on the sites that occur neither in this
+    fold nor in the next; the particles of the next fold calibrate the intervals.
 
     Args:
-        library: Of sites.
-        mixtures: How particles are measured.
-        settings: Of the networks.
-        align: How spectra lie on the energy axis, see :class:`nescio.xas.NormalisationSettings`.
-        folds: How many.
-        times: How often each particle is measured in each state, with other errors each time.
+        library: The library of sites.
+        mixtures: Settings of simulated measurements of particles.
+        settings: Settings of the networks.
+        align: Alignment of spectra, see :class:`nescio.xas.NormalisationSettings`.
+        folds: Number of folds.
+        times: Number of simulated measurements of each particle in each state, with different errors.
         progress: Show a progress bar; by default where standard error is a terminal.
 
     Returns:
-        ``mae`` of each coordination number, ``coverage90`` over all of them, and that of each; and ``truth``,
-        ``value``, ``low`` and ``high`` (measurement, quantity) of all.
+        Scores: ``mae`` (mean absolute error of each coordination number), ``coverage90`` (over all numbers) and
+        ``coverage90_each``. Estimates: ``truth``, ``value``, ``low`` and ``high`` (measurement, quantity).
     """
     import xarray as xr
 
@@ -162,7 +162,7 @@ def held_out_particles(
 def _particles(
     draws: Mixtures, library: SiteLibrary, chosen: NDArray[np.bool_], stream: int, times: int
 ) -> tuple[Floats, Floats]:
-    """Return spectra of whole particles, measured several times over, in each state of strain and motion by itself."""
+    """Return spectra and numbers of whole particles, simulated `times` times in each state of strain and motion."""
     there = np.isfinite(library.distance)
     counts = []
     for state in np.unique(library.state):
@@ -174,10 +174,10 @@ def _particles(
 
 
 def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
-    """Return C1 of copper foils at several temperatures by file, see :func:`first_shell`.
+    """Return C1 of copper foils at several temperatures, by file; see :func:`first_shell`.
 
     Args:
-        agent: For copper, trained on spectra that are aligned by their edge: the foils are from several beamlines.
+        agent: Agent for copper, trained on spectra aligned by their edge, since the foils are from several beamlines.
         data: Folder of measured data, see :mod:`nescio.studies.measured`.
     """
     foil = normalised(one_spectrum(data / COPPER_FOIL), e0=METALS["cu"].e0)
@@ -191,10 +191,10 @@ def measured_copper(agent: NumberAgent, data: Path) -> dict[str, Any]:
 
 
 def measured_platinum(agent: NumberAgent, data: Path) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return findings on a platinum foil, and on platinum particles on carbon.
+    """Return findings of a platinum foil, and of platinum particles on carbon.
 
     Args:
-        agent: For platinum, trained on spectra that are aligned by their edge: foil and particles are from two
+        agent: Agent for platinum, trained on spectra aligned by their edge, since foil and particles are from different
             beamlines.
         data: Folder of measured data, see :mod:`nescio.studies.measured`.
     """
@@ -208,12 +208,12 @@ def measured_platinum(agent: NumberAgent, data: Path) -> tuple[xr.Dataset, xr.Da
 
 def _assessed(agent: NumberAgent, spectra: Sequence[Normalised], foil: Normalised) -> xr.Dataset:
     if not isinstance(agent.prior, CoordinationPrior):
-        raise ConfigurationError(f"an agent of technique 'xas' is needed, not of {agent.prior.technique!r}")
+        raise ConfigurationError(f"needs an agent of technique 'xas', not {agent.prior.technique!r}")
     return agent.assess(prepare_normalised(spectra, agent.prior, foil))
 
 
 def first_shell(findings: xr.Dataset) -> dict[str, Any]:
-    """Return C1 of each measurement by its name, with interval, error of measuring, p-value and whether it is novel."""
+    """Return C1 of each measurement by name, with interval, systematic error, p-value and whether it is novel."""
     found = findings.sel(quantity="C1")
     return {
         str(name): {
@@ -229,10 +229,10 @@ def first_shell(findings: xr.Dataset) -> dict[str, Any]:
 
 
 def beyond_white_line(library: SiteLibrary) -> float:
-    """Return where a library's foil has its first minimum after its first maximum, in eV from the Fermi level.
+    """Return the energy of the foil's first minimum after its first maximum, in eV from the Fermi level.
 
-    The white line ends there. Its height depends on the empty states of the absorber, and so on what is adsorbed;
-    theory makes it too low.
+    The white line ends there. Its height depends on the empty states of the absorber, and so on adsorbates; the theory
+    underestimates it.
     """
     slope = np.diff(library.foil)
     turns = np.flatnonzero(slope[:-1] * slope[1:] < 0.0) + 1
@@ -241,7 +241,7 @@ def beyond_white_line(library: SiteLibrary) -> float:
 
 
 def spread_over_temperatures(estimates: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Return by how much C1 differs at most among measurements of a sample, which are called ``SAMPLE TEMPERATURE``."""
+    """Return the range of C1 among measurements of each sample, which are named ``SAMPLE TEMPERATURE``."""
     found: dict[str, list[float]] = {}
     for name, one in estimates.items():
         found.setdefault(name.rpartition(" ")[0], []).append(one["c1"])
@@ -254,7 +254,7 @@ def _of_particles(findings: xr.Dataset) -> dict[str, Any]:
 
 
 def spectra_per_second(agent: NumberAgent, *, count: int = 20_000) -> float:
-    """Return how many spectra a second are assessed, intervals included."""
+    """Return the number of spectra assessed per second, with intervals."""
     draws = agent.prior.sampler()
     signals = np.asarray(jax.jit(lambda key: draws(key, 2000, jnp.asarray(0))[0])(jax.random.key(0)))
     table = np.resize(signals, (count, signals.shape[1]))
@@ -267,11 +267,11 @@ def spectra_per_second(agent: NumberAgent, *, count: int = 20_000) -> float:
 def reproduce_xanes(
     data: Path | None, *, folder: Path | None = None, progress: bool | None = None
 ) -> dict[str, Any]:
-    """Return everything that ``nescio reproduce xanes`` prints.
+    """Return the numbers that ``nescio reproduce xanes`` prints.
 
     Args:
-        data: Folder of measured data (see :mod:`nescio.studies.measured`); without one, what needs it is left out.
-        folder: For figures, as PNG.
+        data: Folder of measured data (see :mod:`nescio.studies.measured`); None skips all tests on measured data.
+        folder: Output folder for figures (PNG).
         progress: Show progress bars; by default where standard error is a terminal.
 
     Raises:
@@ -280,7 +280,7 @@ def reproduce_xanes(
     if data is not None:
         check_measured(data, XANES_FILES, "reproduce xanes")
     copper, platinum = bundled_library("Cu", "K"), bundled_library("Pt", "L3")
-    # First, as long as nothing else has warmed the machine.
+    # Timed first, before other work loads the machine.
     found = scattering_numbers(data)
     for kind in ("difference", "absorption"):
         scores, estimates = held_out_particles(
@@ -289,7 +289,7 @@ def reproduce_xanes(
         found |= scores if kind == "difference" else {"absorption": scores}
         if folder is not None and kind == "difference":
             draw_held_out(estimates, folder)
-    # The measured ones are of other beamlines than the foils.
+    # The measured samples and the foils are from different beamlines.
     apart = NormalisationSettings(align="edge")
     agent = NumberAgent.train(CoordinationPrior(platinum, normalisation=apart), progress=progress)
     found["spectra_per_second"] = spectra_per_second(agent)
@@ -316,14 +316,14 @@ def reproduce_xanes(
 
 
 def draw_held_out(estimates: xr.Dataset, folder: Path) -> None:
-    """Write estimated against true numbers of held-out particles as held-out.png."""
+    """Draw estimated against true numbers of held-out particles, as held-out.png."""
     from nescio.view import figure_png, numbers_against_truth
 
     write_atomically(folder / "held-out.png", figure_png(numbers_against_truth(estimates)))
 
 
 def draw_measured(agent: NumberAgent, findings: xr.Dataset, folder: Path) -> None:
-    """Write figures of measured spectra: platinum-numbers, -signals, -space, saliency and structures, as PNG."""
+    """Draw figures of measured spectra as PNG: platinum-numbers, -signals, -space, saliency and structures."""
     from nescio.view import (
         figure_png,
         numbers_of_measurements,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nescio.display import Summarised
 from nescio.errors import ConfigurationError, MissingExtraError
 
 __all__ = ["SHAPES", "Cluster", "make_cluster", "mixed"]
@@ -23,8 +24,8 @@ _CENTRES = {"atom": (0.0, 0.0, 0.0), "octahedral": (0.5, 0.5, 0.5), "tetrahedral
 _FACES = {"100": (0.0, 0.0, 1.0), "111": (1.0, 1.0, 1.0)}
 
 
-@dataclass(frozen=True, eq=False)
-class Cluster:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cluster(Summarised):
     """Atoms in a vacuum."""
 
     name: str

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from nescio.display import Summarised
 from nescio.errors import ConfigurationError
 from nescio.xas.atoms.clusters import Cluster
 
@@ -23,8 +24,8 @@ and hexagonal ones fall into the same."""
 _DECIMALS = 2
 
 
-@dataclass(frozen=True, eq=False)
-class Shells:
+@dataclass(frozen=True, eq=False, repr=False)
+class Shells(Summarised):
     """Neighbours of every atom."""
 
     elements: tuple[str, ...]

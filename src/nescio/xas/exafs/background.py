@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline, CubicSpline
 
+from nescio.display import Summarised
 from nescio.errors import ConfigurationError, MeasurementError
 from nescio.xas.edges import energy_from_wavenumber, wavenumber_from_energy
 from nescio.xas.exafs.transform import POINTS
@@ -33,8 +34,8 @@ def _splines(k: Floats, low: float, high: float, count: int) -> Floats:
     return np.asarray(BSpline.design_matrix(np.clip(k, low, high), knots, _DEGREE).toarray(), np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class Extracted:
+@dataclass(frozen=True, eq=False, repr=False)
+class Extracted(Summarised):
     """chi(k) of a spectrum."""
 
     normalised: Normalised

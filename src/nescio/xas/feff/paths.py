@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nescio.display import Summarised
 from nescio.errors import FileError
 from nescio.files import text_content
 
@@ -31,8 +32,8 @@ class Leg:
     potential: int
 
 
-@dataclass(frozen=True, eq=False)
-class FeffPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class FeffPath(Summarised):
     """How a photoelectron is scattered along one path; arrays of shape (n,)."""
 
     wavenumber: Floats

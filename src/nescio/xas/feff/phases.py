@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
+from nescio.display import Summarised
 from nescio.errors import FileError
 from nescio.files import json_value, read_source, text_content
 
@@ -27,8 +28,8 @@ _HEADER = 9
 _EDGES = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5")
 
 
-@dataclass(frozen=True, eq=False)
-class FeffPhases:
+@dataclass(frozen=True, eq=False, repr=False)
+class FeffPhases(Summarised):
     """What FEFF computed of an absorber and its surroundings, at n complex energies."""
 
     edge: str

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nescio.display import Summarised
 from nescio.errors import ConfigurationError, FileError, NescioError
 from nescio.files import (
     bundled_file,
@@ -46,8 +47,8 @@ _STEP = 16
 _LARGEST = 2**28
 
 
-@dataclass(frozen=True, eq=False)
-class SiteLibrary:
+@dataclass(frozen=True, eq=False, repr=False)
+class SiteLibrary(Summarised):
     """Spectra of s sites at m energies."""
 
     element: str

@@ -212,7 +212,7 @@ def _spectra(
     for signal in choice.signals:
         own = fields.get("sample.name", "") or name if "#" not in name else name
         spectrum = Spectrum(
-            name=own if len(choice.signals) == 1 or not signal.name else signal.name,
+            name=_name_of(signal.name, own, choice),
             energy=energy,
             mu=signal.mu,
             source=source.name,
@@ -224,6 +224,13 @@ def _spectra(
         found += finished_scans(spectrum, unit=unit, named=named)
         told = ()
     return found
+
+
+def _name_of(signal: str, own: str, choice: Choice) -> str:
+    """Return the name of a spectrum: of its group, or of the file with what was computed beside the first."""
+    if len(choice.signals) == 1 or not signal:
+        return own
+    return signal if choice.signals[0].name else f"{own} {signal}"
 
 
 def _chosen(

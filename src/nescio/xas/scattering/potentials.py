@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from nescio.display import Summarised
 from nescio.errors import ConfigurationError
 from nescio.files import bundled_file, bundled_names, load_fields, save_fields
 from nescio.xas.edges import SQUARED_WAVENUMBER_PER_EV
@@ -25,8 +26,8 @@ _PACKAGE = "nescio.xas.scattering"
 _CHANNELS = {"K": (1,), "L1": (1,), "L2": (2, 0), "L3": (2, 0), "M1": (1,), "M2": (2, 0), "M3": (2, 0)}
 
 
-@dataclass(frozen=True, eq=False)
-class Scattering:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scattering(Summarised):
     """Atoms and an absorber at n complex energies along a contour (:func:`nescio.xas.contour_energies`)."""
 
     edge: str

@@ -1,4 +1,4 @@
-"""From the arrays of a file to an image."""
+"""Images from the arrays of a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEAST_PIXELS = 8
 
 
 class Scale(NamedTuple):
-    """How the pixels of an image, or the places of a grid, lie; each pair is y, x."""
+    """Scale of the pixels of an image or of the places of a grid; each pair is (y, x)."""
 
     steps: tuple[float, float] = (1.0, 1.0)
     origin: tuple[float, float] = (0.0, 0.0)
@@ -33,7 +33,7 @@ class Scale(NamedTuple):
 
 
 def is_image(field: Field) -> bool:
-    """Say whether an array can be an image without anybody saying so: two dimensions of places, and channels."""
+    """Return whether an array can be an image without being named: two dimensions of places, and optional channels."""
     arranged = _dimensions(field)
     if arranged is None or field.dtype.kind not in "iufbcV" or field.short_name.lower() in ("x", "y"):
         return False
@@ -41,11 +41,11 @@ def is_image(field: Field) -> bool:
 
 
 def _dimensions(field: Field, *, asked: bool = False) -> tuple[int, ...] | None:
-    """Return which dimensions are (channel,) y, x; None where these are not all there is.
+    """Return the dimensions (channel,) y, x; None if the array is not an image.
 
     Args:
         field: The array.
-        asked: Whether it was named as the image: then it may also be one image for each point of a third dimension.
+        asked: Whether it was named as the image; then a third dimension can be any stack of images.
     """
     spaces, others = field.dims_of("space"), field.dims_of("signal")
     if any(coordinate.role == "space" for coordinate in field.coordinates) and not asked:
@@ -70,14 +70,14 @@ def _dimensions(field: Field, *, asked: bool = False) -> tuple[int, ...] | None:
         rest = [index for index in range(3) if index != channel]
         pair = (rest[0], rest[1])
     channel = 3 - sum(pair)
-    # What follows the places is what was measured at each; images of a stack come first.
+    # An unknown dimension after the places is a signal; in a stack of images it is first.
     if not field.axes[channel].role and channel > max(pair) and spaces and not asked:
         return None
     return (channel, *y_before_x(field, pair)) if field.shape[channel] <= _MOST_CHANNELS else None
 
 
 def y_before_x(field: Field, dimensions: tuple[int, int]) -> tuple[int, int]:
-    """Return two dimensions in the order y, x, as the file names them; as they are where it does not."""
+    """Return two dimensions in the order y, x by name; unchanged if they have no such names."""
     first, second = (field.axes[index].direction for index in dimensions)
     return (
         dimensions[::-1]
@@ -96,19 +96,19 @@ def image_form(
     channels: Sequence[str] = (),
     missing: bool = False,
 ) -> xr.Dataset:
-    """Return arrays as one image.
+    """Combine arrays to one image.
 
     Args:
         path: The file.
-        fields: One array (y, x) or with channels, or several (y, x) that become channels.
-        asked: Whether they were named, rather than found.
-        pixel_size: Over what the axes say, as `unit` is.
-        unit: Of `pixel_size`.
-        channels: Names.
-        missing: Whether pixels that are not finite were not measured, rather than being an error.
+        fields: One array (y, x), optionally with channels, or several arrays (y, x) that become channels.
+        asked: Whether the user named the arrays.
+        pixel_size: Pixel size; replaces that of the axes.
+        unit: Unit of `pixel_size`.
+        channels: Names of the channels.
+        missing: Treat pixels that are not finite as not measured instead of raising an error.
 
     Raises:
-        FileError: They are no image, or hold impossible numbers.
+        FileError: The arrays are not an image, or contain invalid numbers.
     """
     arrangements = [_dimensions(field, asked=asked) for field in fields]
     first, arranged = fields[0], arrangements[0]
@@ -119,8 +119,8 @@ def image_form(
     if arranged is None or len(shapes) > 1 or (len(fields) > 1 < len(arranged) - 1):
         shown = ", ".join(f"{field.name} {field.shape}" for field in fields)
         raise FileError(
-            f"{path}: {shown[:200]}: an image has dimensions (y, x), or with at most {_MOST_CHANNELS} channels; "
-            "several must have one shape (y, x)"
+            f"{path}: {shown[:200]}: an image needs dimensions (y, x), optionally with at most {_MOST_CHANNELS} "
+            "channels; several arrays need the same shape (y, x)"
         )
     if first.contradiction:
         raise FileError(f"{path}: {first.contradiction}")
@@ -147,7 +147,9 @@ def image_form(
             source=str(path),
         )
     except MeasurementError as error:
-        hint = "" if missing or "finite" not in str(error) else " (missing = true leaves them out)"
+        hint = (
+            "" if missing or "finite" not in str(error) else " (missing = true treats them as not measured)"
+        )
         raise FileError(f"{path}: {error}{hint}") from None
     if first.unit and len(fields) == 1:
         image["image"].attrs["units"] = first.unit
@@ -171,15 +173,15 @@ def _channel_names(fields: Sequence[Field], axis: Axis) -> list[str] | None:
 def given_scale(
     axes: Sequence[Axis], pixel_size: float | tuple[float, float] | None, unit: str | None
 ) -> Scale:
-    """Return the scale of y and x: as the file has it, or with another pixel size from the same origin.
+    """Return the scale of y and x from the file, or with another pixel size and the origin of the file.
 
     Args:
-        axes: Of y and x.
-        pixel_size: Of both, or (y, x), without sign; over what the file says.
-        unit: Of `pixel_size`; without one, that to which the file's lengths are converted.
+        axes: Axes of y and x.
+        pixel_size: Pixel size of both axes, or (y, x), without sign; replaces that of the file.
+        unit: Unit of `pixel_size`; without `pixel_size`, the unit to which the file's lengths are converted.
 
     Raises:
-        MeasurementError: The axes have no unit in common, or are not evenly spaced, and `pixel_size` is not given.
+        MeasurementError: The units of the axes differ, or they are not evenly spaced, and `pixel_size` is not given.
     """
     known = [axis for axis in axes if axis.values is not None]
     if pixel_size is None:
@@ -200,7 +202,7 @@ def given_scale(
             dropped.append(f"{name} {axis.values[0]:g} {spelt_unit(axis.unit)}")
     notes = (
         (
-            f"pixel_size in {wanted} replaces the file's scale, and its origin ({', '.join(dropped)}) is dropped",
+            f"pixel_size in {wanted} replaces the scale of the file; its origin ({', '.join(dropped)}) is dropped",
         )
         if dropped
         else ()
@@ -219,7 +221,7 @@ def _own_scale(axes: Sequence[Axis], wanted: str | None) -> Scale:
             if other.counts:
                 return Scale(unit=wanted or "pixel")
             raise MeasurementError(
-                f"{name} has no coordinate, unlike {other.name or 'the other'}: give pixel_size and unit"
+                f"{name} has no coordinate, unlike {other.name or 'the other axis'}: give pixel_size and unit"
             )
     units = [spelt_unit(axis.unit) for axis in axes]
     unit = common_unit(units)

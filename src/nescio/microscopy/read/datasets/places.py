@@ -1,4 +1,4 @@
-"""Which dimensions of an array are places, and where these lie."""
+"""Places of spectra: their dimensions in an array, and their positions."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _NAMES = ("position", "positions", "pos", "pixel", "pixels", "coordinates")
 
 
 class Places(NamedTuple):
-    """Where spectra were measured."""
+    """Positions of spectra."""
 
     coordinates: tuple[str, ...]
     positions: npt.NDArray[np.float64]
     """Shape (n, coordinates)."""
     unit: str
     told: bool = True
-    """Whether the file tells where they lie; else they are counted."""
+    """Whether the file contains the positions; else they are indices."""
     notes: tuple[str, ...] = ()
 
 
 def listed_places(path: Path, fields: Sequence[Field]) -> Places | None:
-    """Return the places that a file lists, y and x; None where it lists none.
+    """Return the listed places (y, x) of a file, or None.
 
-    A unit that the file does not tell may follow the name ("position_nm"); else they are pixels, row and column.
+    The unit is an attribute or a suffix of the name ("position_nm"); else places are pixels (row, column).
     """
     for field in fields:
         base, _, suffix = field.short_name.lower().rpartition("_")
@@ -49,22 +49,22 @@ def listed_places(path: Path, fields: Sequence[Field]) -> Places | None:
 
 
 def place_dimensions(path: Path, field: Field, navigation: int | None, listed: int | None) -> tuple[int, ...]:
-    """Return which dimensions are places: y before x, any others before these.
+    """Return the dimensions that are places: y before x, others first.
 
     Args:
         path: The file.
         field: The spectra.
-        navigation: How many of the first dimensions are places, where the user says so.
-        listed: How many places the file lists.
+        navigation: Number of leading dimensions that are places, if given by the user.
+        listed: Number of listed places.
 
     Raises:
-        FileError: It cannot be told.
+        FileError: The dimensions are ambiguous.
     """
     count = len(field.shape)
     if navigation is not None:
         if not 0 < navigation < count:
             raise FileError(
-                f"{path}: navigation {navigation} of {field.name} {field.shape} leaves no spectrum"
+                f"{path}: navigation = {navigation} leaves no dimension for spectra in {field.name} {field.shape}"
             )
         return _ordered(field, tuple(range(navigation)))
     if field.contradiction:
@@ -75,9 +75,9 @@ def place_dimensions(path: Path, field: Field, navigation: int | None, listed: i
     found = _told(field, spaces, unknown, listed)
     if found is None:
         raise FileError(
-            f"{path}: which dimensions of {field.name} {field.shape} are places is not told"
-            + ("" if listed is None else f", and {listed} positions fit none")
-            + "; give navigation, the number of them"
+            f"{path}: it is unknown which dimensions of {field.name} {field.shape} are places"
+            + ("" if listed is None else f", and {listed} listed positions fit none of them")
+            + "; set navigation to their number"
         )
     return _ordered(field, found)
 
@@ -87,7 +87,7 @@ def _told(
 ) -> tuple[int, ...] | None:
     count = len(field.shape)
     known = [index for index in range(count) if index not in spaces and index not in unknown]
-    # "channel" is also what the points of a spectrum are called.
+    # The points of a spectrum may also be called "channel".
     if 0 < len(spaces) < count and (len(spaces) > 1 or not unknown or (count == 2 and not known)):
         return spaces
     if spaces == tuple(range(count)):
@@ -105,7 +105,7 @@ def _told(
 def _ordered(field: Field, places: tuple[int, ...]) -> tuple[int, ...]:
     rank = {"y": 1, "x": 2}
     directions = [field.axes[index].direction for index in places]
-    # Only one of two has a name: the other is what is missing.
+    # If only one of two directions is known, the other follows.
     if len(places) == 2 and directions.count("") + directions.count("z") == 1:
         directions = [one if one in rank else ("y" if "x" in directions else "x") for one in directions]
     return tuple(
@@ -120,17 +120,17 @@ def place_positions(
     pixel_size: float | tuple[float, float] | None,
     unit: str | None,
 ) -> Places:
-    """Return where places lie: by coordinates of their own, else on the grid of their axes, else counted.
+    """Return the positions of places, from their coordinates, else from the axes of the grid, else as indices.
 
     Args:
         path: The file.
         field: The spectra.
-        dimensions: Which are places.
-        pixel_size: Distance of neighbouring places of a grid, over what the file says.
-        unit: Of `pixel_size`, or to which the file's lengths are converted.
+        dimensions: Dimensions that are places.
+        pixel_size: Distance of neighbouring places of a grid; replaces that of the file.
+        unit: Unit of `pixel_size`, or the unit to which the file's lengths are converted.
 
     Raises:
-        FileError: The coordinates have no unit in common, or are not finite.
+        FileError: The units of the coordinates differ, or coordinates are not finite.
     """
     axes = [field.axes[index] for index in dimensions]
     scattered = [one for one in field.coordinates if one.role == "space" and {*one.dims} <= {*dimensions}]
@@ -167,13 +167,15 @@ def _scattered(
     common = common_unit(unit for _, unit in columns.values())
     if common is None:
         units = ", ".join(f"{name} is in {columns[name][1]}" for name in names)
-        raise FileError(f"{path}: coordinates of the places have no unit in common: {units}")
+        raise FileError(f"{path}: the coordinates of the places have different units: {units}")
     wanted = spelt_unit(unit) if unit and (common != "pixel" or not unit) else common
     values = []
     for name in names:
         along = converted(*columns[name], wanted)
         if along is None:
-            raise FileError(f"{path}: {name} of the places is in {columns[name][1]}, not in {wanted}")
+            raise FileError(
+                f"{path}: {name} of the places is in {columns[name][1]}, which cannot be converted to {wanted}"
+            )
         values.append(along)
     if unit and common == "pixel":
         wanted = spelt_unit(unit)
@@ -183,7 +185,7 @@ def _scattered(
 def _spread(
     values: npt.NDArray[np.float64], dims: tuple[int, ...], sizes: dict[int, int]
 ) -> npt.NDArray[np.float64]:
-    """Return values along some of the dimensions that are places for all of these, in their order."""
+    """Broadcast values along some of the place dimensions to all of them, in their order."""
     order = [index for index in sizes if index in dims]
     arranged = np.transpose(values, [dims.index(index) for index in order])
     shaped = arranged.reshape([size if index in dims else 1 for index, size in sizes.items()])
@@ -218,7 +220,7 @@ def _grid(
     if told and spelt == "pixel" and not unit:
         notes = (
             *notes,
-            f"the places of {field.name} have no unit; they are taken as pixels (unit= names another)",
+            f"the places of {field.name} have no unit; pixels are assumed (set unit= to change this)",
         )
     return Places(names, positions, spelt_unit(spelt), told, notes)
 
@@ -237,7 +239,9 @@ def _own_grid(
     known = [axis for axis in axes if axis.values is not None]
     if len(known) < len(axes):
         missing = ", ".join(name for name, axis in zip(names, axes, strict=True) if axis.values is None)
-        raise MeasurementError(f"{missing} has no coordinate, unlike the other: give pixel_size and unit")
+        raise MeasurementError(
+            f"{missing} has no coordinate, unlike the other axis: give pixel_size and unit"
+        )
     units = [spelt_unit(axis.unit) for axis in axes]
     common = common_unit(units)
     if common is None:
@@ -246,5 +250,7 @@ def _own_grid(
     wanted = spelt_unit(unit) if unit and common != "pixel" else common
     along = [converted(np.asarray(axis.values), one, wanted) for axis, one in zip(axes, units, strict=True)]
     if any(values is None for values in along):
-        raise MeasurementError(f"they are in {common}, not in {wanted}: give pixel_size")
+        raise MeasurementError(
+            f"the axes are in {common}, which cannot be converted to {wanted}: give pixel_size"
+        )
     return [values for values in along if values is not None], (spelt_unit(unit) if unit else wanted)

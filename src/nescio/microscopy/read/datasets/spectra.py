@@ -1,4 +1,4 @@
-"""From the arrays of a file to spectra with their places."""
+"""Spectra with positions from the arrays of a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RESERVED = {"candidate", "coordinate", "channel", "image", "position", "spectra
 
 
 def is_spectra(field: Field) -> bool:
-    """Say whether an array can be spectra on a grid without anybody saying so: places, and a signal at each."""
+    """Return whether an array can be a grid of spectra without being named: places, and a signal at each."""
     if field.colour or field.dtype.names:
         return False
     if any(one.role == "space" for one in field.coordinates):
@@ -54,26 +54,26 @@ def spectra_form(
     pixel_size: float | tuple[float, float] | None = None,
     unit: str | None = None,
 ) -> xr.Dataset:
-    """Return spectra and their places.
+    """Return spectra and their positions.
 
     Args:
         path: The file.
         field: The spectra.
-        fields: What else the file holds: axes and places.
-        image: What the places are positions in.
-        navigation: How many of the first dimensions are places.
-        dimensions: Names of the others.
-        pixel_size: Distance of neighbouring places where there is no image, over what the file says.
-        unit: Of `pixel_size`.
+        fields: Other arrays of the file, with axes and places.
+        image: Image of the region.
+        navigation: Number of leading dimensions that are places.
+        dimensions: Names of the other dimensions.
+        pixel_size: Distance of neighbouring places if there is no image; replaces that of the file.
+        unit: Unit of `pixel_size`.
 
     Raises:
-        FileError: Numbers of places and spectra differ, or which dimensions are places cannot be told.
+        FileError: The numbers of places and spectra differ, or the dimensions of places are ambiguous.
     """
     import xarray as xr
 
     listed = listed_places(path, fields)
     if dimensions and field.contradiction:
-        # The names decide what was ambiguous: what remains are the places.
+        # The given names resolve the ambiguity: the other dimensions are places.
         field = replace(field, contradiction="")
     places = place_dimensions(path, field, navigation, None if listed is None else len(listed.positions))
     along = [index for index in range(len(field.shape)) if index not in places]
@@ -82,7 +82,7 @@ def spectra_form(
     grid, shape = values.shape[: len(places)], values.shape[len(places) :]
     values = values.reshape(-1, *shape)
     if not any(np.isfinite(one).any() for one in values):
-        raise FileError(f"{path}: {field.name} holds no finite number")
+        raise FileError(f"{path}: {field.name} contains no finite number")
     beside = [one for one in fields if one.group == field.group or is_axis_name(one.short_name)]
     names, unused = _names(path, [field.axes[index] for index in along], shape, beside, dimensions)
     spectra = xr.DataArray(
@@ -125,22 +125,20 @@ def _found_places(
     pixel_size: float | tuple[float, float] | None,
     unit: str | None,
 ) -> Places:
-    """Return where the places are: as listed, unless the spectra's own axes say it and the numbers differ."""
+    """Return the positions of places: listed ones, unless their number differs and the axes have positions."""
     count = int(np.prod([field.shape[index] for index in places]))
     if listed is None:
         return place_positions(path, field, places, pixel_size, unit)
     own = [field.axes[index] for index in places]
     if len(listed.positions) != count and all(axis.values is not None for axis in own):
         found = place_positions(path, field, places, pixel_size, unit)
-        note = (
-            f"{len(listed.positions)} listed positions are not those of the {count} spectra and are not used"
-        )
+        note = f"the {len(listed.positions)} listed positions do not fit the {count} spectra and are not used"
         return found._replace(notes=(*found.notes, note))
     return listed
 
 
 def _with_scale_of_grid(image: xr.Dataset, places: Places, grid: tuple[int, ...]) -> xr.Dataset:
-    """Return an image that has no scale, and a pixel for each place of a grid, with the scale of the grid."""
+    """Give an image without a scale the scale of the grid, if it has one pixel for each place."""
     untold = image["y"].attrs["units"] == "pixel" and all(
         np.array_equal(image[name], np.arange(image.sizes[name])) for name in ("y", "x")
     )
@@ -152,24 +150,24 @@ def _with_scale_of_grid(image: xr.Dataset, places: Places, grid: tuple[int, ...]
         return image
     units = {"units": places.unit}
     scaled = image.assign_coords(y=("y", y, units), x=("x", x, units))
-    note = f"{image.attrs.get('source', 'the image')}: the image has no scale; it takes that of the grid"
+    note = f"{image.attrs.get('source', 'the image')}: the image has no scale; that of the grid is used"
     return with_notes(scaled, [note])
 
 
 def _in_image(
     path: Path, places: Places, grid: tuple[int, ...], image: xr.Dataset
 ) -> tuple[npt.NDArray[np.float64], str]:
-    """Return positions in the unit of an image, and that unit.
+    """Return positions in the unit of an image, and this unit.
 
     Raises:
-        FileError: Where the places lie in the image is not told.
+        FileError: The positions of the places in the image are unknown.
     """
     pixels = image["image"].shape[1:]
     if len(places.coordinates) != 2 or (not places.told and pixels != grid):
         raise FileError(
-            f"{path}: where a grid of {' x '.join(map(str, grid))} lies in the image of "
-            f"{' x '.join(map(str, pixels))} pixels is not told; name an array of positions "
-            "(candidate, 2), or leave the image out"
+            f"{path}: the position of the grid of {' x '.join(map(str, grid))} places in the image of "
+            f"{' x '.join(map(str, pixels))} pixels is unknown; add an array of positions (candidate, 2), or read "
+            "without the image (image=None; in TOML, image = false)"
         )
     wanted = str(image["y"].attrs["units"])
     if places.unit == "pixel":
@@ -185,11 +183,11 @@ def _in_image(
 def _names(
     path: Path, axes: Sequence[Axis], shape: tuple[int, ...], fields: Sequence[Field], given: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Return the names of the dimensions of a spectrum, and notes on lines that are no axis."""
+    """Return the names of the dimensions of a spectrum, and notes on arrays that are not axes."""
     if given:
         if len(given) != len(axes) or len(set(given)) != len(given) or set(given) & _RESERVED:
             raise FileError(
-                f"{path}: dimensions {', '.join(given)}: {len(axes)} other names are needed, each once"
+                f"{path}: dimensions = {', '.join(given)}: needs {len(axes)} different names that are not reserved"
             )
         return list(given), []
     names: list[str] = []
@@ -205,7 +203,7 @@ def _names(
 
 
 def _only_line(path: Path, fields: Sequence[Field], points: int) -> tuple[str, list[str]]:
-    """Return the name of the only array of so many points that only rises or only falls, and notes on others."""
+    """Return the name of the only monotonic array with this number of points, and notes on others."""
     found: list[str] = []
     other: list[str] = []
     for field in fields:
@@ -214,13 +212,13 @@ def _only_line(path: Path, fields: Sequence[Field], points: int) -> tuple[str, l
             (found if (steps > 0).all() or (steps < 0).all() else other).append(field.short_name)
     if len(found) > 1:
         raise FileError(
-            f"{path}: {' and '.join(map(repr, found))} may each be the axis of {points} points; "
-            "name one with dimensions="
+            f"{path}: {' and '.join(map(repr, found))} may each be the axis with {points} points; "
+            "choose one with dimensions="
         )
     if found:
         return found[0], []
     return "", [
-        f"{name!r} ({points} points) rises and falls, so that it is not taken as an axis; dimensions= names it as one"
+        f"{name!r} ({points} points) is not monotonic and is not used as an axis; dimensions= can choose it"
         for name in other
     ]
 
@@ -233,7 +231,7 @@ def _coordinates(
     along: Sequence[int],
     fields: Sequence[Field],
 ) -> dict[str, Any]:
-    """Return coordinates of the spectra: of each dimension, of several, and of the places."""
+    """Return the coordinates of the spectra, along one or several dimensions and along places."""
     coordinates: dict[str, Any] = {}
     shape = tuple(field.shape[index] for index in along)
     for name, index, points in zip(names, along, shape, strict=True):

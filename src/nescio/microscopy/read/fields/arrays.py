@@ -1,4 +1,4 @@
-"""What any container holds: named arrays with axes, of which one is the image and another the spectra."""
+"""Fields: named arrays with axes, as any file format contains them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from nescio.microscopy.read.fields.roles import Direction, Role, direction_of
 __all__ = ["MAX_BYTES", "MAX_VALUES", "Axis", "Coordinate", "Field"]
 
 MAX_BYTES = 2**30
-"""Larger files, and larger unpacked contents of a file, are refused."""
+"""Largest size of a file, and of its unpacked content, in bytes."""
 MAX_VALUES = 2**28
-"""Numbers in one array."""
+"""Largest number of values in an array."""
 
 
 class Axis(NamedTuple):
-    """What runs along one dimension of an array."""
+    """The axis of one dimension of an array."""
 
     name: str = ""
     values: npt.NDArray[np.float64] | None = None
@@ -32,48 +32,48 @@ class Axis(NamedTuple):
     unit: str = ""
     role: Role = ""
     labels: tuple[str, ...] = ()
-    """Names of the points, where they have names rather than values."""
+    """Names of the points, if they have names instead of values."""
     toward: Direction = ""
-    """As the file states it; see :attr:`direction`."""
+    """Direction stated by the file; see :attr:`direction`."""
 
     @property
     def direction(self) -> Direction:
-        """Along x, y or z, as the file states it or as its name says."""
+        """Direction (x, y or z) from the file, else from the name."""
         return self.toward or direction_of(self.name)
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the file says nothing of it."""
+        """Whether the file has no information on this axis."""
         return not self.name and self.values is None and not self.role and not self.labels
 
     @property
     def counts(self) -> bool:
-        """Whether its values only number the points, from 0, in no unit or in pixels."""
+        """Whether its values only count the points from 0, without a unit or in pixels."""
         return self.values is None or (
             not self.unit.strip("[]() ") and bool(np.array_equal(self.values, np.arange(len(self.values))))
         )
 
 
 class Coordinate(NamedTuple):
-    """Values along one or several dimensions of an array, beside its axes: x and y of each of a list of places."""
+    """Values along one or several dimensions in addition to axes, such as x and y of listed places."""
 
     name: str
     dims: tuple[int, ...]
     values: npt.NDArray[np.float64]
-    """Shape: of these dimensions."""
+    """Shape of these dimensions."""
     unit: str = ""
     role: Role = ""
     toward: Direction = ""
 
     @property
     def direction(self) -> Direction:
-        """As of :class:`Axis`."""
+        """Direction (x, y or z); see :class:`Axis`."""
         return self.toward or direction_of(self.name)
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """An array in a file that may not have been read yet."""
+    """An array of a file, which is read when its numbers are needed."""
 
     name: str
     shape: tuple[int, ...]
@@ -82,21 +82,21 @@ class Field:
     """One for each dimension."""
     read: Callable[[], npt.NDArray[np.generic]]
     preferred: bool = False
-    """Whether the file itself says that this is what should be looked at."""
+    """Whether the file marks this array as its default."""
     unit: str = ""
     budget: Budget | None = None
-    """What the memory of its numbers is taken from."""
+    """Memory budget for its numbers."""
     coordinates: tuple[Coordinate, ...] = ()
     stack: bool = False
-    """Whether the file itself shows it as images, one for each point of the other dimensions."""
+    """Whether the file marks it as a stack of images."""
     colour: bool = False
-    """Whether it is a picture in colour, shape (y, x); `read` gives its luminance."""
+    """Whether it is a colour picture, shape (y, x); `read` returns its luminance."""
     notes: tuple[str, ...] = ()
-    """Sentences on what was assumed, changed or left out."""
+    """Notes on assumptions, changes and skipped parts."""
     marks: str = ""
-    """A sentence where the file's marks of places contradict the names; it matters where spectra are read."""
+    """Note on a contradiction between navigation flags and names; shown when spectra are read."""
     contradiction: str = ""
-    """Why its axes are not known, where the file tells different things; it can be read with options only."""
+    """Why the axes are ambiguous; such an array can be read only with options."""
 
     @classmethod
     def of(
@@ -107,52 +107,54 @@ class Field:
         unit: str = "",
         budget: Budget | None = None,
     ) -> Field:
-        """Return a field whose numbers are in memory."""
+        """Return a field for an array in memory."""
         axes = tuple(axes) or (Axis(),) * values.ndim
         return cls(name, values.shape, values.dtype, axes, lambda: values, unit=unit, budget=budget)
 
     @property
     def short_name(self) -> str:
-        """The last part of its path in the file."""
+        """Last part of the path in the file."""
         return self.name.rsplit("/", 1)[-1]
 
     @property
     def group(self) -> str:
-        """The path in the file without the last part."""
+        """Path in the file without the last part."""
         return self.name.rpartition("/")[0]
 
     @property
     def is_bare(self) -> bool:
-        """Whether nothing is known of its axes."""
+        """Whether there is no information on its axes."""
         return not self.coordinates and all(axis.is_unknown for axis in self.axes)
 
     def dims_of(self, role: Role) -> tuple[int, ...]:
-        """Return the dimensions whose axes have a role."""
+        """Return the dimensions whose axes have the given role."""
         return tuple(index for index, axis in enumerate(self.axes) if axis.role == role)
 
     def with_notes(self, *notes: str) -> Field:
-        """Return the same with further notes."""
+        """Return the field with further notes."""
         return replace(self, notes=(*self.notes, *(note for note in notes if note)))
 
     def numbers(self, path: Path, most: int = MAX_VALUES) -> npt.NDArray[np.floating]:
-        """Return its numbers: float64 where they are stored so, else float32 or what holds them exactly.
+        """Return the numbers as float32 if that is exact, else as float64.
 
         Raises:
-            FileError: They are too many, or more than the file's budget of memory, complex, or none.
+            FileError: The values are complex or not numeric, there are none or too many, or they exceed the memory
+                budget.
         """
         if self.dtype.kind == "c":
-            raise FileError(f"{path}: {self.name} holds complex numbers; save its amplitude or phase")
+            raise FileError(f"{path}: {self.name} contains complex numbers; save its amplitude or phase")
         if self.dtype.names:
             raise FileError(
-                f"{path}: {self.name} holds records of {', '.join(self.dtype.names)[:80]}; save one of them as an array"
+                f"{path}: {self.name} contains records of {', '.join(self.dtype.names)[:80]}; save one of them as an "
+                "array"
             )
         if self.dtype.kind not in "iufb":
-            raise FileError(f"{path}: {self.name} holds {str(self.dtype)[:60]}, not numbers")
+            raise FileError(f"{path}: {self.name} contains {str(self.dtype)[:60]}, not numbers")
         count = math.prod(self.shape)
         if not 0 < count <= most:
             raise FileError(f"{path}: {self.name} has shape {self.shape}; needs 1 to {most} numbers")
         values = self.read()
-        # In either order of bytes.
+        # For both byte orders.
         exact = values.dtype.itemsize < 4 or values.dtype.newbyteorder("=") == np.float32
         wanted = np.dtype(np.float32 if exact else np.float64)
         if self.budget is not None and values.dtype != wanted:

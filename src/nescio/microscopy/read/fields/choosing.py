@@ -1,4 +1,4 @@
-"""Which of the arrays in a file is the image, or the spectra."""
+"""Choice of the image or the spectra among the arrays of a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["chosen", "listed", "unique_names"]
 
 
 def unique_names(names: Iterable[str], other: str) -> list[str]:
-    """Return names that are each there only once, numbered where need be; `other` for an empty one."""
+    """Return unique names, numbered if necessary; empty names become `other`."""
     found: list[str] = []
     for name in names:
         name = name.strip() or other
@@ -29,18 +29,18 @@ def chosen(
     what: str,
     usual: Sequence[str],
 ) -> Field:
-    """Return the field asked for by name, or else the one that it must be.
+    """Return the field with a given name, or the only suitable field.
 
     Args:
         path: The file, for messages.
-        fields: What it holds.
-        name: Full, or its last part; empty to find it.
-        suitable: Whether a field has the form of what is looked for.
-        what: Is looked for: "image" or "spectra", also the name of the option that chooses.
-        usual: Names that decide between several suitable ones.
+        fields: The fields of the file.
+        name: Full name, or its last part; if empty, a suitable field is chosen.
+        suitable: Function that tells whether a field is suitable.
+        what: "image" or "spectra", for messages; also the name of the option that chooses.
+        usual: Usual names, which decide between several suitable fields.
 
     Raises:
-        FileError: There is none, or several and nothing decides; the message names them.
+        FileError: There is no suitable field, or there are several; the message lists them.
     """
     if name:
         asked = name.strip("/")
@@ -49,8 +49,8 @@ def chosen(
         if len(found) == 1:
             return found[0]
         if found:
-            raise FileError(f"{path}: {name[:40]!r} may be {listed(found)}; give one of them in full")
-        raise FileError(f"{path}: there is no {name[:40]!r}; it holds {listed(fields)}")
+            raise FileError(f"{path}: {name[:40]!r} is ambiguous: {listed(found)}; give the full name")
+        raise FileError(f"{path}: there is no array {name[:40]!r}; the file contains {listed(fields)}")
     found = [field for field in fields if suitable(field)]
     preferred = [field for field in found if field.preferred]
     named = [field for field in found if field.short_name.lower() in usual]
@@ -60,8 +60,8 @@ def chosen(
     if len(found) == 1:
         return found[0]
     if not found:
-        raise FileError(f"{path}: holds no {what}; it holds {listed(fields)}")
-    raise FileError(f"{path}: {listed(found)} may all be the {what}; choose with {what} = a name")
+        raise FileError(f"{path}: contains no {what}; it contains {listed(fields)}")
+    raise FileError(f"{path}: several arrays may be the {what}: {listed(found)}; choose one with {what}=NAME")
 
 
 def listed(fields: Sequence[Field]) -> str:

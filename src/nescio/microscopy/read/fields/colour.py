@@ -1,4 +1,4 @@
-"""Pictures in colour: no measured quantity, so they are left out unless their luminance is asked for."""
+"""Colour pictures: they contain no measured quantity, so they are skipped unless their luminance is requested."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nescio.microscopy.read.fields.arrays import Axis, Field
 
 __all__ = ["colour_field", "grey_of", "is_colour", "luminance_of", "pillow_reason"]
 
-# ITU-R BT.601: the share of red, green and blue in what the eye takes for brightness.
+# ITU-R BT.601: weights of red, green and blue in the luminance.
 _LUMINANCE = (0.299, 0.587, 0.114)
 _LEAST_PIXELS = 8
 
 
 def is_colour(shape: Sequence[int], dtype: np.dtype[np.generic]) -> bool:
-    """Say whether an array without axes is a picture of red, green and blue, with or without opacity."""
+    """Return whether an array without axes is a picture in RGB or RGBA."""
     return len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= _LEAST_PIXELS and dtype == np.uint8
 
 
@@ -31,14 +31,14 @@ def colour_field(
     budget: Budget | None,
     axes: Sequence[Axis] = (),
 ) -> Field:
-    """Return a picture as a field whose numbers are its luminance.
+    """Return a colour picture as a field whose values are its luminance.
 
     Args:
-        name: Of the picture.
+        name: Name of the picture.
         shape: (y, x, colours).
-        read: Gives the colours.
-        budget: Of the file.
-        axes: Of y and x, where the file has them.
+        read: Function that returns the colours.
+        budget: Memory budget of the file.
+        axes: Axes of y and x, if the file has them.
     """
     return Field(
         name=name,
@@ -52,17 +52,17 @@ def colour_field(
 
 
 def luminance_of(colours: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    """Return the luminance of red, green, blue and any opacity, shape (y, x, 3 or 4), after ITU-R BT.601."""
+    """Return the luminance (ITU-R BT.601) of RGB or RGBA colours, shape (y, x, 3 or 4)."""
     return colours[..., :3].astype(np.float32) @ np.array(_LUMINANCE, np.float32)
 
 
 def grey_of(path: Path, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
-    """Return the grey of red, green, blue and opacity, shape (y, x, 4), that are equal; None where they are in colour.
+    """Return the grey values of RGBA colours, shape (y, x, 4), or None if the picture is in colour.
 
-    Microscopes often save grey images as if they were in colour.
+    Microscopes often save grey images in a colour format.
 
     Raises:
-        FileError: Pixels are transparent.
+        FileError: Some pixels are transparent.
     """
     if (colours[..., 3] < 255).any():
         raise FileError(f"{path}: has transparent pixels; save it without an alpha channel")
@@ -71,5 +71,5 @@ def grey_of(path: Path, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]
 
 
 def pillow_reason(error: BaseException) -> str:
-    """Return what Pillow says of an error, without the object that it read from."""
+    """Return the message of a Pillow error, without the name of the stream."""
     return one_line(error).partition(" <_io.")[0]

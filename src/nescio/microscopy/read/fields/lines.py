@@ -1,4 +1,4 @@
-"""Axes of arrays without any: one-dimensional arrays beside them, matched by name and number of points."""
+"""Axes for arrays without axes: one-dimensional arrays of the same group, matched by name and number of points."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAMED = re.compile(
     r"energy_?loss|loss|time|temperature|angle|two_?theta|q|axis|axes|ev|kev",
     re.I,
 )
-"""Names of what a spectrum runs over."""
+"""Usual names of the axis of a spectrum."""
 
 
 class _Line(NamedTuple):
@@ -40,22 +40,22 @@ class _Line(NamedTuple):
     role: Role
     toward: Direction
     values: npt.NDArray[np.float64]
-    """All values in one row."""
+    """All values, flattened."""
     monotonic: bool
     named: bool
     shape: tuple[int, ...]
 
 
 def is_axis_name(name: str) -> bool:
-    """Say whether an array is called like what a spectrum runs over ("energy", "bias_V")."""
+    """Return whether an array has a usual name of the axis of a spectrum ("energy", "bias_V")."""
     return _NAMED.fullmatch(_name_and_unit(name, "")[0]) is not None
 
 
 def with_lines(path: Path, fields: Sequence[Field]) -> list[Field]:
-    """Return fields with axes for those that have none, from the lines in the same group.
+    """Return fields with axes for those without, from one-dimensional arrays ("lines") in the same group.
 
-    A line called x or y belongs to the dimension of as many points, as does the one line that is called like the axis
-    of a spectrum; where several dimensions fit, to that which is usual: y, x, and then the spectrum.
+    Lines named x or y, and the only line with a usual name of a spectrum's axis, are assigned to the dimension with the
+    same number of points. If several dimensions fit, the usual order decides: y, x, spectrum.
     """
     found = []
     lines: dict[str, list[_Line]] = {}
@@ -92,19 +92,19 @@ def _lines(path: Path, fields: Sequence[Field]) -> Iterator[_Line]:
 
 
 def _lengths(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return how many points an axis of an array, or a list of its first dimensions, can have."""
+    """Return the possible lengths of an axis of an array, or of a list over its first dimensions."""
     return (*shape, *(math.prod(shape[:count]) for count in range(2, len(shape))))
 
 
 def _name_and_unit(name: str, unit: str) -> tuple[str, str]:
-    """Return name and unit, where the unit may end the name ("x_nm", "energy_ev")."""
+    """Return name and unit; the unit may be a suffix of the name ("x_nm", "energy_ev")."""
     base, _, suffix = name.rpartition("_")
     known = _UNITS.get(suffix.lower()) or (length_unit(suffix) if suffix else None)
     return (base, unit or known) if base and known and known != "pixel" else (name, unit)
 
 
 def _lined(field: Field, lines: Sequence[_Line]) -> Field:
-    """Return a field with the axes and coordinates that lines give it."""
+    """Return a field with axes and coordinates from lines."""
     found = _Found(field, [line for line in lines if line.shape != field.shape])
     found.lists()
     for toward, usual in (("y", 0), ("x", 1), ("z", -1)):
@@ -120,7 +120,7 @@ def _lined(field: Field, lines: Sequence[_Line]) -> Field:
 
 
 class _Found:
-    """What lines have been found to be for an array."""
+    """Assignment of lines to the dimensions of an array."""
 
     def __init__(self, field: Field, lines: Sequence[_Line]) -> None:
         self.field = field
@@ -131,11 +131,11 @@ class _Found:
         self.problems: list[str] = []
 
     def places(self, toward: str) -> list[_Line]:
-        """Return the lines of places in a direction."""
+        """Return the lines for places along a direction."""
         return [line for line in self.lines if line.toward == toward]
 
     def lists(self) -> None:
-        """Take x and y that have a value for each place of a list, or of a grid."""
+        """Use x and y as coordinates if they have one value for each place of a list or a grid."""
         ys, xs = self.places("y"), self.places("x")
         if len(ys) != 1 or len(xs) != 1 or ys[0].shape != xs[0].shape:
             return
@@ -161,7 +161,7 @@ class _Found:
             self.axes[index] = Axis(role="space")
 
     def along_one(self, line: _Line, usual: int) -> None:
-        """Take a line as the axis of the dimension of as many points."""
+        """Use a line as the axis of the dimension with the same number of points."""
         fitting = self._fitting(line)
         if usual in fitting:
             fitting = [usual]
@@ -171,7 +171,7 @@ class _Found:
             self.axes[fitting[0]] = Axis(line.name, line.values, line.unit, "space", toward=line.toward)
 
     def spectra(self) -> None:
-        """Take the line called like the axis of a spectrum as that."""
+        """Use a line with the usual name of a spectrum's axis as such an axis."""
         for points in dict.fromkeys(self.shape):
             rivals = [
                 line for line in self.lines if line.named and not line.toward and line.shape == (points,)
@@ -186,7 +186,8 @@ class _Found:
             if len(best) > 1:
                 names = " and ".join(repr(line.name) for line in best)
                 self.problems.append(
-                    f"{names} may both be the axis of {points} points of {self.field.name}; name one with dimensions="
+                    f"{names} may both be the axis with {points} points of {self.field.name}; choose one with "
+                    "dimensions="
                 )
             elif len(fitting) > 1:
                 self._ambiguous(best[0], fitting)
@@ -203,6 +204,6 @@ class _Found:
     def _ambiguous(self, line: _Line, fitting: Sequence[int]) -> None:
         dimensions = " and ".join(str(index + 1) for index in fitting)
         self.problems.append(
-            f"{line.name!r} ({len(line.values)} points) may run along dimensions {dimensions} of {self.field.name} "
-            f"{self.shape}; save it in a format with named dimensions"
+            f"{line.name!r} ({len(line.values)} points) fits dimensions {dimensions} of {self.field.name} "
+            f"{self.shape}; save the data in a format with named dimensions"
         )

@@ -1,4 +1,4 @@
-"""What an axis is for: places on the sample, what a spectrum runs over, or different images of the same places."""
+"""Roles of axes: places on the sample, axes of a spectrum, or channels of an image."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from nescio.microscopy.read.fields.units import spelt_unit
 __all__ = ["Direction", "Role", "axis_role", "direction_of", "flagged_roles", "is_unnamed"]
 
 Role = Literal["space", "signal", "channel", ""]
-"""A place on the sample; what a spectrum runs over; different images of the same places; not known."""
+"""Place on the sample, axis of a spectrum, channel of an image, or unknown."""
 Direction = Literal["x", "y", "z", ""]
-"""Along the rows of an image, down its columns, into the sample; not known."""
+"""Along the rows of an image, along its columns, into the sample, or unknown."""
 
 _KINDS: dict[str, Role] = {
     "spatial": "space",
@@ -22,7 +22,7 @@ _KINDS: dict[str, Role] = {
     "reciprocal": "signal",
     "channel": "channel",
 }
-"""Types of dimension of sidpy and NSID."""
+"""Types of dimensions in sidpy and NSID."""
 _CF_AXES: dict[str, tuple[Role, Direction]] = {
     "x": ("space", "x"),
     "y": ("space", "y"),
@@ -69,7 +69,7 @@ _SPECTRAL = frozenset(
         "wave",
     ]
 )
-"""Words that tell a spectrum's axis even where its unit is a length."""
+"""Words that identify the axis of a spectrum, even if its unit is a length."""
 _CHANNELS = frozenset(("channel", "channels", "c"))
 _DIRECTIONS: dict[str, Direction] = {
     **dict.fromkeys(("x", "xaxis", "kx", "qx", "gx", "dx", "column", "columns", "col", "cols", "width"), "x"),
@@ -84,16 +84,16 @@ _MADE_UP = re.compile(r"(phony_)?dim_?\d+|axis[ _-]?\d+|<undefined>|\.|__unnamed
 
 
 def is_unnamed(name: str) -> bool:
-    """Say whether a name is none, or one that a program made up for want of a name ("dim_0")."""
+    """Return whether a name is empty or a program's placeholder ("dim_0")."""
     return not name.strip() or _MADE_UP.fullmatch(name.strip()) is not None
 
 
 def direction_of(name: str, standard: str = "") -> Direction:
-    """Return the direction that an axis is named after ("sample_x", "R_y", "column").
+    """Return the direction of an axis from its name ("sample_x", "R_y", "column").
 
     Args:
-        name: Of the axis.
-        standard: Attribute ``axis`` or ``standard_name`` of the CF conventions, which counts more.
+        name: Name of the axis.
+        standard: Attribute ``axis`` or ``standard_name`` of the CF conventions, which has priority.
     """
     if standard.strip().lower() in _CF_AXES:
         return _CF_AXES[standard.strip().lower()][1]
@@ -102,12 +102,12 @@ def direction_of(name: str, standard: str = "") -> Direction:
 
 
 def axis_role(name: str, unit: str, *, kind: str = "", standard: str = "", title: str = "") -> Role:
-    """Return the role of an axis: what the file calls it, else what its name says, else its unit.
+    """Return the role of an axis, from metadata, else from its name, else from its unit.
 
     Args:
-        name: Of the axis.
-        unit: As the file has it.
-        kind: Type of dimension as sidpy and NSID state it.
+        name: Name of the axis.
+        unit: Unit as written in the file.
+        kind: Type of dimension in sidpy and NSID.
         standard: Attribute ``axis`` or ``standard_name`` of the CF conventions.
         title: Attribute ``long_name``.
     """
@@ -123,7 +123,7 @@ def axis_role(name: str, unit: str, *, kind: str = "", standard: str = "", title
             return "signal"
         if text.strip().lower() in _CHANNELS:
             return "channel"
-        # A third direction is as often a number of images as a depth.
+        # A third direction is often an image number instead of a depth.
         if words & _PLACES or any(_DIRECTIONS.get(word, "z") != "z" for word in words):
             return "signal" if _is_reciprocal(unit) else "space"
     if is_length:
@@ -145,19 +145,19 @@ def _words(text: str) -> frozenset[str]:
 def flagged_roles(
     names: Sequence[str], roles: Sequence[Role], navigates: Sequence[bool]
 ) -> tuple[list[Role], bool, str]:
-    """Return the roles of the axes of a file that also marks each as one to navigate by, or as one of the signal.
+    """Return the roles of axes that the file also flags as navigation or signal.
 
-    Where names and units tell places from the axes of a spectrum, they count more than the marks: programs mark the
-    energy of a stack of images as navigation. The marks decide for axes without names.
+    Names and units have priority over the flags, since programs flag the energy of a stack of images as navigation.
+    Flags decide for axes without names.
 
     Args:
-        names: Of the axes.
-        roles: Of the axes, by name and unit.
-        navigates: Whether each is marked as one to navigate by.
+        names: Names of the axes.
+        roles: Roles of the axes by name and unit.
+        navigates: Whether each axis is flagged as navigation.
 
     Returns:
-        Roles; whether the file marks the array as a stack of images; and a sentence where marks and words contradict
-        each other, else an empty text.
+        The roles; whether the file flags the array as a stack of images; a note if flags and names contradict each
+        other, else an empty text.
     """
     if len(set(navigates)) < 2:
         return list(roles), False, ""
@@ -175,7 +175,7 @@ def flagged_roles(
         for each, wanted in ((navigates, True), (found, "space"), (found, "signal"))
     )
     note = (
-        f"marks {marked} as navigation; by name and unit, {places} are read as places, {signal} as the signal"
+        f"flags {marked} as navigation; by name and unit, {places} are read as places, {signal} as the signal"
     )
     return found, stack, note
 

@@ -1,4 +1,4 @@
-"""Units of length as files write them, and what converts one into another."""
+"""Spelling and conversion of units of length."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nescio.microscopy.images import length_unit
 __all__ = ["common_unit", "converted", "spelt_unit"]
 
 _POWERS = {"pm": -12, "angstrom": -10, "nm": -9, "um": -6, "mm": -3, "cm": -2, "m": 0}
-"""Of ten, in metre."""
+"""Exponents of ten, relative to the metre."""
 _CENTIMETRES = ("cm", "centimeter", "centimetre", "centimeters", "centimetres")
-# EMD files of Berkeley write [n_m].
+# EMD files (Berkeley) write [n_m].
 _BRACKETED = re.compile(r"\[\s*(.*?)\s*\]|\(\s*(.*?)\s*\)")
 
 
 def spelt_unit(text: str) -> str:
-    """Return a unit in one spelling: one of ``LENGTH_UNITS`` or "cm" for a length, else the text as it is."""
+    """Return the standard spelling of a unit: one of ``LENGTH_UNITS`` or "cm" for lengths, else the text unchanged."""
     bare = text.strip()
     if enclosed := _BRACKETED.fullmatch(bare):
         bare = (enclosed[1] or enclosed[2] or "").replace("_", "")
@@ -30,12 +30,12 @@ def spelt_unit(text: str) -> str:
 
 
 def converted(values: npt.ArrayLike, unit: str, wanted: str) -> npt.NDArray[np.float64] | None:
-    """Return lengths in another unit; None where one of the two is no length, or only one is a pixel.
+    """Convert lengths to another unit; return None if the units are not convertible (not a length, or pixels).
 
     Args:
         values: Any shape.
-        unit: Of the values, as :func:`spelt_unit` spells it, like `wanted`.
-        wanted: The other unit.
+        unit: Unit of the values, as spelt by :func:`spelt_unit`.
+        wanted: Unit to convert to, likewise.
     """
     along = np.asarray(values, np.float64)
     if unit == wanted:
@@ -43,18 +43,18 @@ def converted(values: npt.ArrayLike, unit: str, wanted: str) -> npt.NDArray[np.f
     if unit not in _POWERS or wanted not in _POWERS:
         return None
     power = _POWERS[unit] - _POWERS[wanted]
-    # A power of ten below one is not exact.
+    # Divide, since negative powers of ten are not exact.
     return along * 10.0**power if power >= 0 else along / 10.0**-power
 
 
 def common_unit(units: Iterable[str]) -> str | None:
-    """Return the unit in which values of several units can stand: the smallest length, or the one that all have.
+    """Return a common unit for values in several units: the smallest length, or the unit that all have.
 
     Args:
-        units: As :func:`spelt_unit` spells them.
+        units: Units, as spelt by :func:`spelt_unit`.
 
     Returns:
-        None where there is none.
+        The unit, or None if there is no common one.
     """
     different = list(dict.fromkeys(units))
     if len(different) == 1 and different[0] != "cm":

@@ -1,4 +1,4 @@
-"""Fields of HDF5 files: NeXus, netCDF 4, NSID and USID (of pycroscopy), EMD, and any other."""
+"""Fields of HDF5 files: NeXus, netCDF 4, NSID and USID (pycroscopy), EMD, and others."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _SCALE = "DIMENSION_SCALE"
 
 
 def is_hyperspy(file: Hdf5) -> bool:
-    """Say whether HyperSpy wrote a file, whatever it is called."""
+    """Return whether a file was written by HyperSpy, from its content."""
     return text_attribute(file.root, "file_format").lower() == "hyperspy"
 
 
 def hdf5_fields(file: Hdf5, *, everything: bool = False) -> list[Field]:
-    """Return the arrays of an open HDF5 file, which can be read as long as it is open.
+    """Return the arrays of an open HDF5 file; they can be read while it is open.
 
-    Axes are those that an NXdata names, else the dimension scales of a dataset, as NSID and netCDF write them, or the
-    dimensions of EMD; else lines of as many points beside it. The default NXdata is preferred. Packed numbers are
+    Axes are taken from NXdata, else from dimension scales (NSID, netCDF) or the dimensions of EMD, else from
+    one-dimensional arrays in the same group with fitting lengths. The default NXdata is preferred. Packed numbers are
     unpacked (:mod:`nescio.microscopy.read.packing`).
 
     Args:
         file: The file.
-        everything: Whether scales of dimensions are given as arrays of their own, too.
+        everything: Whether to include dimension scales as separate arrays.
 
     Raises:
-        FileError: An attribute or a table that describes an array is impossible.
+        FileError: An attribute or a table that describes an array is invalid.
     """
     import h5py
 

@@ -1,9 +1,9 @@
-"""What an NXdata group of NeXus says of its signal, in every age of the format.
+"""Axes and coordinates of NeXus NXdata groups, in all versions of the format.
 
-Since 2014 the group names signal, axes and, with ``NAME_indices``, the dimensions that each runs along. Before, the
-signal was the dataset with ``signal=1``, and named its axes itself ("energy:y:x"), or each axis bore the number of its
-dimension, from 1, as ``axis``. See the manual of NeXus, "Associating plottable data using attributes applied to the
-NXdata group", and the two older methods after it.
+Since 2014, attributes of the group name the signal, the axes and (``NAME_indices``) the dimensions of each axis.
+Before, the signal was the dataset with ``signal=1``, and either named its axes ("energy:y:x"), or each axis had the
+number of its dimension, from 1, as ``axis``. See the NeXus manual, "Associating plottable data using attributes applied
+to the NXdata group", and the two older methods after it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ __all__ = ["nexus_form"]
 _SEPARATORS = re.compile(r"[:,\s\[\]]+")
 _NO_NAMES = ("", ".")
 _INTERPRETATIONS = {"spectrum": 1, "image": 2}
-"""How many of the last dimensions belong to each signal."""
+"""Number of trailing dimensions of each signal."""
 
 
 def nexus_form(file: Hdf5, group: Any, name: str, node: Any) -> Form | None:
-    """Return axes and coordinates of a dataset that NeXus describes; None where it does not.
+    """Return the axes and coordinates of a dataset described by NeXus, or None.
 
     Args:
         file: The file.
-        group: That the dataset is in.
-        name: Of the dataset.
+        group: Group of the dataset.
+        name: Name of the dataset.
         node: The dataset.
     """
     shown = name == text_attribute(group, "signal") or str(attribute(node, "signal")) == "1"
@@ -55,7 +55,7 @@ def nexus_form(file: Hdf5, group: Any, name: str, node: Any) -> Form | None:
         listed, note = _in_order(group, listed, node.shape, indices)
         notes += note
         for index, one in enumerate(listed):
-            # A name with indices of its own runs along those.
+            # Attribute NAME_indices has priority.
             if one in _NO_NAMES or indices.get(one, (index,)) != (index,):
                 continue
             axes[index] = _fitting_axis(file, group, one, node.shape[index], notes)
@@ -64,7 +64,9 @@ def nexus_form(file: Hdf5, group: Any, name: str, node: Any) -> Form | None:
         if any(axis is not None and axis.name == one for axis in axes) or not len(dims) > 0:
             continue
         if max(dims) >= len(node.shape) or getattr(held, "shape", None) is None:
-            notes.append(f"{one} is said to run along dimension {max(dims) + 1} of {name}, which it does not")
+            notes.append(
+                f"{one}_indices refers to dimension {max(dims) + 1} of {name}, which does not exist; it is not used"
+            )
             continue
         if len(dims) == 1 and axes[dims[0]] is None and (one in listed or not _shares(indices, dims)):
             axes[dims[0]] = _fitting_axis(file, group, one, node.shape[dims[0]], notes)
@@ -81,7 +83,7 @@ def nexus_form(file: Hdf5, group: Any, name: str, node: Any) -> Form | None:
 
 
 def _listed(value: Any) -> list[str]:
-    """Return names of axes from a list of texts, or from one such as "y:x", "y,x" or "[y, x]"."""
+    """Return the names of axes from a list of texts, or from one text such as "y:x", "y,x" or "[y, x]"."""
     if value is None:
         return []
     names = [text_of(one).strip() for one in np.ravel(value)]
@@ -91,7 +93,7 @@ def _listed(value: Any) -> list[str]:
 
 
 def _indices(group: Any, node: Any, signal: str) -> dict[str, tuple[int, ...]]:
-    """Return the dimensions that each array of a group runs along, as attributes of the group or of the array say."""
+    """Return the dimensions of each array of a group, from attributes of the group or of the array."""
     import h5py
 
     found: dict[str, tuple[int, ...]] = {}
@@ -115,12 +117,12 @@ def _indices(group: Any, node: Any, signal: str) -> dict[str, tuple[int, ...]]:
 
 
 def _numbered(number: Any, held: Any, shape: Sequence[int]) -> tuple[int, ...]:
-    """Return dimensions from an attribute ``axis`` that counts them from 1, as a number or a text."""
+    """Return dimensions from the attribute ``axis`` (a number or text), which counts from 1."""
     numbers = [int(one) for one in re.findall(r"\d+", " ".join(str(value) for value in np.ravel(number)))]
     dims = tuple(one - 1 for one in numbers)
     if not dims or min(dims) < 0 or max(dims) >= len(shape):
         return ()
-    # Some count from the fastest dimension.
+    # Some programs count from the fastest dimension.
     if len(dims) == 1 and len(held.shape) == 1:
         other = len(shape) - 1 - dims[0]
         fits, fits_other = (held.shape[0] - shape[index] in (0, 1) for index in (dims[0], other))
@@ -132,7 +134,7 @@ def _numbered(number: Any, held: Any, shape: Sequence[int]) -> tuple[int, ...]:
 def _in_order(
     group: Any, listed: list[str], shape: Sequence[int], indices: dict[str, tuple[int, ...]]
 ) -> tuple[list[str], list[str]]:
-    """Return the names of axes in the order of the dimensions, turned around where only that fits, and notes."""
+    """Return the names of axes in the order of the dimensions (reversed if only that fits), and notes."""
     if indices:
         return listed, []
     lengths = [getattr(member(group, name), "shape", None) for name in listed]
@@ -146,7 +148,7 @@ def _in_order(
     if fits(shape) or not fits(shape[::-1]):
         return listed, []
     return listed[::-1], [
-        f"axes lists {', '.join(listed)}, but fits in the opposite order only, which is used"
+        f"the attribute axes lists {', '.join(listed)}, but only the reverse order fits; it is used"
     ]
 
 

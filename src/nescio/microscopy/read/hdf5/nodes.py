@@ -1,4 +1,4 @@
-"""Datasets of HDF5 files as values, axes and coordinates."""
+"""Values, axes and coordinates from HDF5 datasets."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ _FILTERS = {
 
 
 class Form(NamedTuple):
-    """What the file says of a dataset."""
+    """Description of a dataset by the file."""
 
     axes: tuple[Axis, ...]
     coordinates: tuple[Coordinate, ...] = ()
     notes: tuple[str, ...] = ()
     shown: bool = False
-    """Whether it is what its group is there to show."""
+    """Whether it is the signal of its group."""
     stack: bool = False
     colour: bool = False
     marks: str = ""
-    """As of :class:`Field`."""
+    """See :class:`Field`."""
 
 
 def text_attribute(node: Any, name: str) -> str:
-    """Return an attribute that is text, 200 characters at most; an empty one where there is none."""
+    """Return a text attribute, at most 200 characters; empty if it is missing."""
     value = attribute(node, name)
     return short_name(value) if isinstance(value, str) else ""
 
 
 def packing(file: Hdf5, node: Any) -> Packing:
-    """Return how the numbers of a dataset are packed."""
+    """Return the packing of the numbers of a dataset."""
     return packing_of(f"{file.source.name}: {node.name}", node.dtype, lambda name: attribute(node, name))
 
 
@@ -57,7 +57,7 @@ def node_values(file: Hdf5, node: Any, held: Packing | None = None) -> npt.NDArr
     """Return the numbers of a dataset, unpacked.
 
     Raises:
-        FileError: They are too many or damaged, or compressed in a way that this HDF5 library does not know.
+        FileError: The data are too large or damaged, or use a compression that is not installed.
     """
     _check_filters(file, node)
     stored = file.values(node, MAX_VALUES, "iufb")
@@ -79,9 +79,9 @@ def _check_filters(file: Hdf5, node: Any) -> None:
 
 
 def axis_of(file: Hdf5, node: Any, name: str, points: int) -> Axis:
-    """Return the axis that a dataset holds; without values where it has none of the right number.
+    """Return the axis described by a dataset; without values if their number does not fit.
 
-    The n + 1 edges of n bins become their centres.
+    n + 1 bin edges are converted to n centres.
     """
     import h5py
 
@@ -115,7 +115,7 @@ def axis_of(file: Hdf5, node: Any, name: str, points: int) -> Axis:
 def coordinate_of(
     file: Hdf5, node: Any, name: str, dims: Sequence[int], shape: Sequence[int]
 ) -> Coordinate | None:
-    """Return the values that a dataset holds for some dimensions of another; None where their numbers differ."""
+    """Return a dataset as coordinate along dimensions of another; None if the shapes differ."""
     sizes = tuple(shape[index] for index in dims)
     if node.shape != sizes or node.dtype.kind not in "iuf":
         return None

@@ -1,4 +1,4 @@
-"""Axes of HDF5 datasets by dimension scales, as netCDF 4 and NSID have them, and by the dimensions of EMD."""
+"""Axes of HDF5 datasets from dimension scales (netCDF 4, NSID) and from the dimensions of EMD."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_COORDINATES = 100
 
 
 def scales_form(file: Hdf5, group: Any, node: Any) -> Form:
-    """Return axes by the dimension scales of a dataset, and the coordinates that CF's ``coordinates`` names."""
+    """Return the axes from dimension scales, and the coordinates from the CF attribute ``coordinates``."""
     axes, names = [], []
     for (name, scale), points in zip(_scales(file, node), node.shape, strict=True):
         axes.append(axis_of(file, scale, name, points))
@@ -25,9 +25,9 @@ def scales_form(file: Hdf5, group: Any, node: Any) -> Form:
 
 
 def _scales(file: Hdf5, node: Any) -> list[tuple[str, Any]]:
-    """Return name and scale of each dimension, an empty name and None where it has none.
+    """Return the name and scale of each dimension; an empty name and None if it has none.
 
-    By the attributes of a dataset: HDF5's own functions for scales crash on some damaged files.
+    Attributes are read directly, since HDF5's functions for scales crash on some damaged files.
     """
     labels, listed = attribute(node, "DIMENSION_LABELS"), attribute(node, "DIMENSION_LIST")
     count = len(node.shape)
@@ -45,7 +45,7 @@ def _has(values: Any, count: int) -> bool:
 
 
 def _referred(file: Hdf5, references: Any) -> Any:
-    """Return the first dataset that references point at; None where there is none."""
+    """Return the first dataset of references, or None."""
     import h5py
 
     first = next(iter(np.ravel(references)), None) if references is not None else None
@@ -59,13 +59,13 @@ def _referred(file: Hdf5, references: Any) -> Any:
 
 
 def _coordinates(file: Hdf5, group: Any, node: Any, names: list[str]) -> list[Coordinate]:
-    """Return coordinates along one or several dimensions of a netCDF variable (CF conventions, chapter 5)."""
+    """Return the coordinates of a netCDF variable along one or several dimensions (CF conventions, chapter 5)."""
     import h5py
 
     listed = {
         *_listed(node),
         *_listed(group),
-        # Written without that attribute, x and y of a list of places still are what they are called.
+        # x and y of listed places are coordinates even without that attribute.
         *(name for name in group if direction_of(name) in ("x", "y") and name.lower() in ("x", "y")),
     }
     found = []
@@ -87,7 +87,7 @@ def _listed(node: Any) -> list[str]:
 
 
 def emd_form(file: Hdf5, group: Any, name: str, node: Any) -> Form | None:
-    """Return axes of the data of an EMD group (emdatasets.com, versions 0.2 and 1.0); None where it is none."""
+    """Return the axes of the data of an EMD group (emdatasets.com, versions 0.2 and 1.0), or None for other groups."""
     kind = attribute(group, "emd_group_type")
     if kind is None or name != "data":
         return None
@@ -98,7 +98,7 @@ def emd_form(file: Hdf5, group: Any, name: str, node: Any) -> Form | None:
         title = text_attribute(held, "name") if held is not None else ""
         axis = axis_of(file, held, title, points)
         unit = text_attribute(held, "units") if held is not None else ""
-        # Version 1.0 keeps only the first two values of an axis with equal steps.
+        # Version 1.0 stores only the first two values of an evenly spaced axis.
         if axis.values is None and getattr(held, "shape", None) == (2,) and points > 2:
             start, second = (float(value) for value in np.ravel(held[...]))
             axis = axis._replace(values=start + (second - start) * np.arange(points))

@@ -31,19 +31,19 @@ class _Table(NamedTuple):
     values: npt.NDArray[np.float64]
     """Shape (points, coordinates)."""
     indices: npt.NDArray[np.float64]
-    """Where each stands along its coordinate; of the same shape."""
+    """Index of each value along its coordinate; same shape."""
 
 
 def is_usid(file: Hdf5, node: Any) -> bool:
-    """Say whether a dataset is a main dataset of USID."""
+    """Return whether a dataset is a USID main dataset."""
     return len(node.shape) == 2 and all(_referred(file, node, part) is not None for part in _PARTS)
 
 
 def usid_field(file: Hdf5, node: Any) -> Field:
-    """Return a main dataset: on its grid where it has one that is complete, else with the coordinates of each place.
+    """Return a main dataset on its grid if that is complete, else with coordinates of each place.
 
     Raises:
-        FileError: Its tables of positions or spectroscopic values do not fit it.
+        FileError: The tables of positions or spectroscopic values do not fit the dataset.
     """
     places, steps = (
         _table(file, node, kind, points)
@@ -59,7 +59,7 @@ def usid_field(file: Hdf5, node: Any) -> Field:
     else:
         order, axes = grid
     shape: tuple[int, ...] = (node.shape[0],) if grid is None else _sizes(axes)
-    # One step is a picture of the places.
+    # With a single step, the data are an image.
     if node.shape[1] > 1 or grid is None:
         if spectrum is None:
             coordinates += _coordinates(steps, len(axes), "signal")
@@ -115,10 +115,10 @@ def _table(file: Hdf5, node: Any, kind: str, points: int) -> _Table:
 
 
 def _fitting(file: Hdf5, node: Any, part: str, points: int) -> npt.NDArray[np.float64]:
-    """Return a table with a row for each of so many points."""
+    """Return a table with one row for each point."""
     held = _referred(file, node, part)
     values = node_values(file, held).astype(np.float64)
-    # Spectroscopic tables have a row for each coordinate.
+    # Spectroscopic tables have one row for each coordinate.
     if values.shape[1] == points and (part.startswith("Spectroscopic") or values.shape[0] != points):
         values = values.T
     if values.shape[0] != points:
@@ -127,9 +127,9 @@ def _fitting(file: Hdf5, node: Any, part: str, points: int) -> npt.NDArray[np.fl
 
 
 def _grid(table: _Table, role: Role) -> tuple[npt.NDArray[np.intp] | None, tuple[Axis, ...]] | None:
-    """Return the order of the points (None where it stays) and the axes of the grid that they fill, each place once.
+    """Return the order of the points (None if unchanged) and the axes of the complete grid that they form.
 
-    None where they fill no grid, or where the places of a grid are each a little off.
+    None if they do not form a grid, or if their positions deviate from it.
     """
     if table.indices.shape != table.values.shape:
         return None
@@ -144,7 +144,7 @@ def _grid(table: _Table, role: Role) -> tuple[npt.NDArray[np.intp] | None, tuple
         _, first, inverse = found[index]
         if not np.array_equal(table.values[first, index][inverse], table.values[:, index]):
             return None
-    # The last of the keys is the slowest.
+    # np.lexsort sorts by the last key first.
     order = np.lexsort([table.indices[:, index] for index in kept[::-1]])
     if len(np.unique(table.indices[:, kept], axis=0)) != len(order):
         return None

@@ -1,4 +1,4 @@
-"""Fields of microscopes' own formats, through RosettaSciIO (HyperSpy's readers)."""
+"""Fields of microscopes' file formats, read by RosettaSciIO (HyperSpy's readers)."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from nescio.microscopy.read.fields import (
 
 __all__ = ["HYPERSPY_SUFFIXES", "hyperspy_fields", "signal_field"]
 
-# Readers that neither evaluate text nor unpickle objects from a file: netCDF does the one; PantaRhei, MRCZ and ZSPY
-# can do the other, ZSPY through the codecs of Zarr (see nescio.microscopy.read.hyperspy.zspy).
+# Readers that neither evaluate text nor unpickle objects. netCDF evaluates text; PantaRhei, MRCZ and ZSPY can unpickle,
+# ZSPY through the codecs of Zarr (see nescio.microscopy.read.hyperspy.zspy).
 _READERS = frozenset(
     (
         *(
@@ -74,10 +74,10 @@ HYPERSPY_SUFFIXES = (
     ".wdf",
     ".msa",
 )
-"""The most usual of them; others that RosettaSciIO knows are read alike."""
+"""The most common suffixes; all other formats of RosettaSciIO are read in the same way."""
 
 _UNDEFINED = "<undefined>"
-# Before version 1.4 of its format, HyperSpy did not mark axes, and said of the whole what each place holds.
+# Before version 1.4 of its format, HyperSpy stored no flags for axes, but "record_by" for the whole signal.
 _RECORDS = {"spectrum": 1, "image": 2}
 
 _COMPANIONS = {
@@ -88,27 +88,26 @@ _COMPANIONS = {
     ".hdr": (r"\.mib",),
     ".spd": (r"\.spc", r"\.ipr"),
 }
-"""What the names of files that belong to a file have after its stem, as regular expressions."""
+"""Companion files of a file: regular expressions for the part of the name after the stem."""
 _SECONDS = 8.0
 _SECONDS_PER_BYTE = 2e-8
 
 
 @contextmanager
 def hyperspy_fields(source: Source, path: Path, *, reader: str = "") -> Iterator[list[Field]]:
-    """Give the signals of a file, by the reader that RosettaSciIO registers for its extension.
+    """Yield the signals of a file, read by the RosettaSciIO reader for its extension.
 
-    The reader works in a process of its own, on copies of the file and of those that belong to it (the .raw of a .rpl):
-    it may crash or take too much time or memory, and opens no other file. The signals can be read while the block
-    lasts.
+    The reader runs in a separate process, on copies of the file and its companions (the .raw of a .rpl). Time and
+    memory are limited, and it can open no other files. Signals can be read inside the context.
 
     Args:
         source: The file.
-        path: Where it is, to find those that belong to it.
-        reader: Name of the reader, where the content of the file and not its extension tells it.
+        path: Path of the file, to find its companions.
+        reader: Name of the reader, if it is known from the content of the file.
 
     Raises:
-        MissingExtraError: RosettaSciIO is not installed, or a package that this reader needs.
-        FileError: No reader that executes nothing knows the extension, or those that do fail.
+        MissingExtraError: RosettaSciIO or a package that the reader needs is not installed.
+        FileError: No safe reader supports the extension, or the readers fail.
     """
     plugins = _plugins(source, path, reader)
     if file_kind(source.content) is FileKind.HDF5:
@@ -130,10 +129,10 @@ def hyperspy_fields(source: Source, path: Path, *, reader: str = "") -> Iterator
                 memory=source.budget.limit,
             )
         except TimeLimitError:
-            raise FileError(f"{source.name}: is damaged; its reader did not end") from None
+            raise FileError(f"{source.name}: is damaged; its reader exceeded the time limit") from None
         except CrashError:
             raise FileError(
-                f"{source.name}: is damaged; its reader crashed or took too much memory"
+                f"{source.name}: is damaged; its reader crashed or exceeded the memory limit"
             ) from None
         if lacking := answer.get("lacks"):
             raise MissingExtraError(f"{source.name}: its reader cannot work: {lacking}")
@@ -151,7 +150,7 @@ def _plugins(source: Source, path: Path, reader: str) -> list[dict[str, Any]]:
     try:
         plugins_known: list[dict[str, Any]] = import_module("rsciio").IO_PLUGINS
     except ImportError:
-        kind = f"files of {reader}" if reader else f"files of kind {path.suffix!r}"
+        kind = f"files of {reader}" if reader else f"files of type {path.suffix!r}"
         raise MissingExtraError(
             f"{source.name}: {kind} need RosettaSciIO; pip install nescio[hyperspy]"
         ) from None
@@ -164,13 +163,13 @@ def _plugins(source: Source, path: Path, reader: str) -> list[dict[str, Any]]:
     ]
     plugins = [plugin for plugin in known if plugin["name"] in _READERS]
     if not plugins:
-        why = "is read by nothing that could not also execute what a file says" if known else "is unknown"
-        raise FileError(f"{source.name}: kind {path.suffix[:20]!r} {why}; save it as .hspy, NeXus or .npz")
+        why = "is refused, because its reader could execute code from the file" if known else "is unknown"
+        raise FileError(f"{source.name}: format {path.suffix[:20]!r} {why}; save it as .hspy, NeXus or .npz")
     return plugins
 
 
 def _copy(source: Source, path: Path, folder: Path) -> None:
-    """Copy a file, and those of the same name that its reader looks for."""
+    """Copy a file and its companions."""
     stem = path.name.removesuffix(path.suffix)
     try:
         (folder / path.name).write_bytes(source.content)
@@ -190,14 +189,14 @@ def signal_field(source: Source, folder: Path, name: str, signal: dict[str, Any]
 
     Args:
         source: The file.
-        folder: Where the numbers of the signal lie.
-        name: Of the signal.
-        signal: As :mod:`nescio.microscopy.read.hyperspy.rosettasciio_worker` describes it.
+        folder: Folder with the numbers of the signal.
+        name: Name of the signal.
+        signal: Description from :mod:`nescio.microscopy.read.hyperspy.rosettasciio_worker`.
     """
     shape = tuple(signal["shape"])
     described = [axis for axis in signal["axes"] if axis["size"] or axis["values"] is not None]
     if signal["dtype"] is None:
-        # What is no number is listed, and refused where it is asked for.
+        # Other types than numbers are listed, but cannot be read.
         held = np.dtype([(str(part), "u1") for part in signal["parts"]] or "V1")
         return Field.of(name, np.broadcast_to(np.zeros((), held), shape), budget=source.budget)
     dtype = np.dtype(signal["dtype"])
@@ -231,7 +230,7 @@ def signal_field(source: Source, folder: Path, name: str, signal: dict[str, Any]
 
 
 def _marks(navigate: Sequence[bool | None], record_by: str) -> list[bool]:
-    """Return which axes HyperSpy navigates by."""
+    """Return which axes HyperSpy flags as navigation."""
     if any(mark is not None for mark in navigate) or record_by not in _RECORDS:
         return [bool(mark) for mark in navigate]
     places = len(navigate) - _RECORDS[record_by]

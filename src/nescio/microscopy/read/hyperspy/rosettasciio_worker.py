@@ -1,4 +1,4 @@
-"""A program of its own that reads one file by RosettaSciIO, and opens no file but that and the programs' own."""
+"""Worker process that reads one file with RosettaSciIO and can open no other files than installed programs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from nescio.files import one_line, serve_apart
 __all__ = ["described_signals", "guard_files"]
 
 _LONGEST_TEXT = 1000
-# What libraries ask of the machine: how much memory and how many cores it has.
+# Libraries read the amount of memory and the number of cores from _SYSTEM.
 _PICKLING = ("dask._expr", "rsciio.utils._distributed")
 _SYSTEM = ("/proc/meminfo", "/proc/cpuinfo", "/proc/stat")
 _INSTALLED_AS = {"skimage": "scikit-image", "yaml": "pyyaml", "PIL": "pillow"}
-# What no reader of data needs; "open" is looked at more closely.
+# Audit events that no reader needs; "open" is checked separately.
 _REFUSED = (
     "subprocess.Popen",
     "os.system",
@@ -32,7 +32,7 @@ _REFUSED = (
 
 
 def guard_files(folder: Path) -> None:
-    """Let this process open, from now on, files in a folder and those of installed programs only."""
+    """Restrict this process to files in a folder and files of installed programs."""
     roots = {
         folder.resolve(),
         *(Path(path).resolve() for path in (*sys.path, sys.prefix, sys.base_prefix) if path),
@@ -40,19 +40,19 @@ def guard_files(folder: Path) -> None:
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _REFUSED and not _is_own_pickle(event, arguments):
-            raise PermissionError(f"{event} is not for a file to ask")
+            raise PermissionError(f"{event} is not allowed")
         if event == "open" and isinstance(arguments[0], str | bytes):
             if arguments[0] in _SYSTEM:
                 return
             path = Path(arguments[0].decode() if isinstance(arguments[0], bytes) else arguments[0]).resolve()
             if not any(path.is_relative_to(root) for root in roots):
-                raise PermissionError(f"{path} lies outside of the file")
+                raise PermissionError(f"{path} is outside the file")
 
     sys.addaudithook(refuse)
 
 
 def _is_own_pickle(event: str, arguments: tuple[Any, ...]) -> bool:
-    """Say whether a class is looked up as Dask does it for what it has itself pickled, to name its tasks."""
+    """Return whether a class is looked up by Dask, for objects that it pickled itself to name tasks."""
     return event == "pickle.find_class" and arguments[0] in _PICKLING and "." not in str(arguments[1])
 
 
@@ -61,7 +61,7 @@ def _read(request: dict[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:
     problem = ""
     try:
         modules = [(name, import_module(api)) for name, api in request["readers"]]
-        # Loaded later, it would read files and unpickle its own classes.
+        # Import it now: later it could not read its files and unpickle its own classes.
         import_module("dask.array")
     except ImportError as error:
         return _lacking(error), b""
@@ -74,13 +74,13 @@ def _read(request: dict[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:
                 return {"signals": described_signals(signals, folder, int(request["most"]))}, b""
         except ImportError as error:
             return _lacking(error), b""
-        except Exception as error:  # the readers fail on damaged or foreign files in every possible way
+        except Exception as error:  # readers raise many types of errors on damaged files
             problem = problem or f"{name}: {one_line(error)}"
     return {"problem": problem}, b""
 
 
 def _lacking(error: ImportError) -> dict[str, Any]:
-    """Return the answer that names the package that a reader needs, or why it cannot be loaded."""
+    """Return an answer with the missing package of a reader, or the reason of a failed import."""
     if not (isinstance(error, ModuleNotFoundError) and error.name):
         return {"lacks": one_line(error)}
     lacking = error.name.partition(".")[0]
@@ -89,7 +89,7 @@ def _lacking(error: ImportError) -> dict[str, Any]:
 
 
 def described_signals(signals: list[dict[str, Any]], folder: Path, most: int) -> list[dict[str, Any]]:
-    """Write the numbers of signals into files of the folder, and return what they are."""
+    """Write the numbers of signals to files in the folder, and return descriptions of the signals."""
     described = []
     for number, signal in enumerate(signals):
         values = np.asarray(signal["data"])
@@ -101,7 +101,7 @@ def described_signals(signals: list[dict[str, Any]], folder: Path, most: int) ->
         if numeric:
             most -= values.nbytes
             if most < 0:
-                raise ValueError("its signals take more memory than a file of this size may")
+                raise ValueError("its signals need more memory than the budget for a file of this size")
             values.tofile(folder / file)
         metadata = signal.get("metadata") or {}
         described.append(

@@ -1,4 +1,4 @@
-"""Fields of ``.zspy``: what HyperSpy writes by Zarr, as a folder or as a ZIP archive of one."""
+"""Fields of ``.zspy``, HyperSpy's Zarr format, as a folder or a ZIP archive."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["zspy_fields"]
 
 _MOST_FILES = 20_000
 _SECONDS = 20.0
-# Others than these can unpickle objects, or are not needed for numbers.
+# Other codecs can unpickle objects, or are not needed for numbers.
 _CODECS = frozenset(
     (
         *("blosc", "zlib", "gzip", "bz2", "lzma", "zstd", "lz4", "crc32c"),
@@ -57,18 +57,17 @@ _INNER_NAME = re.compile(r"[^\0:\\]+")
 
 @contextmanager
 def zspy_fields(path: Path) -> Iterator[list[Field]]:
-    """Give the signals of a ``.zspy``, which can be read while the block lasts.
+    """Yield the signals of a ``.zspy``, which can be read inside the context.
 
-    All its files are copied, without following links, and only codecs that hold no objects are decoded, in a process of
-    its own.
+    All its files are copied, without following links. They are decoded in a separate process, with safe codecs only.
 
     Raises:
         MissingExtraError: Zarr is not installed.
-        FileError: It is damaged or too large, links to other files, or is packed by another codec.
+        FileError: The data are damaged or too large, contain links, or use another codec.
     """
     name = display_name(path)
     if find_spec("zarr") is None:
-        raise MissingExtraError(f"{name}: files of kind '.zspy' need Zarr; pip install nescio[zarr]")
+        raise MissingExtraError(f"{name}: files of type '.zspy' need Zarr; pip install nescio[zarr]")
     with TemporaryDirectory(prefix="nescio-") as folder:
         source = _copied(path, Path(folder) / "store")
         request = {"folder": folder, "most": source.budget.left // 2}
@@ -81,7 +80,7 @@ def zspy_fields(path: Path) -> Iterator[list[Field]]:
                 memory=source.budget.limit,
             )
         except (TimeLimitError, CrashError):
-            raise FileError(f"{name}: is damaged; reading it did not end well") from None
+            raise FileError(f"{name}: is damaged; its reader failed") from None
         if "problem" in answer:
             raise FileError(f"{name}: cannot be read ({answer['problem']})")
         names = unique_names([one["title"] for one in answer["signals"]], "signal")
@@ -92,12 +91,12 @@ def zspy_fields(path: Path) -> Iterator[list[Field]]:
 
 
 def _copied(path: Path, store: Path) -> Source:
-    """Copy all files of a store, and return it as an input of their size without content."""
+    """Copy all files of a store, and return a source with a budget for their total size."""
     total = 0
     for inner, content in _members(path):
         total += len(content)
         if total > MAX_BYTES:
-            raise FileError(f"{display_name(path)}: more than {MAX_BYTES:,} bytes are not read")
+            raise FileError(f"{display_name(path)}: is larger than the limit of {MAX_BYTES:,} bytes")
         if inner.rsplit("/", 1)[-1] in _METADATA:
             _check_codecs(path, inner, content)
         target = store / inner
@@ -110,35 +109,37 @@ def _copied(path: Path, store: Path) -> Source:
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes | bytearray]]:
-    """Yield the files of a store by their path in it."""
+    """Yield the path and content of each file of a store."""
     if path.is_dir():
         count = 0
         for folder, _, names in os.walk(path):
             for file in (Path(folder) / name for name in names):
                 count += 1
                 if count > _MOST_FILES:
-                    raise FileError(f"{display_name(path)}: holds more than {_MOST_FILES:,} files")
+                    raise FileError(f"{display_name(path)}: contains more than {_MOST_FILES:,} files")
                 if file.is_symlink():
-                    raise FileError(f"{display_name(file)}: is a link to another file, which is not followed")
+                    raise FileError(
+                        f"{display_name(file)}: is a link to another file; links are not followed"
+                    )
                 if not file.stat().st_size:
                     continue
                 yield file.relative_to(path).as_posix(), file_content(file, MAX_BYTES)
         return
     source = Source(path, file_content(path, MAX_BYTES))
     if file_kind(source.content) not in (FileKind.ZIP, FileKind.NPZ):
-        raise FileError(f"{source.name}: is neither a folder of Zarr nor a ZIP archive of one")
+        raise FileError(f"{source.name}: is neither a Zarr folder nor a ZIP archive of one")
     with opened_zip(source, "ZIP archive of Zarr") as archive:
         for member in archive.infolist():
             parts = member.filename.split("/")
             if member.is_dir():
                 continue
             if ".." in parts or "" in parts or not _INNER_NAME.fullmatch(member.filename):
-                raise FileError(f"{source.name}: {member.filename[:60]!r} lies outside of it")
+                raise FileError(f"{source.name}: its member {member.filename[:60]!r} is outside the archive")
             yield member.filename, zip_member(source, archive, member)
 
 
 def _check_codecs(path: Path, inner: str, content: bytes | bytearray) -> None:
-    """Refuse codecs that can do more than decode numbers."""
+    """Raise an error for codecs that can do more than decode numbers."""
     try:
         document = json.loads(bytes(content))
         codecs = sorted(_codecs(document))
@@ -147,13 +148,13 @@ def _check_codecs(path: Path, inner: str, content: bytes | bytearray) -> None:
     refused = [codec for codec in codecs if codec not in _CODECS]
     if refused:
         raise FileError(
-            f"{display_name(path)}: {inner[:80]} is packed by {refused[0][:40]!r}, which is not decoded since it "
-            "could also execute what a file says; save it with the default compressor"
+            f"{display_name(path)}: {inner[:80]} uses the codec {refused[0][:40]!r}, which is refused because it "
+            "could execute code from the file; save it with the default compressor"
         )
 
 
 def _codecs(value: Any) -> Iterator[str]:
-    """Yield the names of all codecs in a document of Zarr, of version 2 ("id") or 3 ("name", among "codecs")."""
+    """Yield the names of all codecs in Zarr metadata, version 2 ("id") or 3 ("name" in "codecs")."""
     if isinstance(value, list):
         for one in value:
             yield from _codecs(one)

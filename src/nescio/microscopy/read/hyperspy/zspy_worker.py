@@ -1,4 +1,4 @@
-"""A program of its own that decodes the arrays of a store of Zarr as HyperSpy writes it."""
+"""Worker process that decodes the arrays of a Zarr store written by HyperSpy."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def _read(request: dict[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:
         most = int(request["most"])
         signals = [_signal(group, most) for group in groups if "data" in group]
         return {"signals": described_signals(signals, folder, most)}, b""
-    except Exception as error:  # Zarr fails on damaged or foreign files in every possible way
+    except Exception as error:  # Zarr raises many types of errors on damaged files
         return {"problem": one_line(error)}, b""
 
 
 def _signal(group: Any, most: int) -> dict[str, Any]:
     data = group["data"]
     if math.prod(data.shape) * data.dtype.itemsize > most:
-        raise ValueError("its signals take more memory than a file of this size may")
+        raise ValueError("its signals need more memory than the budget for a file of this size")
     axes = [_axis(group[f"axis-{number}"]) for number in range(data.ndim)]
     metadata = {
         part: dict(group[f"metadata/{part}"].attrs) if f"metadata/{part}" in group else {}

@@ -1,4 +1,4 @@
-"""Fields of pictures: PNG, BMP, JPEG; TIFF by :mod:`nescio.microscopy.read.pictures.tiff`."""
+"""Fields of pictures: PNG, BMP and JPEG; for TIFF see :mod:`nescio.microscopy.read.pictures.tiff`."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from nescio.microscopy.read.pictures.tiff import tiff_fields
 __all__ = ["PICTURE_SUFFIXES", "picture_fields"]
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
-"""Names of pictures end so."""
+"""Suffixes of pictures."""
 
-# Others run programs (EPS) or have never held a micrograph.
+# Other formats run programs (EPS) or are not used for micrographs.
 _FORMATS = ("PNG", "BMP", "JPEG")
-# Bytes that a pixel takes while it is decoded and converted.
+# Bytes of memory for a pixel during decoding and conversion.
 _GREY, _COLOURED = 8, 24
 
 
 def picture_fields(source: Source) -> list[Field]:
-    """Return the pages of a picture; those in colour as such, with their luminance.
+    """Return the pages of a picture; colour pages are returned with their luminance.
 
     Args:
         source: The file.
 
     Raises:
-        FileError: It is damaged or too large, or has transparent pixels.
+        FileError: The file is damaged or too large, or has transparent pixels.
     """
     if file_kind(source.content) is FileKind.TIFF:
         return tiff_fields(source)
@@ -40,7 +40,7 @@ def picture_fields(source: Source) -> list[Field]:
             return [_picture(source)]
     except FileError:
         raise
-    except Exception as error:  # Pillow fails on damaged bytes in every possible way
+    except Exception as error:  # Pillow raises many types of errors on damaged files
         raise FileError(f"{source.name}: is not a readable picture ({pillow_reason(error)})") from error
 
 

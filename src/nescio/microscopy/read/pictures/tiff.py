@@ -1,6 +1,6 @@
-"""Fields of TIFF: right numbers of every kind, with the pixel size that ImageJ or OME states.
+"""Fields of TIFF files in all number formats, with the pixel size from metadata of ImageJ or OME.
 
-Pillow decodes what it decodes exactly; of the rest, tifffile does (extra ``tiff``), in a process of its own.
+Pillow decodes the formats that it supports exactly; tifffile (extra ``tiff``) decodes the others in a separate process.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FORMATS = {
     6: "complex numbers",
 }
 _EXACT = {(1, 1), (1, 8), (1, 12), (1, 16), (2, 8), (2, 16), (1, 32), (2, 32), (3, 32)}
-"""Formats and bits of grey that Pillow decodes, some of them under another type."""
+"""Formats and bits of grey images that Pillow decodes exactly, some of them with another type."""
 _RETYPED: dict[tuple[int, int], tuple[np.dtype[Any], np.dtype[Any]]] = {
     (2, 8): (np.dtype(np.uint8), np.dtype(np.int8)),
     (1, 32): (np.dtype(np.int32), np.dtype(np.uint32)),
@@ -48,12 +48,12 @@ _RETYPED: dict[tuple[int, int], tuple[np.dtype[Any], np.dtype[Any]]] = {
 _COLOURS = (2, 3, 5, 6, 8)
 _INVERTED = 0
 _PLANES = 2
-# Bytes that a pixel takes while it is decoded and converted.
+# Bytes of memory for a pixel during decoding and conversion.
 _COLOURED = 24
 
 
 class _Page(NamedTuple):
-    """What the tags of a page say."""
+    """Properties of a page from its tags."""
 
     number: int
     shape: tuple[int, int]
@@ -64,28 +64,28 @@ class _Page(NamedTuple):
     compression: int
     description: str
     resolution: tuple[float, float]
-    """Pixels in a unit along y and x; NaN where it is not stated."""
+    """Pixels per unit along y and x; NaN if not stated."""
 
     @property
     def kind(self) -> str:
-        """The numbers of a pixel in words."""
+        """Description of the numbers of a pixel."""
         each = f"{self.bits[0]}-bit {_FORMATS.get(self.format, 'numbers of an unknown kind')}"
         return each if len(self.bits) == 1 else f"{len(self.bits)} {each}"
 
     @property
     def size(self) -> int:
-        """Numbers in the page."""
+        """Number of values in the page."""
         return math.prod(self.shape) * len(self.bits)
 
 
 def tiff_fields(source: Source) -> list[Field]:
-    """Return the pages of a TIFF; and, where they are of one size and kind, all of them as "pages".
+    """Return the pages of a TIFF; if all pages have the same size and type, also a stack named "pages".
 
     Args:
         source: The file.
 
     Raises:
-        FileError: It is damaged or too large.
+        FileError: The file is damaged or too large.
     """
     try:
         with warnings.catch_warnings():
@@ -93,7 +93,7 @@ def tiff_fields(source: Source) -> list[Field]:
             pages = _pages(source)
     except NescioError:
         raise
-    except Exception as error:  # Pillow fails on damaged tags in every possible way
+    except Exception as error:  # Pillow raises many types of errors on damaged tags
         raise FileError(f"{source.name}: is not a readable TIFF ({one_line(error)})") from None
     if not pages:
         raise FileError(f"{source.name}: is not a readable TIFF (it has no page)")
@@ -128,7 +128,7 @@ def _pages(source: Source) -> list[_Page]:
         tags = ImageFileDirectory_v2(header)
         stream.seek(place)
         tags.load(stream)
-        # Smaller copies for viewing are pages of their own.
+        # Thumbnails are separate pages.
         if not int(_first(tags, 254, 0)) & 1:
             pages.append(_page(source, tags, len(seen) - 1))
         place = tags.next
@@ -156,7 +156,7 @@ def _page(source: Source, tags: Any, number: int) -> _Page:
 
 
 def _description(tags: Any) -> str:
-    """Return the description, which Pillow decodes as Latin-1 and programs write in UTF-8."""
+    """Return the description; Pillow decodes it as Latin-1, but programs write UTF-8."""
     text = str(tags.get(270, ""))
     try:
         return text.encode("latin-1").decode("utf-8")
@@ -189,7 +189,7 @@ def _field(source: Source, page: _Page, name: str, axes: tuple[Axis, Axis]) -> F
     def read() -> npt.NDArray[np.generic]:
         if len(page.bits) > 1:
             raise FileError(
-                f"{source.name}: {name} holds {page.kind} in each pixel; save one of them as an image of its own"
+                f"{source.name}: {name} has {page.kind} in each pixel; save one of them as a separate image"
             )
         return _grey(source, page, name)
 
@@ -203,9 +203,9 @@ def _dtype(page: _Page) -> np.dtype[Any]:
 
 
 def _coloured(source: Source, page: _Page, name: str, axes: tuple[Axis, Axis]) -> Field:
-    """Return a page in colour; what is grey in the guise of colour is grey."""
+    """Return a colour page; grey images in a colour format are returned as grey."""
     if set(page.bits) != {8} and len(page.bits) > 1:
-        # Pillow would cut them to 8 bits.
+        # Pillow would reduce them to 8 bits.
         return Field(
             name,
             page.shape,
@@ -218,7 +218,7 @@ def _coloured(source: Source, page: _Page, name: str, axes: tuple[Axis, Axis]) -
     source.spend(_COLOURED * math.prod(page.shape), name)
     try:
         colours = _by_pillow(source, page, "RGBA")
-    except Exception as error:  # Pillow fails on damaged bytes in every possible way
+    except Exception as error:  # Pillow raises many types of errors on damaged files
         problem = f"{source.name}: {name} is not a readable picture ({pillow_reason(error)})"
         return Field(name, page.shape, np.dtype(np.uint8), axes, lambda: _refused(problem))
     grey = grey_of(source.path, colours)
@@ -232,24 +232,24 @@ def _refused(problem: str) -> NoReturn:
 
 
 def _deep_colours(source: Source, page: _Page, name: str) -> npt.NDArray[np.generic]:
-    """Return the luminance of a page in colour of more than 8 bits, or its grey if it only seems to be in colour."""
+    """Return the luminance of a colour page with more than 8 bits, or the grey values if all colours are equal."""
     values = _by_tifffile(source, page, name)
     if page.planar == _PLANES:
         values = np.moveaxis(values, 0, -1)
     if values.ndim != 3 or values.shape[2] < 3:
-        raise FileError(f"{source.name}: {name} holds {page.kind} in each pixel, which are no colours")
+        raise FileError(f"{source.name}: {name} has {page.kind} in each pixel, which are not colours")
     red, green, blue = (values[..., index] for index in range(3))
     return red if (red == green).all() and (green == blue).all() else luminance_of(values)
 
 
 def _grey(source: Source, page: _Page, name: str) -> npt.NDArray[np.generic]:
-    """Return the numbers of a page of one sample."""
+    """Return the values of a page with one sample for each pixel."""
     key = (page.format, page.bits[0])
     source.spend(8 * page.size, name)
     if key in _EXACT and not (page.photometric == _INVERTED and page.bits[0] > 1):
         try:
             values = _by_pillow(source, page)
-        except Exception:  # what Pillow does not know, tifffile may
+        except Exception:  # tifffile supports more formats
             return _by_tifffile(source, page, name)
         before, after = _RETYPED.get(key, (values.dtype, values.dtype))
         return values.view(after) if values.dtype == before and before != after else values
@@ -271,11 +271,11 @@ def _by_tifffile(source: Source, page: _Page, name: str) -> npt.NDArray[np.gener
 
     if page.format not in (_UNSIGNED, _SIGNED, _FLOAT):
         raise FileError(
-            f"{source.name}: {name} holds {page.kind}; save real numbers, as 32-bit floating point"
+            f"{source.name}: {name} contains {page.kind}; save real numbers, as 32-bit floating point"
         )
     if find_spec("tifffile") is None:
         raise MissingExtraError(
-            f"{source.name}: {name} holds {page.kind}; pip install nescio[tiff], or save it as 32-bit "
+            f"{source.name}: {name} contains {page.kind}; pip install nescio[tiff], or save it as 32-bit "
             "floating-point or 16-bit unsigned numbers"
         )
     try:
@@ -287,10 +287,10 @@ def _by_tifffile(source: Source, page: _Page, name: str) -> npt.NDArray[np.gener
             memory=source.budget.limit,
         )
     except (CrashError, TimeLimitError):
-        raise FileError(f"{source.name}: is damaged; reading {name} did not end well") from None
+        raise FileError(f"{source.name}: is damaged; {name} could not be read") from None
     if "problem" in answer:
         raise FileError(
-            f"{source.name}: {name}, of {page.kind}, cannot be read ({answer['problem']}); save it uncompressed "
+            f"{source.name}: {name} ({page.kind}) cannot be read ({answer['problem']}); save it uncompressed "
             "as 32-bit floating-point numbers"
         )
     source.spend(len(data), name)
@@ -298,7 +298,7 @@ def _by_tifffile(source: Source, page: _Page, name: str) -> npt.NDArray[np.gener
 
 
 def _stack(source: Source, fields: list[Field], axes: tuple[Axis, Axis], names: tuple[str, ...]) -> Field:
-    """Return all pages as one array (page, y, x): spectra, or an image where it is asked for by this name."""
+    """Return all pages as one array (page, y, x): spectra, or an image if it is requested by name."""
     pages, first = tuple(fields), fields[0]
     labels = names if len(names) == len(fields) and len({*names}) == len(names) and all(names) else ()
 

@@ -1,4 +1,4 @@
-"""The pixel size that a TIFF states, as ImageJ or OME write it; dots an inch are how a picture is printed."""
+"""Pixel size of TIFF files from metadata of ImageJ or OME; dots per inch only describe printing."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _DIRECTIONS: tuple[Direction, Direction] = ("y", "x")
 def described_scale(
     source: Source, description: str, resolution: tuple[float, float], shape: tuple[int, int], pages: int
 ) -> tuple[tuple[Axis, Axis], tuple[str, ...], str]:
-    """Return axes of y and x, names of the pages, and a note, as ImageJ or OME describe them.
+    """Return the axes of y and x, the names of the pages, and a note, from metadata of ImageJ or OME.
 
     Args:
         source: The file.
-        description: Of its first page.
-        resolution: Pixels in a unit along y and x; NaN where it is not stated.
-        shape: Of the first page.
-        pages: How many there are.
+        description: Description of the first page.
+        resolution: Pixels per unit along y and x; NaN if not stated.
+        shape: Shape of the first page.
+        pages: Number of pages.
     """
     bare = (Axis("y", role="space"), Axis("x", role="space"))
     if description.startswith("ImageJ="):
@@ -36,7 +36,7 @@ def described_scale(
         unit = spelt_unit(told.get("unit", "").replace("\\u00B5", "µ"))
         images = int(told["images"]) if told.get("images", "").isdigit() else 1
         note = (
-            f"ImageJ says that it holds {images} images, of which {pages} stand as pages and can be read"
+            f"according to ImageJ, the file contains {images} images; only the {pages} stored as pages are read"
             if images > pages
             else ""
         )
@@ -71,7 +71,7 @@ def _ome(
         units = [spelt_unit(pixels.get(f"PhysicalSize{name}Unit", "µm")) for name in "YX"]
         names = tuple(channel.get("Name", "") for channel in pixels.findall("Channel"))
     except (FileError, ValueError) as error:
-        return bare, (), f"its OME description cannot be read, and with it the pixel size ({one_line(error)})"
+        return bare, (), f"the OME metadata with the pixel size cannot be read ({one_line(error)})"
     if not all(math.isfinite(size) and size > 0 for size in sizes):
         return bare, names, ""
     return _scaled(shape, sizes, (units[0], units[1])), names, ""

@@ -1,4 +1,4 @@
-"""A program of its own that decodes one page of a TIFF by tifffile."""
+"""Worker process that decodes one page of a TIFF with tifffile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _decode(request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], by
                 if page.dtype is None or math.prod(page.shape) * page.dtype.itemsize > int(request["most"]):
                     return {"problem": "it is larger than its tags say"}, b""
                 values = np.ascontiguousarray(page.asarray())
-    except Exception as error:  # tifffile fails on damaged or foreign files in every possible way
+    except Exception as error:  # tifffile raises many types of errors on damaged files
         return {"problem": one_line(error)}, b""
     return {"dtype": values.dtype.str, "shape": values.shape}, values.tobytes()
 
