@@ -120,7 +120,8 @@ def unlikely_contents(contents: Contents) -> tuple[str, ...]:
         )
     if contents.density > _DENSEST:
         notes.append(
-            f"a density of {contents.density:.4g} g/cm^3 is above that of any crystal; check that the cell is in angstrom"
+            f"a density of {contents.density:.4g} g/cm^3 is above that of any crystal;"
+            " check that the cell is in angstrom"
         )
     elif contents.density < _LIGHTEST:
         notes.append(
