@@ -16,7 +16,7 @@ help:
 	@echo "make test   everything that must hold: style, types, layers, documentation, tests"
 	@echo "make slow   the tests that take minutes each, on measured data"
 	@echo "make lint   style, types and layers only"
-	@echo "make docs   the documentation, into docs/_build/html"
+	@echo "make docs   the documentation, its gallery executed, into docs/_build/html"
 	@echo "make lock   choose the newest versions that pyproject.toml allows, into requirements.lock"
 	@echo "make clean  remove what can be made again"
 

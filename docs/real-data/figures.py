@@ -1,9 +1,9 @@
-"""Draw this chapter's figures from findings that `nescio assess` wrote, and from a run of `nescio explore`.
+"""Draw the figures of this chapter from findings of `nescio assess` and a run of `nescio explore`.
 
 python docs/real-data/figures.py FINDINGS -o docs/real-data
 
-FINDINGS holds the folders laboratory, CoFeZr_Sample4, CoVZr_Sample8 and CoVZr_Sample9, one for each assessment, and
-film, the run. What is not there is left out.
+FINDINGS contains the folders laboratory, CoFeZr_Sample4, CoVZr_Sample8 and CoVZr_Sample9 (one for each assessment) and
+film (the run). Missing folders are skipped.
 """
 
 import argparse

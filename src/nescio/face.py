@@ -198,7 +198,7 @@ def plot(shown: xr.Dataset | Experiment) -> Figure:
     """Draw the map of findings (by position, composition or likeness), or the predicted maps of an experiment.
 
     Args:
-        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.Experiment.to_dataset`).
+        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.explore.Experiment.to_dataset`).
 
     Returns:
         A Matplotlib figure.
@@ -216,7 +216,7 @@ def report(shown: xr.Dataset | Experiment, path: str | Path, *, agent: Agent | N
     """Write a self-contained HTML report.
 
     Args:
-        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.Experiment.to_dataset`).
+        shown: Findings (:func:`assess`), an experiment, or its dataset (:meth:`nescio.explore.Experiment.to_dataset`).
         path: The HTML file.
         agent: The agent that assessed; adds its training and calibration to a report of findings.
 

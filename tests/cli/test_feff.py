@@ -55,7 +55,7 @@ def test_what_cannot_be_run_is_one_line(stage: Any, inputs: Path, program: Path,
         ((tmp_path / "none.inp", "--program", program), "none.inp: no such file"),
         ((tmp_path / "empty", "--program", program), "empty: holds no *.inp"),
         ((inputs, "--program", "feff99"), "--program feff99: needs feff8l"),
-        ((inputs, "--program", tmp_path / "absent"), "is no program that may be run"),
+        ((inputs, "--program", tmp_path / "absent"), "is no executable program"),
     ):
         code, _, err = stage.run("feff", *arguments, "-o", tmp_path / "results")
         assert (code, err.count("\n")) == (2, 1)

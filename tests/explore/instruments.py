@@ -1,4 +1,4 @@
-"""A small sample whose every spectrum is known, and what an instrument may do to an experiment on it."""
+"""A small sample with known spectra, and instruments that cause faults."""
 
 from __future__ import annotations
 

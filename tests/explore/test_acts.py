@@ -1,4 +1,4 @@
-"""What a person does takes effect before the next measurement, or is refused, and never harms the record."""
+"""A person's acts take effect before the next measurement or are refused, and never damage the record."""
 
 import importlib.util
 import shutil

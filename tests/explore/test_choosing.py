@@ -1,4 +1,4 @@
-"""The next candidates: the best that is allowed, apart from one another when there are several, as a person favours."""
+"""The next candidates: the best allowed ones, apart from each other in a batch, with favoured regions."""
 
 from dataclasses import replace
 from typing import Literal

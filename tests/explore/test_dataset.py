@@ -1,4 +1,4 @@
-"""An experiment as a table: what figures and reports take."""
+"""The dataset of an experiment, the input of figures and reports."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""An experiment asks, keeps what it is told, and is the same whether it goes on or is opened again."""
+"""An experiment chooses, stores results, and gives the same choices after it was closed and opened again."""
 
 import importlib.util
 import subprocess

@@ -1,4 +1,4 @@
-"""Candidates without an image are taken as the survey lists them, and nothing unclear is taken at all."""
+"""Candidates without an image come from the survey unchanged; unclear surveys are refused."""
 
 import numpy as np
 import pytest

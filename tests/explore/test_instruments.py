@@ -1,4 +1,4 @@
-"""What an experiment does not use of its instruments, it does not load."""
+"""An experiment does not load libraries of instruments that it does not use."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Bluesky's devices measure for an exploration, and an exploration is a plan or an optimizer of Bluesky's."""
+"""Bluesky devices as an instrument, and an exploration as a Bluesky plan or optimizer."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""Whatever an instrument does, the experiment gets an answer, and never starts a second measurement beside a first."""
+"""Every fault of an instrument leads to a result, and two measurements never run at the same time."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""An instrument over a network is the instrument itself: same data, same errors; and a lost one is told in time."""
+"""A network instrument returns the same data and errors as the instrument, and reports a lost connection in time."""
 
 import sys
 import threading

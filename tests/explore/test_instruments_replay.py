@@ -1,4 +1,4 @@
-"""A measured grid, replayed: what comes back is what was measured there, and nothing comes back from elsewhere."""
+"""A replayed grid returns the measured spectra, and only at measured positions."""
 
 import numpy as np
 import pytest

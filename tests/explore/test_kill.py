@@ -1,4 +1,4 @@
-"""An experiment that is killed, at whatever moment, loses nothing acknowledged and goes on as it would have."""
+"""An experiment killed at any moment loses no acknowledged data and continues as it would have."""
 
 import importlib.util
 import shutil

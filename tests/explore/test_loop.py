@@ -1,4 +1,4 @@
-"""The loop survives what instruments, people and keyboards do to it."""
+"""The loop survives faults of instruments, acts of a person and interruptions by keyboard."""
 
 import importlib
 import importlib.util

@@ -1,4 +1,4 @@
-"""Policies rank hand-made posteriors as their definitions say, as BoTorch does, and as draws from the posterior do."""
+"""Policies rank posteriors written by hand according to their definitions, to BoTorch, and to posterior draws."""
 
 import json
 from dataclasses import replace

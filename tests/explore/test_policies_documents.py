@@ -1,4 +1,4 @@
-"""A policy is the same after it was written down; what cannot be a policy is refused in the user's terms."""
+"""A policy is the same after storing and reading it; invalid policies are refused in the user's terms."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Two goals: the front of the best compromises, and how far a measurement is expected to push it."""
+"""Two goals: the Pareto front and the expected hypervolume improvement."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Regions hold the candidates within them, edges included, and are the same after they were written down."""
+"""Regions contain the candidates inside them and on their edges, and are the same after storing and reading."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Scalarizers find what analytic spectra hold, know how sure they are, and say why when they cannot."""
+"""Scalarizers find the values of analytic spectra with correct uncertainties, and give reasons for missing values."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What an agent says of a spectrum is what `nescio assess` would say of it."""
+"""Readings of an agent agree with `nescio assess`."""
 
 from dataclasses import replace
 from pathlib import Path

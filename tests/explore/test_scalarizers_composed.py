@@ -1,4 +1,4 @@
-"""Scalarizers inside scalarizers, and the definitions that a record keeps of all kinds."""
+"""Scalarizers built from scalarizers, and the stored definitions of all kinds."""
 
 import json
 import re

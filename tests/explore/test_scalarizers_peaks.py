@@ -1,4 +1,4 @@
-"""Fitted peaks: what was put in comes out, with its uncertainty; what is no peak is not called one."""
+"""Peak fits recover simulated peaks within their uncertainty, and reject spectra without a peak."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The state of an experiment at an earlier step is what it was then."""
+"""The state of an experiment at an earlier step equals the state at that time."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""What holds after acts, undone acts, and undone undoings."""
+"""The steering after acts, undone acts and undone undos."""
 
 import importlib.util
 from pathlib import Path

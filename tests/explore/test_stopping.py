@@ -1,4 +1,4 @@
-"""An experiment stops when its map stands still, when nothing better is expected, or when the budget is spent."""
+"""Stopping criteria: a settled map, no expected improvement, a spent budget."""
 
 import json
 

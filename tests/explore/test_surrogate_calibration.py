@@ -1,4 +1,4 @@
-"""What a member may learn from, and how its uncertainty is brought to the size of its errors."""
+"""The training halves of the members, and the calibration of their uncertainty."""
 
 import numpy as np
 import pytest

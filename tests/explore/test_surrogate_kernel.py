@@ -1,4 +1,4 @@
-"""Kernel, likelihood and posterior are those of scikit-learn, of tinygp and of the textbook."""
+"""Kernel, likelihood and posterior agree with scikit-learn, tinygp and the textbook."""
 
 import jax
 import jax.numpy as jnp

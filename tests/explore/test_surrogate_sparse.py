@@ -1,4 +1,4 @@
-"""Beyond a thousand measurements the model is sparse: as good as the exact one, in memory that no longer grows."""
+"""The sparse model beyond a thousand measurements: as good as the exact one, with bounded memory."""
 
 import jax
 import jax.numpy as jnp

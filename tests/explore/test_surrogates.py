@@ -1,4 +1,4 @@
-"""A surrogate finds the function and its noise, says how sure it is, and goes on from where it stopped."""
+"""A surrogate finds function and noise with a calibrated uncertainty, and continues from a stored state."""
 
 from dataclasses import replace
 

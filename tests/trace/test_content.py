@@ -1,4 +1,4 @@
-"""Arrays come back to the last bit, once stored however often they are put; nothing else can be put."""
+"""Arrays are read back exactly, equal arrays are stored once, and other types are refused."""
 
 import zlib
 

@@ -1,4 +1,4 @@
-"""A trace becomes one dataset that other programs read, and the command line says what is in it."""
+"""A trace is exported as a dataset for other programs; the command line prints a summary."""
 
 import json
 

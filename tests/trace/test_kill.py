@@ -1,4 +1,4 @@
-"""A measurement that was acknowledged is in the trace, however the process ends."""
+"""An acknowledged measurement is in the trace, however the process ends."""
 
 import json
 import subprocess

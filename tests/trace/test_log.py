@@ -1,4 +1,4 @@
-"""A trace without its write-ahead log, or with another's, is told from a whole one."""
+"""A trace without its write-ahead log, or with the log of another trace, is detected."""
 
 import shutil
 import sqlite3

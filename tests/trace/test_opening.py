@@ -1,4 +1,4 @@
-"""What is no trace, or is damaged, hostile or of another version, is told; older versions are brought up to date."""
+"""Files that are not traces, damaged, hostile or of another version are reported; older versions are migrated."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A record is read back as it was written, and the published schema is the one that is used."""
+"""Records are read back unchanged, and the published schema is up to date."""
 
 import json
 from pathlib import Path

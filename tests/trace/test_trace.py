@@ -1,4 +1,4 @@
-"""A trace only grows, in whole steps, while others read it and ask for things."""
+"""A trace only grows, in atomic steps, while others read it and add acts."""
 
 import sqlite3
 import threading

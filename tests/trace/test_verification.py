@@ -1,4 +1,4 @@
-"""Every kind of damage that a check is for is found by it, and nothing is found in a trace that is whole."""
+"""Each check finds its kind of damage, and finds nothing in an undamaged trace."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A small experiment, recorded as the loop would: candidates, one failed measurement, a scalarizer that is changed."""
+"""A small recorded experiment: candidates, one failed measurement, a changed scalarizer."""
 
 from pathlib import Path
 

@@ -86,7 +86,7 @@ def test_neighbours_of_bulk_are_12_6_24_and_12_at_their_distances() -> None:
         )
     ]
     assert lowest[0] == 8
-    with pytest.raises(ConfigurationError, match="need to rise"):
+    with pytest.raises(ConfigurationError, match="need to be above 0 and ascending"):
         shells_of(ball, [3.0, 2.0])
 
 
@@ -137,8 +137,8 @@ def test_places_that_are_alike_are_met_once() -> None:
         ("octahedron", {"length": 4, "cut": 2}, "cut 2: a length of 4 allows 1"),
         ("sphere", {"radius": -1.0}, "radius -1: needs to be positive"),
         ("sphere", {"radius": 5.0, "centre": "edge"}, "centre 'edge': is none of atom"),
-        ("sphere", {"radius": 60.0}, "atoms; can be 1 to 5000"),
-        ("sphere", {"radius": 1000.0}, "more atoms than"),
+        ("sphere", {"radius": 60.0}, "atoms; needs 1 to 5000"),
+        ("sphere", {"radius": 1000.0}, "the radius gives too many atoms"),
         ("hemisphere", {"radius": 5.0, "face": "110"}, "face '110': is none of"),
     ],
 )

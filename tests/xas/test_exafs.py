@@ -216,7 +216,7 @@ def test_what_is_no_path_is_refused(tmp_path):
         ],
         f"line {head}: .* is no atom": [*good[: head - 1], "Cu at 0 0 0", *good[head:]],
         f"line {head + 3}: 2 numbers": [*good[: head + 2], " 0.2 3.1", *good[head + 3 :]],
-        "wavenumbers that rise": [*good[: head + 2], good[head + 1], *good[head + 3 :]],
+        "ascending wavenumbers": [*good[: head + 2], good[head + 1], *good[head + 3 :]],
         "3 rows of numbers": good[: head + 4],
     }
     for why, lines in cases.items():

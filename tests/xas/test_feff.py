@@ -128,7 +128,7 @@ def test_what_went_wrong_is_told_in_the_programs_words(tmp_path: Path, scripts: 
 def test_a_run_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path) -> None:
     feff = program(tmp_path, f"sleep 60 & echo $! > {tmp_path}/child; wait")
     began = time.monotonic()
-    with pytest.raises(FeffError, match=r"step0: stopped after 0\.5 s; give it more, or fewer atoms"):
+    with pytest.raises(FeffError, match=r"step0: stopped after 0\.5 s; allow more time, or use fewer atoms"):
         run_feff("x", feff, tmp_path / "results", seconds=0.5)
     assert time.monotonic() - began < 10.0
     child = int((tmp_path / "child").read_text())
@@ -145,13 +145,13 @@ def test_a_missing_program_says_where_it_comes_from(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("nescio.xas.feff.run.find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     for find in (find_feff8l, find_feff6l):
-        with pytest.raises(FeffError, match=r"not found; pip install nescio\[feff\]"):
+        with pytest.raises(FeffError, match=r"not found; install it by pip install nescio\[feff\]"):
             find()
-        with pytest.raises(FeffError, match="is not there; name the folder"):
+        with pytest.raises(FeffError, match="not found; give the folder"):
             find(tmp_path)
     (tmp_path / "feff6l").write_text("", encoding="utf-8")
     assert find_feff6l(tmp_path).steps == (tmp_path / "feff6l",)
-    with pytest.raises(FeffError, match="is no program that may be run"):
+    with pytest.raises(FeffError, match="is no executable program"):
         own_feff(tmp_path / "feff6l")
     (tmp_path / "feff6l").chmod(0o755)
     assert own_feff(tmp_path / "feff6l").proof == "xmu.dat"
@@ -232,7 +232,7 @@ def test_a_scheduler_needs_an_extra() -> None:
         ):
             pass
     else:
-        with pytest.raises(ConfigurationError, match="no scheduler"), executor_at("tcp://127.0.0.1:1"):
+        with pytest.raises(ConfigurationError, match="no Dask scheduler"), executor_at("tcp://127.0.0.1:1"):
             pass
 
 

@@ -142,10 +142,14 @@ def test_what_is_learned_from_is_aligned_as_what_is_measured(kind: str) -> None:
     assert np.abs(drawn["edge"] - drawn["foil"]).max() > 0.1
     apart = CoordinationPrior(LIBRARY, still, NormalisationSettings(align="edge"))
     assert (
-        "no spectrum is put" in prepare_normalised([measured(mu)], apart, foil, align="foil").attrs["notes"]
+        "each spectrum is not aligned by its edge"
+        in prepare_normalised([measured(mu)], apart, foil, align="foil").attrs["notes"]
     )
     learned = CoordinationPrior(LIBRARY, still)
-    assert "put by its edge" in prepare_normalised([measured(mu)], learned, foil, align="edge").attrs["notes"]
+    assert (
+        "aligned by its edge"
+        in prepare_normalised([measured(mu)], learned, foil, align="edge").attrs["notes"]
+    )
 
 
 def test_without_a_foil_spectra_are_put_as_those_that_were_learned_from() -> None:
@@ -175,7 +179,9 @@ def test_without_a_foil_spectra_are_put_as_those_that_were_learned_from() -> Non
 def test_spectra_without_an_edge_cannot_be_put_by_it() -> None:
     flat = replace(LIBRARY, mu=np.full_like(LIBRARY.mu, 0.9))
     CoordinationPrior(flat)
-    with pytest.raises(ConfigurationError, match="spectra cannot be put by their edge: some of the library"):
+    with pytest.raises(
+        ConfigurationError, match="spectra cannot be aligned by their edge: some of the library"
+    ):
         CoordinationPrior(flat, normalisation=NormalisationSettings(align="edge"))
     with pytest.raises(ConfigurationError, match="the library has"):
         CoordinationPrior(LIBRARY, MixtureSettings(high=118.5), NormalisationSettings(align="edge"))
@@ -186,12 +192,14 @@ def test_without_a_foil_the_edge_of_the_computed_one_serves() -> None:
     mu, _ = particle("cuboctahedron shells 3")
     with_foil = prepare_normalised([measured(mu)], alone, measured(LIBRARY.foil), align="edge")
     without = prepare_normalised([measured(mu)], alone)
-    assert without.attrs["notes"].startswith("without a foil each spectrum is put by its edge and those of")
+    assert without.attrs["notes"].startswith(
+        "without a foil each spectrum is aligned by its edge, but the training spectra were"
+    )
     assert "give --foil FILE, or learn with normalisation.align" in without.attrs["notes"]
     np.testing.assert_allclose(without["intensity"], with_foil["intensity"], atol=0.02)
     assert (without.attrs["foil"], without.attrs["align"]) == ("none", "edge")
     with pytest.raises(
-        ConfigurationError, match="no foil: this agent looks at the difference to one; give --foil"
+        ConfigurationError, match="no foil: this agent needs the difference to a foil; give --foil"
     ):
         prepare_normalised([measured(mu)], PRIOR)
 
@@ -200,8 +208,8 @@ def test_what_cannot_be_told_is_said_and_the_rest_goes_on() -> None:
     foil = measured(LIBRARY.foil, "foil").spectrum
     good = replace(foil, name="good")
     others = [
-        (replace(foil, element="Pt"), "is of Pt; this agent knows Cu"),
-        (replace(foil, edge="L3"), "is of the L3 edge; this agent knows Cu K"),
+        (replace(foil, element="Pt"), "is a spectrum of Pt; this agent knows Cu"),
+        (replace(foil, edge="L3"), "is a spectrum of the L3 edge; this agent knows Cu K"),
         (replace(foil, energy=foil.energy + 50.0), r"its edge is at 903\d\.\d eV, that of the foil at 89"),
         (
             replace(foil, energy=foil.energy[:170], mu=foil.mu[:170]),
@@ -323,7 +331,7 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     files = [tmp_path / "sample.xdi", tmp_path / "iron.xdi"]
     out_folder = tmp_path / "out"
     code, _, err = run("assess", tmp_path / "cu", *files, "-o", out_folder)
-    assert (code, "no foil: this agent looks at the difference" in err) == (2, True)
+    assert (code, "no foil: this agent needs the difference" in err) == (2, True)
     foil = ("--foil", tmp_path / "foil.xdi")
     code, _, err = run("assess", tmp_path / "cu", *files, "-o", out_folder, *foil, "--wavelength", "CuKa")
     assert (code, "--wavelength: technique 'xas' has no such option" in err) == (2, True)
@@ -338,7 +346,10 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
         "0.02",
         "--report",
     )
-    assert (code, err) == (0, "")
+    assert (code, "error" in err) == (0, False)
+    assert [line for line in err.splitlines() if line.startswith("note:")] == [
+        f"note: {tmp_path / 'iron.xdi'}: the file states Fe K (7112 eV), but was measured from 8782 to 9581 eV"
+    ]
     assert "unreadable" in out
     table = (out_folder / "findings.csv").read_text(encoding="utf-8").splitlines()
     assert table[0].startswith(
@@ -348,7 +359,7 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     report = (out_folder / "report.html").read_text(encoding="utf-8")
     for heading in (
         "Numbers",
-        "Structures that fit",
+        "Fitting structures",
         "Calibration of the agent",
         "Provenance",
     ):
@@ -356,5 +367,8 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     with xr.open_dataset(out_folder / "findings.nc", engine="h5netcdf") as stored:
         assert stored["value"].sel(measurement="sample", quantity="C1").notnull()
     code, _, err = run("assess", tmp_path / "cu", *files, "-o", tmp_path / "put", *foil, "--align", "edge")
-    assert (code, err.count("\n")) == (0, 1)
-    assert err.startswith("note: each spectrum is put by its edge and those of training are not")
+    notes = [line for line in err.splitlines() if line.startswith("note:")]
+    assert (code, len(notes)) == (0, 2)
+    assert notes[1].startswith(
+        "note: each spectrum is aligned by its edge, but the training spectra were not"
+    )

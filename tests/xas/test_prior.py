@@ -132,10 +132,10 @@ def test_a_library_is_kept_as_it_was(library: SiteLibrary, tmp_path: Path) -> No
     for changes, said in (
         ({"foil": library.foil[:-1]}, "foil is damaged"),
         ({"mu": library.mu * np.nan}, "mu is not finite"),
-        ({"energy": library.energy[::-1]}, "its energies do not rise"),
+        ({"energy": library.energy[::-1]}, "its energies are not ascending"),
         ({"distance": library.distance[:, None]}, "distance is damaged"),
         ({"coordination": library.coordination.astype(str)}, "coordination is damaged"),
-        ({"neighbours": np.array(["Cu", "Pt", "Au"])}, "numbers do not fit the elements"),
+        ({"neighbours": np.array(["Cu", "Pt", "Au"])}, "coordination numbers do not fit the elements"),
     ):
         save_library(load_like(library, **changes), tmp_path / "damaged.npz")
         with pytest.raises(FileError, match=rf"damaged\.npz: holds no library of sites \({said}"):
@@ -231,8 +231,8 @@ def test_what_cannot_be_drawn_is_told(library: SiteLibrary) -> None:
         Mixtures(library, STILL, chosen=[])
     for changes, said in (
         ({"high": -7.0}, "must exceed low"),
-        ({"broadening": (2.0, 1.0)}, "broadening must rise"),
-        ({"broadening": (0.0, 9.0)}, "5 eV or less"),
+        ({"broadening": (2.0, 1.0)}, "broadening must be ascending"),
+        ({"broadening": (0.0, 9.0)}, "at most 5 eV"),
         ({"input": "derivative"}, "absorption"),
     ):
         with pytest.raises(ValidationError, match=said):
@@ -278,7 +278,7 @@ def test_of_two_elements_neighbours_are_counted_apart() -> None:
             radius=6.0,
             limits=LIMITS,
         )
-    with pytest.raises(ConfigurationError, match="gas: holds no Cu, which absorbs"):
+    with pytest.raises(ConfigurationError, match="gas: holds no absorber, Cu"):
         compute_library(
             [Cluster("gas", ("O",), np.zeros((1, 3)))],
             scattering,

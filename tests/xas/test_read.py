@@ -80,7 +80,7 @@ def test_spectra_are_found_in_hdf5(tmp_path: Path) -> None:
     for one in found:
         np.testing.assert_allclose(one.energy, ENERGY)
         np.testing.assert_allclose(one.mu, MU, rtol=1e-9)
-    assert left_out == ["scan3: datasets of 197 and 200 numbers; needs as many of each"]
+    assert left_out == ["scan3: datasets of 197 and 200 numbers; needs equal lengths"]
     with h5py.File(tmp_path / "empty.h5", "w") as file:
         file["counts"] = MU
     with pytest.raises(FileError, match="no group holds a spectrum"):
@@ -92,7 +92,7 @@ def test_one_of_several_spectra_is_named(tmp_path: Path) -> None:
     assert one_spectrum(f"{file}#scan2").name == "scan2"
     with pytest.raises(FileError, match=r"holds 2 spectra \('scan1 data', 'scan2'\); say which: FILE#NAME"):
         one_spectrum(file)
-    with pytest.raises(FileError, match="0 spectra are called 'foil'; there are 'scan1 data'"):
+    with pytest.raises(FileError, match="0 spectra are called 'foil'; the names are 'scan1 data'"):
         one_spectrum(f"{file}#foil")
     with pytest.raises(FileError, match=r"none\.xdi"):
         one_spectrum(tmp_path / "none.xdi")

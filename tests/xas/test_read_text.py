@@ -339,8 +339,8 @@ def test_notes_cross_with_the_dataset(tmp_path: Path) -> None:
 
 def test_what_is_no_text_is_refused_by_its_kind(tmp_path: Path) -> None:
     for content, said in (
-        (b"PK\x03\x04" + bytes(100), "is ZIP archive"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "is PNG"),
+        (b"PK\x03\x04" + bytes(100), "is a file of kind ZIP archive"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "is a file of kind PNG"),
     ):
         with pytest.raises(FileError, match=said):
             read_spectra(written(tmp_path / "a.dat", content))

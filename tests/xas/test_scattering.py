@@ -67,7 +67,7 @@ def test_a_resonance_is_cut_off_and_broadened_as_by_integration() -> None:
 
 def test_beyond_the_contour_nothing_is_known() -> None:
     energies, along = contour_energies(1.0, 50.0)
-    with pytest.raises(ConfigurationError, match=r"energy 90 eV above the Fermi level: computed were 5\d"):
+    with pytest.raises(ConfigurationError, match=r"energy 90 eV above the Fermi level: computed up to 5\d"):
         broadening_matrix(energies, along, np.array([10.0, 90.0]))
     with pytest.raises(ConfigurationError, match="need to be positive"):
         contour_energies(0.0, 50.0)
@@ -93,10 +93,10 @@ def test_numbers_are_unpacked() -> None:
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("phase.pad", lambda text: text[:5000], "ends early; FEFF did not finish|is not as FEFF 8 writes it"),
+        ("phase.pad", lambda text: text[:5000], "ends early; FEFF did not finish|was not written by FEFF 8"),
         ("phase.pad", lambda text: "", "is empty"),
-        ("phase.pad", lambda text: text.replace("   59", " many", 1), "is not as FEFF 8 writes it"),
-        ("phase.pad", lambda text: text[:200] + "\x7f" + text[201:], "is not as FEFF 8 writes it"),
+        ("phase.pad", lambda text: text.replace("   59", " many", 1), "was not written by FEFF 8"),
+        ("phase.pad", lambda text: text[:200] + "\x7f" + text[201:], "was not written by FEFF 8"),
         ("xsect.json", lambda text: text[:500], "xsect.json: not readable as JSON"),
         ("xsect.json", lambda text: text.replace('"emu"', '"ume"'), "KeyError"),
     ],
@@ -139,7 +139,7 @@ def test_scattering_between_energies_is_that_at_them(copper: Scattering) -> None
         copper.on_contour(2000.0)
     with pytest.raises(ConfigurationError, match="needs 50 eV"):
         site_model(copper.on_contour(20.0), np.array([1.0]))
-    with pytest.raises(ConfigurationError, match="largest l 0: can be 1"):
+    with pytest.raises(ConfigurationError, match="largest l 0: needs 1"):
         scattering_from_feff(read_feff_phases(DATA), largest_l=0)
 
 
@@ -164,7 +164,9 @@ def test_surroundings_are_the_nearest_atoms_about_the_site() -> None:
     np.testing.assert_allclose(found, [[0, 0, 0], [-2, 0, 0], [-2, 0, 4]])
     with pytest.raises(ConfigurationError, match="site 4: there are 0 to 3"):
         environment(place, 4, 5.0)
-    with pytest.raises(ConfigurationError, match="3 atoms within 5 angstrom of site 2: allowed are 2"):
+    with pytest.raises(
+        ConfigurationError, match="3 atoms within 5 angstrom of site 2: at most 2 are allowed"
+    ):
         environment(place, 2, 5.0, atoms=2)
     with pytest.raises(ConfigurationError, match=r"atoms 0 and 1 are 0\.1 angstrom apart"):
         environment(np.array([[0, 0, 0], [0, 0, 0.1]]), 0, 5.0)
@@ -199,6 +201,6 @@ def test_scattering_of_two_metals_comes_along(element: str, edge: str, energy: f
 
 def test_scattering_that_does_not_come_along_is_told() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"Au at the L3 edge does not come along \(there are Cu2O_K, Cu_K, Pt_L3\)"
+        ConfigurationError, match=r"Au at the L3 edge is not bundled \(bundled: Cu2O_K, Cu_K, Pt_L3\)"
     ):
         bulk_scattering("Au", "L3")

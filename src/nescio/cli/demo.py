@@ -46,6 +46,8 @@ def demo(
     coordination numbers of copper from absorption spectra while a particle
     grows and then oxidises; with --data, also of measured platinum particles.
 
+    At the end, the page index.html links all reports.
+
     Example: nescio demo -o demo
     """
     if data is not None and chapter not in (None, Chapter.xas):
@@ -79,3 +81,6 @@ def demo(
         typer.echo(f"report: {counted.report}")
         if counted.particles is not None:
             typer.echo(f"report: {counted.particles}")
+    from nescio.studies import write_demo_index
+
+    typer.echo(f"all reports: {write_demo_index(output)}")

@@ -9,7 +9,12 @@ from nescio.lazy import attach
 
 if TYPE_CHECKING:
     from nescio.studies.banko2021 import BANKO2021_TARGETS, reproduce_banko2021
-    from nescio.studies.demos import demonstrate_absorption, demonstrate_diffraction, demonstrate_microscope
+    from nescio.studies.demos import (
+        demonstrate_absorption,
+        demonstrate_diffraction,
+        demonstrate_microscope,
+        write_demo_index,
+    )
     from nescio.studies.dkl import comparison_table, plan_comparison
     from nescio.studies.measured import DEMO_FILES, check_measured
     from nescio.studies.xanes import XANES_TARGETS, reproduce_xanes
@@ -26,13 +31,19 @@ __all__ = [
     "plan_comparison",
     "reproduce_banko2021",
     "reproduce_xanes",
+    "write_demo_index",
 ]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "banko2021": ["BANKO2021_TARGETS", "reproduce_banko2021"],
-        "demos": ["demonstrate_absorption", "demonstrate_diffraction", "demonstrate_microscope"],
+        "demos": [
+            "demonstrate_absorption",
+            "demonstrate_diffraction",
+            "demonstrate_microscope",
+            "write_demo_index",
+        ],
         "dkl": ["comparison_table", "plan_comparison"],
         "measured": ["DEMO_FILES", "check_measured"],
         "xanes": ["XANES_TARGETS", "reproduce_xanes"],

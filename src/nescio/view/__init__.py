@@ -49,7 +49,7 @@ from nescio.view.findings import (
     wafer_map,
     write_findings,
 )
-from nescio.view.report import Cards, Details, Picture, Section, Table, Text, write_report
+from nescio.view.report import Cards, Details, Image, Link, Picture, Section, Table, Text, write_report
 from nescio.view.style import MEASURED, MODEL, figure_png, new_figure, plain, styled
 
 __all__ = [
@@ -58,6 +58,8 @@ __all__ = [
     "Cards",
     "Details",
     "FindingsView",
+    "Image",
+    "Link",
     "LiveView",
     "Picture",
     "RunStatus",

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import TypeAlias
+from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
@@ -22,6 +23,8 @@ __all__ = [
     "Block",
     "Cards",
     "Details",
+    "Image",
+    "Link",
     "Picture",
     "Section",
     "Table",
@@ -75,7 +78,25 @@ class Details:
     values: Mapping[str, str]
 
 
-Block: TypeAlias = Text | Cards | Picture | Table | Details
+@dataclass(frozen=True)
+class Image:
+    """A finished picture with a description (alternative text for screen readers)."""
+
+    png: bytes
+    """Content of a PNG file."""
+    description: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to a file in the folder of the report, such as another report."""
+
+    text: str
+    file: str
+    """Relative path, with "/" between folders."""
+
+
+Block: TypeAlias = Text | Cards | Picture | Table | Details | Image | Link
 
 
 @dataclass(frozen=True)
@@ -151,6 +172,15 @@ def _picture(block: Picture) -> str:
     )
 
 
+def _image(block: Image) -> str:
+    data = base64.b64encode(block.png).decode("ascii")
+    return f'<figure><img src="data:image/png;base64,{data}" alt="{_text(block.description)}"></figure>'
+
+
+def _link(block: Link) -> str:
+    return f'<p><a href="./{_text(quote(block.file))}">{_text(block.text)}</a></p>'
+
+
 def _table(block: Table) -> str:
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in block.header)
     rows = "".join(_row(row, block.kinds) for row in block.rows)
@@ -193,4 +223,6 @@ _RENDER: Mapping[type, Callable[..., str]] = {
     Picture: _picture,
     Table: _table,
     Details: _details,
+    Image: _image,
+    Link: _link,
 }

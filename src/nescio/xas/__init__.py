@@ -1,4 +1,4 @@
-"""X-ray absorption: forward models of chi(k) and mu(E), their transforms, and the structures they are computed of."""
+"""X-ray absorption: forward models of chi(k) and mu(E), their transforms, and structures to compute them for."""
 
 from typing import TYPE_CHECKING
 
@@ -203,5 +203,5 @@ __all__ = [
     "window",
 ]
 
-# What draws is loaded when it is used.
+# Figures load Matplotlib only when they are used.
 __getattr__, __dir__ = attach(__name__, {"exafs": ["exafs_figure"]})

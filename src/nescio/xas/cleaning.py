@@ -1,4 +1,4 @@
-"""Measured spectra before anything is read out of them: single bad points, shifts of the energy, repeated scans."""
+"""Clean measured spectra: remove glitches, align energies, merge repeated scans."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["aligned", "deglitched", "merged"]
 Floats = NDArray[np.float64]
 
 _AROUND = 7
-# A point this many robust standard deviations from what its neighbours promise is a glitch, if it is also further
-# than this share of the whole range, and if, without it, its neighbours are off by no more than this share of that.
+# A glitch deviates from the line between its neighbours by this many robust standard deviations and by this share of
+# the whole range. Without it, its neighbours deviate by at most the last share of its own deviation.
 _FAR, _LEAST, _LEFT = 12.0, 0.004, 0.2
 _MOST = 0.03
 _FURTHEST = 20.0
@@ -27,18 +27,18 @@ _SMOOTH, _FINE = 1.0, 0.1
 
 
 def deglitched(spectrum: Spectrum) -> tuple[Spectrum, Floats]:
-    """Return a spectrum without single points that stick out of their neighbours, and the energies of those.
+    """Return a spectrum without glitches, and the energies of the glitches.
 
-    A point is compared with the straight line between the two beside it; the scale is that of the same comparison for
-    the points around. That an edge or a peak is sampled coarsely is no glitch: without the point, its neighbours would
-    stick out in its place. Among the wiggles of EXAFS, where the curve itself bends from point to point, only glitches
-    of a tenth of the edge step are found.
+    A point is compared with the straight line between its two neighbours. The scale is the spread of the same
+    deviation at the points around. A coarsely sampled edge or peak is not a glitch: without the point, its neighbours
+    would deviate as much. Between EXAFS oscillations, where the curve bends from point to point, only glitches of a
+    tenth of the edge step or more are found.
 
     Args:
-        spectrum: As :func:`nescio.xas.spectrum.checked` returns it.
+        spectrum: From :func:`nescio.xas.spectrum.checked`.
 
     Raises:
-        MeasurementError: More than 3 % of the points stick out: that is no glitch, but the spectrum.
+        MeasurementError: More than 3 % of the points deviate.
     """
     energy, mu = spectrum.energy, np.asarray(spectrum.mu, np.float64)
     least = _LEAST * float(np.ptp(mu))
@@ -46,7 +46,7 @@ def deglitched(spectrum: Spectrum) -> tuple[Spectrum, Floats]:
     while len(kept) > 2 * _AROUND:
         x, y = energy[kept], mu[kept]
         off = _off(x, y)
-        # Of points that are alike by chance, and of those around, which the largest may not spoil.
+        # The median of the points around, not below the overall median; a single large deviation does not spoil it.
         scale = 1.4826 * np.maximum(
             median_filter(np.abs(off), size=2 * _AROUND + 1, mode="nearest"), np.median(np.abs(off))
         )
@@ -57,7 +57,7 @@ def deglitched(spectrum: Spectrum) -> tuple[Spectrum, Floats]:
         kept = np.delete(kept, worst + 1)
         if len(energy) - len(kept) > max(_MOST * len(energy), 1.0):
             raise MeasurementError(
-                f"{spectrum.name}: more than {_MOST:.0%} of its points stick out of their neighbours; is it too noisy, "
+                f"{spectrum.name}: more than {_MOST:.0%} of its points deviate from their neighbours; is it too noisy, "
                 "or several scans at once?"
             )
     left = np.ones(len(energy), bool)
@@ -66,37 +66,36 @@ def deglitched(spectrum: Spectrum) -> tuple[Spectrum, Floats]:
 
 
 def _off(x: Floats, y: Floats) -> Floats:
-    """Return how far each point but the first and last is off the line between its neighbours, shape (n - 2,)."""
+    """Return the deviation of each inner point from the line between its neighbours, shape (n - 2,)."""
     part = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
     return np.asarray(y[1:-1] - (y[:-2] + part * (y[2:] - y[:-2])), np.float64)
 
 
 def _alone(x: Floats, y: Floats, place: int, off: float) -> bool:
-    """Return whether it is this point that is off, and not the curve: without it, those beside it are not."""
+    """Return whether only this point deviates: without it, the points beside it do not."""
     near = np.arange(max(place - 3, 0), min(place + 4, len(x)))
     near = near[near != place]
     return bool(np.abs(_off(x[near], y[near])).max() < _LEFT * abs(off))
 
 
 def aligned(spectrum: Spectrum, reference: Spectrum, *, near: float = 40.0) -> Spectrum:
-    """Return a spectrum shifted in energy so that it rises as a reference does; `Spectrum.shift` keeps the sum.
+    """Return a spectrum shifted in energy to match a reference; `Spectrum.shift` holds the total shift.
 
-    What is compared is the slope around the edge, each scaled to the other, so that edge step and background do not
-    matter.
+    The derivatives around the edge are compared, scaled to each other, so that edge step and background do not matter.
 
     Args:
-        spectrum: Of a foil measured with the sample, or of the sample itself.
-        reference: Of the same foil.
-        near: Range in eV to both sides of the reference's edge.
+        spectrum: A foil measured with the sample, or the sample itself.
+        reference: The same foil.
+        near: Range in eV on both sides of the edge of the reference.
 
     Raises:
-        MeasurementError: They do not overlap there, or their edges are more than 20 eV apart.
+        MeasurementError: The spectra do not overlap there, or their edges are more than 20 eV apart.
     """
     edge = edge_position(reference)
     apart = edge - edge_position(spectrum)
     if abs(apart) > _FURTHEST:
         raise MeasurementError(
-            f"{spectrum.name}: its edge is {abs(apart):.1f} eV from that of {reference.name}; needs to be within "
+            f"{spectrum.name}: its edge is {abs(apart):.1f} eV from that of {reference.name}; the largest distance is "
             f"{_FURTHEST:g} eV"
         )
     grid = np.arange(edge - near, edge + near, _FINE)
@@ -117,7 +116,7 @@ def _slope(spectrum: Spectrum, energy: Floats) -> Floats:
     wide = np.arange(energy[0] - 5.0, energy[-1] + 5.0, _FINE)
     if wide[0] < spectrum.energy[0] or wide[-1] > spectrum.energy[-1]:
         raise MeasurementError(
-            f"{spectrum.name}: measured from {spectrum.energy[0]:.1f} to {spectrum.energy[-1]:.1f} eV; to align it "
+            f"{spectrum.name}: measured from {spectrum.energy[0]:.1f} to {spectrum.energy[-1]:.1f} eV; alignment "
             f"needs {wide[0]:.1f} to {wide[-1]:.1f} eV"
         )
     smooth = gaussian_filter1d(np.interp(wide, spectrum.energy, spectrum.mu), _SMOOTH / _FINE)
@@ -127,21 +126,21 @@ def _slope(spectrum: Spectrum, energy: Floats) -> Floats:
 def merged(spectra: Sequence[Spectrum], name: str = "") -> tuple[Spectrum, Floats]:
     """Return the mean of repeated scans on the energies of the first, and its standard error, shape (n,).
 
-    Only energies that all of them reach are kept. The standard error is that of the mean, from the scatter among the
-    scans; NaN for a single one.
+    Only energies that all scans cover are kept. The standard error of the mean follows from the scatter among the
+    scans; it is NaN for a single scan.
 
     Args:
-        spectra: Aligned, of the same sample.
-        name: Of the mean; by default that of the first.
+        spectra: Aligned spectra of the same sample.
+        name: Name of the mean; by default that of the first scan.
 
     Raises:
-        MeasurementError: There are none, they are of different elements or edges, or do not overlap.
+        MeasurementError: There are no spectra, they have different elements or edges, or they do not overlap.
     """
     if not spectra:
         raise MeasurementError("no spectra to merge: needs one or more")
-    told = {(one.element, one.edge) for one in spectra} - {("", "")}
-    if len(told) > 1:
-        words = ", ".join(sorted(" ".join(one) for one in told))
+    kinds = {(one.element, one.edge) for one in spectra} - {("", "")}
+    if len(kinds) > 1:
+        words = ", ".join(sorted(" ".join(one) for one in kinds))
         raise MeasurementError(f"spectra of {words} cannot be merged")
     first = checked(spectra[0])
     low = max(float(one.energy.min()) for one in spectra)

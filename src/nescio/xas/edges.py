@@ -1,4 +1,4 @@
-"""Absorption edges: their energies, and the wavenumber of a photoelectron above one."""
+"""Absorption edges: their energies, and the wavenumber of a photoelectron above an edge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 EDGES = ("K", "L1", "L2", "L3")
 SQUARED_WAVENUMBER_PER_EV = 2.0 * constants.m_e * constants.e / constants.hbar**2 * 1e-20
-"""2 m / hbar^2 in 1 / (eV square angstrom): k^2 of a free electron of 1 eV."""
+"""2 m / hbar^2 in 1 / (eV angstrom^2): k^2 of a free electron with 1 eV."""
 _LOWEST, _HIGHEST = 300.0, 120_000.0
 _JUMP = 1.08
 _FINE = 1.0
@@ -39,9 +39,9 @@ def edge_energy(element: str, edge: str) -> float:
         edge: One of `EDGES`.
 
     Raises:
-        ConfigurationError: There is no such element or edge, or it lies below 300 eV or above 120 keV.
+        ConfigurationError: The element or edge does not exist, or the edge lies below 300 eV or above 120 keV.
 
-    Source: where the absorption of Cromer and Liberman, J. Chem. Phys. 53, 1891 (1970) jumps.
+    Source: the jumps of the absorption of Cromer and Liberman, J. Chem. Phys. 53, 1891 (1970).
     """
     number = gemmi.Element(element).atomic_number
     if number < 3 or element != gemmi.Element(element).name:
@@ -49,7 +49,7 @@ def edge_energy(element: str, edge: str) -> float:
     if edge not in EDGES:
         raise ConfigurationError(f"edge {edge!r} is not known (known: {', '.join(EDGES)})")
     found = _jumps(number)
-    # From the top: K, L1, L2, L3.
+    # From the highest energy down: K, L1, L2, L3.
     place = EDGES.index(edge)
     if place >= len(found):
         raise ConfigurationError(f"{element} has no {edge} edge between {_LOWEST:g} and {_HIGHEST:g} eV")
@@ -57,7 +57,7 @@ def edge_energy(element: str, edge: str) -> float:
 
 
 def _jumps(number: int) -> NDArray[np.float64]:
-    """Return the energies at which f'' jumps, rising."""
+    """Return the energies at which f'' jumps, in ascending order."""
     coarse = np.geomspace(_LOWEST, _HIGHEST, 4000)
     rises = np.flatnonzero(np.diff(np.log(_imaginary(number, coarse))) > np.log(_JUMP))
     found = []
@@ -72,12 +72,12 @@ def _imaginary(number: int, energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def wavenumber_from_energy(energy: ArrayLike) -> Array:
-    """Return the wavenumber in 1/angstrom of energies in eV above the edge; below it, minus that of the magnitude."""
+    """Return wavenumbers in 1/angstrom for energies in eV above the edge; negative for energies below it."""
     values = jnp.asarray(energy)
     return jnp.sign(values) * jnp.sqrt(jnp.abs(values) * SQUARED_WAVENUMBER_PER_EV)
 
 
 def energy_from_wavenumber(wavenumber: ArrayLike) -> Array:
-    """Return the energy in eV above the edge of wavenumbers in 1/angstrom; negative for negative ones."""
+    """Return energies in eV above the edge for wavenumbers in 1/angstrom; negative for negative wavenumbers."""
     values = jnp.asarray(wavenumber)
     return jnp.sign(values) * values**2 / SQUARED_WAVENUMBER_PER_EV

@@ -1,4 +1,4 @@
-"""Measured spectra brought onto the energy axis of theory, and what an error of measuring would make of them."""
+"""Prepare measured spectra: normalise them, and interpolate them on the energy axis of theory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["foil_shift", "half_step", "prepare_normalised", "prepare_spectra"]
 
 Floats = NDArray[np.float64]
 
-# What the answer is asked how much it depends on: eV, full width at half maximum in eV, share of the edge step.
+# Disturbances for the systematic error: energy shift in eV, broadening (FWHM) in eV, relative error of the edge step.
 _SHIFT, _BROADENING, _STEP = 0.5, 1.0, 0.01
 _DISTURBANCES = (
     f"energy: -{_SHIFT:g} eV",
@@ -31,31 +31,31 @@ _DISTURBANCES = (
     f"edge step: +{_STEP:.0%}",
     f"edge step: -{_STEP:.0%}",
 )
-# What is told of each spectrum.
-_TOLD = (
+# Numbers kept for each spectrum.
+_NUMBERS = (
     ("e0", "energy of the edge", "eV"),
-    ("edge_step", "step at the edge, in units of the measured absorption", "1"),
+    ("edge_step", "edge step, in units of the measured absorption", "1"),
     ("fermi_level", "computed Fermi level on the measured axis", "eV"),
-    ("glitches", "points that were left out", "1"),
-    ("pre_low", "begin of the line before the edge, from it", "eV"),
-    ("pre_high", "end of the line before the edge, from it", "eV"),
-    ("post_low", "begin of the polynomial after the edge, from it", "eV"),
-    ("post_high", "end of the polynomial after the edge, from it", "eV"),
-    ("degree", "of the polynomial after the edge", "1"),
+    ("glitches", "points removed as glitches", "1"),
+    ("pre_low", "start of the pre-edge range, from the edge", "eV"),
+    ("pre_high", "end of the pre-edge range, from the edge", "eV"),
+    ("post_low", "start of the post-edge range, from the edge", "eV"),
+    ("post_high", "end of the post-edge range, from the edge", "eV"),
+    ("degree", "degree of the post-edge polynomial", "1"),
 )
 _FURTHEST_SHIFT = 15.0
 _SAME_EDGE, _NEAR = 30.0, 30.0
-# A beamline's energy may be off by so much, in eV, and by this share.
+# Largest error of a beamline's energy: in eV, plus a share of the energy.
 _CALIBRATED, _CALIBRATED_SHARE = 50.0, 0.003
 
 
 class _Anchor(NamedTuple):
-    """How the computed energies lie on the measured axis, or on their own where there is no foil."""
+    """Position of the computed energies on the measured axis; without a foil, on their own axis."""
 
     origin: float
-    """Of the Fermi level."""
+    """Energy of the Fermi level."""
     half: float
-    """Where the foil reaches half of its step."""
+    """Energy at which the foil reaches half of its edge step."""
 
 
 def prepare_spectra(
@@ -65,17 +65,17 @@ def prepare_spectra(
     foil: Spectrum | None = None,
     choices: NormalisationSettings | None = None,
 ) -> xr.Dataset:
-    """Normalise spectra and bring them onto a prior's axis; see :func:`prepare_normalised`.
+    """Normalise spectra and interpolate them on a prior's axis; see :func:`prepare_normalised`.
 
     Args:
-        spectra: Measured; one that cannot be used is given its problem, and the rest goes on.
-        prior: Whose axis they are brought onto.
-        foil: Of the bulk metal, measured with them.
-        choices: Of normalisation; by default the prior's.
+        spectra: Measured spectra. A spectrum that cannot be used gets a ``problem``; the others are prepared.
+        prior: The prior whose axis is used.
+        foil: The bulk metal, measured with the spectra.
+        choices: Settings of the normalisation; by default the prior's.
 
     Raises:
-        ConfigurationError: There is no foil, and the prior needs one, or it cannot be used; or an energy of the edge
-            that is not its.
+        ConfigurationError: The prior needs a foil and there is none, the foil cannot be used, or `e0` is far from the
+            prior's edge.
     """
     chosen = choices or prior.normalisation
     if chosen.e0 is not None:
@@ -100,10 +100,12 @@ def _normalised(
     spectrum: Spectrum, prior: CoordinationPrior, chosen: NormalisationSettings, foil: float | None
 ) -> Normalised:
     if spectrum.element not in ("", prior.element):
-        raise MeasurementError(f"{spectrum.name}: is of {spectrum.element}; this agent knows {prior.element}")
+        raise MeasurementError(
+            f"{spectrum.name}: is a spectrum of {spectrum.element}; this agent knows {prior.element}"
+        )
     if spectrum.edge not in ("", prior.edge):
         raise MeasurementError(
-            f"{spectrum.name}: is of the {spectrum.edge} edge; this agent knows {prior.element} {prior.edge}"
+            f"{spectrum.name}: is a spectrum of the {spectrum.edge} edge; this agent knows {prior.element} {prior.edge}"
         )
     spectrum, glitches = deglitched(checked(spectrum))
     found = edge_position(spectrum)
@@ -113,7 +115,7 @@ def _normalised(
             f"needs the {prior.edge} edge of {prior.element}"
         )
     _check_edge(found, prior, f"{spectrum.name}: its edge")
-    # On an energy axis of its own, a spectrum's edge is where it is found.
+    # A spectrum on its own energy axis keeps the edge that was found.
     at = chosen.e0 or (found if foil is None or chosen.align == "edge" else foil)
     return replace(
         normalised(spectrum, e0=at, pre=chosen.pre, post=chosen.post, degree=chosen.degree),
@@ -137,28 +139,28 @@ def prepare_normalised(
     align: Literal["foil", "edge"] | None = None,
     names: Sequence[str] = (),
 ) -> xr.Dataset:
-    """Bring normalised spectra onto a prior's axis, as the form that :mod:`nescio.signals` calls prepared.
+    """Interpolate normalised spectra on a prior's axis; return a prepared dataset (:mod:`nescio.signals`).
 
-    Where the computed Fermi level is on the measured axis, the foil says: computed and measured foil are to differ
-    least. Without a foil, each spectrum is put where its edge is as the computed foil's is at a middling resolution.
+    The foil determines the Fermi level on the measured axis: the shift at which measured and computed foil agree best.
+    Without a foil, each spectrum is shifted until its edge matches that of the computed foil at a medium resolution.
 
     Args:
-        spectra: Measured, or why one cannot be used.
-        prior: Whose axis they are brought onto.
-        foil: Measured.
-        align: "foil", if they are on one energy axis with it, or "edge", see :class:`NormalisationSettings`; by default
-            as the prior says.
-        names: Of the spectra; by default their own.
+        spectra: Normalised spectra, or the reason why one cannot be used.
+        prior: The prior whose axis is used.
+        foil: The measured foil.
+        align: "foil", if spectra and foil share an energy axis, or "edge" (:class:`NormalisationSettings`); by default
+            the prior's setting.
+        names: Names of the spectra; by default their own.
 
     Returns:
-        ``intensity``, which the networks see; ``absorption``, normalised, at the same energies; ``disturbed``, what the
-        intensity would be with an energy shift of 0.5 eV either way, a broadening of 1 eV and an edge step off by
-        1 %; ``e0``, ``edge_step`` and ``fermi_level`` in eV of each spectrum's own axis, how many ``glitches`` were
-        left out, and ranges and ``degree`` of the two fits; ``problem``. An attribute ``notes`` says so where spectra
-        are aligned otherwise than those that were learned from.
+        ``intensity``, the input of the networks; ``absorption``, normalised, at the same energies; ``disturbed``, the
+        intensity with an energy shift of 0.5 eV either way, a broadening of 1 eV, and an edge step changed by 1 %;
+        ``e0``, ``edge_step`` and ``fermi_level`` in eV on each spectrum's own axis; the number of ``glitches`` removed;
+        ranges and ``degree`` of the two fits; ``problem``. The attribute ``notes`` says if the spectra are aligned
+        differently from the training spectra.
 
     Raises:
-        ConfigurationError: There is no foil, and the prior needs one, or it cannot be used.
+        ConfigurationError: The prior needs a foil and there is none, or the foil cannot be used.
     """
     import xarray as xr
 
@@ -167,7 +169,7 @@ def prepare_normalised(
     if foil is None and (difference or align == "foil"):
         if difference:
             raise ConfigurationError(
-                f"no foil: this agent looks at the difference to one; give --foil FILE, the {prior.edge} edge of "
+                f"no foil: this agent needs the difference to a foil; give --foil FILE, the {prior.edge} edge of "
                 f"metallic {prior.element} measured with the spectra"
             )
         align = "edge"
@@ -182,7 +184,7 @@ def prepare_normalised(
     n, points = len(spectra), len(grid)
     absorption = np.full((n, points), np.nan)
     disturbed = np.full((n, len(_DISTURBANCES), points), np.nan)
-    told = np.full((n, len(_TOLD)), np.nan)
+    numbers = np.full((n, len(_NUMBERS)), np.nan)
     problems = []
     for row, one in enumerate(spectra):
         if isinstance(one, str):
@@ -195,7 +197,7 @@ def prepare_normalised(
         except MeasurementError as error:
             problems.append(str(error))
             continue
-        told[row] = one.e0, one.step, origin, len(one.glitches), *one.pre, *one.post, one.degree
+        numbers[row] = one.e0, one.step, origin, len(one.glitches), *one.pre, *one.post, one.degree
         problems.append("")
     both = ("measurement", "energy")
     return xr.Dataset(
@@ -213,8 +215,8 @@ def prepare_normalised(
             "disturbed": (("measurement", "disturbance", "energy"), disturbed - shown),
             "problem": ("measurement", np.array(problems, dtype=object).astype(str)),
             **{
-                name: ("measurement", told[:, i], {"long_name": words, "units": units})
-                for i, (name, words, units) in enumerate(_TOLD)
+                name: ("measurement", numbers[:, i], {"long_name": words, "units": units})
+                for i, (name, words, units) in enumerate(_NUMBERS)
             },
         },
         {
@@ -234,13 +236,14 @@ def prepare_normalised(
 
 
 def _otherwise(align: str, foil: Normalised | None) -> str:
-    """Say what it means that spectra are aligned otherwise than those that were learned from."""
-    put = "each spectrum is put by its edge" if align == "edge" else "no spectrum is put by its edge"
-    those = "those of training are not" if align == "edge" else "those of training are"
+    """Return a note on spectra that are aligned differently from the training spectra."""
+    how = "aligned by its edge" if align == "edge" else "not aligned by its edge"
+    training = "the training spectra were not" if align == "edge" else "the training spectra were"
     cure = f'learn with normalisation.align = "{align}"'
+    start = "each spectrum is"
     if foil is None:
-        put, cure = f"without a foil {put}", f"give --foil FILE, or {cure}"
-    return f"{put} and {those}, so that numbers are off by more than their intervals say; {cure}"
+        start, cure = "without a foil each spectrum is", f"give --foil FILE, or {cure}"
+    return f"{start} {how}, but {training}; the numbers are less accurate than their intervals say; {cure}"
 
 
 def _name(number: int, spectrum: Normalised | str) -> str:
@@ -250,8 +253,8 @@ def _name(number: int, spectrum: Normalised | str) -> str:
 def _anchored(prior: CoordinationPrior, foil: Normalised | None) -> _Anchor:
     library = prior.library
     if foil is None:
-        # Where a spectrum is half way up depends on its resolution, which nobody told: it is taken to be in the middle
-        # of those that are learned from.
+        # The energy of half the edge step depends on the resolution, which is unknown: use the mean of the training
+        # spectra.
         shown = np.asarray(library.foil, np.float64)
         if (width := float(np.mean(prior.mixtures.broadening))) > 0.0:
             step = float(library.energy[1] - library.energy[0])
@@ -265,7 +268,7 @@ def _anchored(prior: CoordinationPrior, foil: Normalised | None) -> _Anchor:
 
 
 def _disturbed(spectrum: Normalised, energy: Floats, absorption: Floats) -> Floats:
-    """Return the absorption at energies of the spectrum's own axis with each disturbance, (disturbances, points)."""
+    """Return the absorption with each disturbance at energies of the spectrum's axis, shape (disturbances, points)."""
     blurred = broadened(absorption, _BROADENING, float(energy[1] - energy[0]))
     return np.stack(
         [
@@ -279,10 +282,10 @@ def _disturbed(spectrum: Normalised, energy: Floats, absorption: Floats) -> Floa
 
 
 def half_step(spectrum: Normalised) -> float:
-    """Return where a spectrum first reaches half of its edge step, in eV.
+    """Return the energy in eV at which a spectrum first reaches half of its edge step.
 
     Raises:
-        MeasurementError: That is not within 30 eV of its e0.
+        MeasurementError: It does not within 30 eV of e0.
     """
     near = np.arange(spectrum.e0 - _NEAR, spectrum.e0 + _NEAR, 0.05)
     reached = spectrum.at(near) >= HALF
@@ -295,17 +298,17 @@ def half_step(spectrum: Normalised) -> float:
 
 
 def foil_shift(foil: Normalised, energy: ArrayLike, computed: ArrayLike) -> float:
-    """Return where the computed Fermi level is on the measured energy axis, in eV from the foil's e0.
+    """Return the position of the computed Fermi level on the measured energy axis, in eV from the foil's e0.
 
-    The shift at which the measured foil and the computed one differ least, in the mean square.
+    At this shift, the mean square difference between measured and computed foil is smallest.
 
     Args:
-        foil: Measured.
-        energy: Of the computed one, in eV from the Fermi level.
-        computed: Its absorption.
+        foil: The measured foil.
+        energy: Energies of the computed foil, in eV from the Fermi level, shape (n,).
+        computed: Absorption of the computed foil, shape (n,).
 
     Raises:
-        MeasurementError: The foil does not reach far enough.
+        MeasurementError: The measured range of the foil is too short.
     """
     own = np.asarray(energy, np.float64)
     grid = np.arange(-8.0, 60.0, 0.5)

@@ -1,4 +1,4 @@
-"""A measured absorption spectrum, checked for what would spoil all that follows, and normalised."""
+"""A measured absorption spectrum: checks and normalisation."""
 
 from __future__ import annotations
 
@@ -26,67 +26,67 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 MOST_SPECTRA = 5000
-"""Spectra that are read of one file."""
+"""Largest number of spectra that are read from one file."""
 
 _FEWEST = 30
 _LONGEST_SYMBOL = 20
-# An energy axis that ends below this, in eV, was surely meant in keV.
+# An energy axis that ends below this, in eV, must be in keV.
 _LOWEST = 200.0
 _HIGHEST = 200_000.0
-# So many points at the largest value on end are no rounding.
+# As many consecutive points at the largest value are not due to rounding.
 _SATURATED = 10
 _FINE = 0.25
 HALF = 0.5
-"""Share of the edge step that is reached where the edge is said to be."""
+"""Share of the edge step at the position of the edge."""
 # Full width at half maximum of a normal distribution, in standard deviations.
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum(Summarised):
-    """As measured; not normalised."""
+    """A measured spectrum, not normalised."""
 
     name: str
     energy: Floats
-    """In eV, rising, shape (n,)."""
+    """In eV, ascending, shape (n,)."""
     mu: Floats
     """Shape (n,), in any unit."""
     source: str = ""
     """The file."""
     element: str = ""
-    """Of the absorber; empty if nobody said."""
+    """Symbol of the absorber; empty if unknown."""
     edge: str = ""
     shift: float = 0.0
-    """What was added to the energies to align them, in eV."""
+    """Shift added to the energies to align them, in eV."""
     notes: tuple[str, ...] = ()
-    """What a user should know of how it was read, a sentence each."""
+    """Notes on how it was read, one sentence each."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Normalised(Summarised):
-    """A spectrum without the absorption of everything else, and with an edge step of one."""
+    """A spectrum without its background absorption and with an edge step of one."""
 
     spectrum: Spectrum
     e0: float
-    """Energy of the edge in eV, from which the lines below are counted."""
+    """Energy of the edge in eV."""
     step: float
-    """Of the edge, in units of the measured mu."""
+    """Edge step, in units of the measured mu."""
     pre: tuple[float, float]
-    """Range of the line before the edge, in eV from it."""
+    """Range of the pre-edge line, in eV from the edge."""
     post: tuple[float, float]
-    """Range of the polynomial after the edge."""
+    """Range of the post-edge polynomial, in eV from the edge."""
     degree: int
-    """Of that polynomial."""
+    """Degree of the post-edge polynomial."""
     mu: Floats
-    """Flattened: after the edge the polynomial is 1 everywhere. Shape (n,)."""
+    """Flattened absorption: the post-edge polynomial is 1 everywhere. Shape (n,)."""
     glitches: tuple[float, ...] = ()
-    """Energies in eV of points that were left out."""
+    """Energies in eV of the points that were removed as glitches."""
 
     def at(self, energy: ArrayLike) -> Floats:
-        """Return it at energies in eV, by straight lines.
+        """Return the absorption at energies in eV, by linear interpolation.
 
         Raises:
-            MeasurementError: It does not reach so far.
+            MeasurementError: The energies exceed the measured range.
         """
         wanted = np.asarray(energy, np.float64)
         own = self.spectrum.energy
@@ -99,13 +99,13 @@ class Normalised(Summarised):
 
 
 def checked(spectrum: Spectrum) -> Spectrum:
-    """Return a spectrum in the order of rising energy, or say what is wrong with it.
+    """Return a spectrum sorted by energy, after checks.
 
-    Points that are repeated exactly are taken once.
+    Exact repetitions of a point are removed.
 
     Raises:
-        MeasurementError: Too few points, numbers that are not finite, energies that repeat with other values or are in
-            keV, or a signal that does not change.
+        MeasurementError: There are too few points, numbers are not finite, an energy has several values, the energies
+            are in keV, or the signal is constant or saturated.
     """
     energy, mu = np.asarray(spectrum.energy, np.float64), np.asarray(spectrum.mu, np.float64)
     if energy.ndim != 1 or energy.shape != mu.shape:
@@ -143,15 +143,15 @@ def checked(spectrum: Spectrum) -> Spectrum:
     first, length = _plateau(mu)
     if length >= _SATURATED:
         raise MeasurementError(
-            f"{spectrum.name}: the signal is {mu.max():g} at {length} points on end, from {energy[first]:.1f} eV on, "
-            "and never higher; is a detector saturated?"
+            f"{spectrum.name}: the signal is {mu.max():g}, its maximum, at {length} consecutive points from "
+            f"{energy[first]:.1f} eV on; is a detector saturated?"
         )
     element, edge = (short_name(text)[:_LONGEST_SYMBOL] for text in (spectrum.element, spectrum.edge))
     return replace(spectrum, name=short_name(spectrum.name), energy=energy, mu=mu, element=element, edge=edge)
 
 
 def _plateau(mu: Floats) -> tuple[int, int]:
-    """Return where the longest run of points at the largest value begins, and how many they are."""
+    """Return start and length of the longest run of points at the largest value."""
     steps = np.diff(np.concatenate([[0], (mu == mu.max()).astype(int), [0]]))
     begin, end = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
     longest = int(np.argmax(end - begin))
@@ -159,12 +159,12 @@ def _plateau(mu: Floats) -> tuple[int, int]:
 
 
 def broadened(values: ArrayLike, width: float, step: float) -> Floats:
-    """Return spectra as a lower energy resolution shows them.
+    """Broaden spectra with a Gaussian resolution.
 
     Args:
-        values: Shape (..., n), at equal steps of the energy.
-        width: Of the resolution, full width at half maximum in eV.
-        step: Between energies, in eV.
+        values: Shape (..., n), on equally spaced energies.
+        width: Resolution, full width at half maximum in eV.
+        step: Energy step in eV.
 
     Returns:
         Shape (..., n).
@@ -176,7 +176,7 @@ def broadened(values: ArrayLike, width: float, step: float) -> Floats:
 
 
 def edge_position(spectrum: Spectrum) -> float:
-    """Return where the absorption rises most, in eV, after smoothing by 1.5 eV."""
+    """Return the energy of the steepest rise in eV, after smoothing by 1.5 eV."""
     fine = np.arange(spectrum.energy[0], spectrum.energy[-1], _FINE)
     slope = np.gradient(gaussian_filter1d(np.interp(fine, spectrum.energy, spectrum.mu), 1.5 / _FINE), _FINE)
     inner = slice(len(fine) // 50, -max(len(fine) // 50, 1))
@@ -191,17 +191,17 @@ def normalised(
     post: tuple[float, float] | None = None,
     degree: int | None = None,
 ) -> Normalised:
-    """Take off a line fitted before the edge, divide by the step, and flatten what follows; every choice can be made.
+    """Normalise a spectrum: subtract the pre-edge line, divide by the edge step, and flatten.
 
     Args:
-        spectrum: As :func:`checked` returns it; it is checked again.
-        e0: Energy of the edge in eV; by default where the absorption rises most.
-        pre: Range of the line before the edge, in eV from it; by default from 150, or where it begins, to 30 below.
-        post: Range of the polynomial after the edge; by default 100 to 800 above it, or what there is.
-        degree: Of that polynomial; by default 2, or 1 for a range below 300 eV.
+        spectrum: A spectrum; it is checked (:func:`checked`).
+        e0: Energy of the edge in eV; by default the steepest rise.
+        pre: Range of the pre-edge line, in eV from the edge; by default -150 (or the first energy) to -30.
+        post: Range of the post-edge polynomial, in eV from the edge; by default 100 to 800, or the last energy.
+        degree: Degree of the post-edge polynomial; by default 2, or 1 for a range below 300 eV.
 
     Raises:
-        MeasurementError: Too little before or after the edge, a range without points, or no step.
+        MeasurementError: A range holds fewer than 3 points, or there is no edge step.
     """
     spectrum = checked(spectrum)
     at = edge_position(spectrum) if e0 is None else e0
@@ -214,11 +214,11 @@ def normalised(
     if degree is None:
         degree = 2 if post[1] - post[0] >= 300.0 else 1
     before, after = ((low <= x) & (x <= high) for low, high in (pre, post))
-    for told, chosen, limits in (("before", before, pre), ("after", after, post)):
+    for side, chosen, limits in (("before", before, pre), ("after", after, post)):
         if chosen.sum() < 3 or limits[1] <= limits[0]:
             raise MeasurementError(
-                f"{spectrum.name}: {chosen.sum()} points {told} the edge at {at:.1f} eV, from {limits[0]:g} to "
-                f"{limits[1]:g} eV of it; needs 3 or more (measured are {x[0]:.0f} to {x[-1]:.0f} eV of it)"
+                f"{spectrum.name}: {chosen.sum()} points {side} the edge at {at:.1f} eV, from {limits[0]:g} to "
+                f"{limits[1]:g} eV from it; needs 3 or more (measured: {x[0]:.0f} to {x[-1]:.0f} eV from it)"
             )
     mu = spectrum.mu - np.polyval(np.polyfit(x[before], spectrum.mu[before], 1), x)
     line = np.polyfit(x[after], mu[after], degree)
@@ -226,8 +226,8 @@ def normalised(
     noise = float(np.std(mu[before]))
     if step <= 5.0 * noise or step <= 0.0:
         raise MeasurementError(
-            f"{spectrum.name}: no edge at {at:.1f} eV (a step of {step:.3g} over noise of {noise:.2g}); is e0 right, "
-            "and is it absorption, not transmission?"
+            f"{spectrum.name}: no edge at {at:.1f} eV (step {step:.3g}, noise {noise:.2g}); check e0, and that the "
+            "signal is absorption, not transmission"
         )
     flat = mu / step - np.where(x > 0.0, np.polyval(line, x) / step - 1.0, 0.0)
     return Normalised(spectrum, at, step, pre, post, degree, flat)

@@ -20,7 +20,7 @@ __all__ = ["XAS"]
 
 
 class XAS:
-    """Reads absorption spectra and builds priors of them (:class:`nescio.techniques.Technique`)."""
+    """Read absorption spectra and build priors for them (:class:`nescio.techniques.Technique`)."""
 
     name = "xas"
 
@@ -29,18 +29,18 @@ class XAS:
         return CoordinationPrior.from_file(path)
 
     def prior_from_document(self, document: Mapping[str, Any]) -> CoordinationPrior:
-        """Build a prior from what :meth:`nescio.xas.CoordinationPrior.to_document` returned."""
+        """Build a prior from the result of :meth:`nescio.xas.CoordinationPrior.to_document`."""
         return CoordinationPrior.from_document(document)
 
     def read(self, path: Path, **options: Any) -> xr.Dataset:
-        """Read one file into the form of :func:`nescio.xas.spectra_dataset`; what cannot be used is left out.
+        """Read one file into a dataset as of :func:`nescio.xas.spectra_dataset`; unusable spectra are left out.
 
         Args:
             path: The file.
             options: ``columns``, which columns of a text file to use; see :func:`nescio.xas.read_columns`.
 
         Raises:
-            ConfigurationError: An option is not known, or not of the form that it needs.
+            ConfigurationError: An option is unknown or has a wrong form.
             FileError: The file cannot be read.
             MeasurementError: None of its spectra can be used.
         """
@@ -50,21 +50,21 @@ class XAS:
         if not found:
             raise MeasurementError(f"{path}: no spectrum can be used; the first: {left_out[0]}")
         if len(found) == 1:
-            # Scans of one sample share its name, their files do not.
+            # Scans of one sample share its name; the file names differ.
             found = [replace(found[0], name=path.stem)]
         return spectra_dataset(found, str(path)).assign_attrs(left_out="; ".join(left_out))
 
     def prepare(self, measured: xr.Dataset, prior: Prior, **options: Any) -> xr.Dataset:
-        """Bring spectra onto the prior's axis.
+        """Normalise spectra and interpolate them on the prior's axis.
 
         Args:
-            measured: As :meth:`read` returns it.
-            prior: Of this technique.
-            options: ``foil``, a path (FILE, or FILE#NAME of one among several); and the keys of
-                :class:`nescio.xas.NormalisationSettings`, over those of the prior.
+            measured: From :meth:`read`.
+            prior: A prior of this technique.
+            options: ``foil``, a path (FILE, or FILE#NAME for one spectrum of several); and keys of
+                :class:`nescio.xas.NormalisationSettings`, which override those of the prior.
 
         Raises:
-            ConfigurationError: An option is not known or impossible, or the foil cannot be used.
+            ConfigurationError: An option is unknown or impossible, or the foil cannot be used.
         """
         if not isinstance(prior, CoordinationPrior):
             raise ConfigurationError(f"a prior of technique 'xas' is needed, not of {prior.technique!r}")

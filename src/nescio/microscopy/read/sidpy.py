@@ -41,18 +41,18 @@ def from_sidpy(dataset: Any) -> xr.Dataset:
                 f"{title}: dimension {number} of {values.ndim} has no description (dim_{number})"
             )
         kind = getattr(dimension, "dimension_type", "")
-        name, unit = (_told(getattr(dimension, key, "")) for key in ("name", "units"))
+        name, unit = (_stated(getattr(dimension, key, "")) for key in ("name", "units"))
         along = np.asarray(getattr(dimension, "values", dimension), np.float64)
         if along.shape != (points,):
             raise MeasurementError(f"{title}: {name or number} has {along.size} values for {points} points")
         axes.append(Axis(name, along, unit, axis_role(name, unit, kind=str(getattr(kind, "name", kind)))))
-    field = Field.of(title, values, axes, unit=_told(getattr(dataset, "units", "")))
+    field = Field.of(title, values, axes, unit=_stated(getattr(dataset, "units", "")))
     if is_image(field):
         return image_form(Path(title), [field])
     return spectra_form(Path(title), field, [])
 
 
-def _told(value: object) -> str:
+def _stated(value: object) -> str:
     """Return a text; sidpy's placeholders for unknown become empty."""
     text = str(value or "")
     return "" if text.lower() in ("generic", "none", "unknown") else text

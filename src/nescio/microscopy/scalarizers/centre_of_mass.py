@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CentreOfMass"]
 
 _Quantity = Literal["magnitude", "direction", "first", "second"]
-_TOLD = {
+_LONG_NAMES = {
     "magnitude": "magnitude of the shift of the centre of mass",
     "direction": "direction of the shift of the centre of mass",
     "first": "shift of the centre of mass along the first axis",
@@ -72,7 +72,9 @@ class CentreOfMass(CurveScalarizer):
         shown = {"first": self.axes[0], "second": self.axes[1]}
         several = len(self.quantities) > 1
         return tuple(
-            Output(self._titled(shown.get(name, name), several), units.get(name, axis_unit), _TOLD[name])
+            Output(
+                self._titled(shown.get(name, name), several), units.get(name, axis_unit), _LONG_NAMES[name]
+            )
             for name in self.quantities
         )
 

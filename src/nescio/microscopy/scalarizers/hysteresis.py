@@ -29,7 +29,7 @@ _Quantity = Literal[
     "nucleation_positive",
     "nucleation_negative",
 ]
-_TOLD = {
+_LONG_NAMES = {
     "area": "area within the loop",
     "work": "work of switching",
     "height": "opening of the loop at zero bias",
@@ -89,7 +89,9 @@ class Hysteresis(CurveScalarizer):
         units = {"area": product(unit, axis_unit), "work": product(unit, axis_unit), "height": unit}
         several = len(self.quantities) > 1
         return tuple(
-            Output(self._titled(name.replace("_", " "), several), units.get(name, axis_unit), _TOLD[name])
+            Output(
+                self._titled(name.replace("_", " "), several), units.get(name, axis_unit), _LONG_NAMES[name]
+            )
             for name in self.quantities
         )
 

@@ -293,7 +293,7 @@ def _learned(
 
 def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool | None) -> Path:
     """Assess measured platinum particles on carbon, and write a report."""
-    from nescio.view import numbers_report, write_findings
+    from nescio.view import figure_png, numbers_of_measurements, numbers_report, write_findings
 
     # Particles and foil were measured at different beamlines.
     prior = CoordinationPrior(bundled_library("Pt", "L3"), normalisation=NormalisationSettings(align="edge"))
@@ -303,6 +303,7 @@ def _platinum(folder: Path, data: Path, settings: NumberSettings, progress: bool
     prepared = prepare_spectra(spectra, prior, foil=foil)
     findings = agent.assess(prepared, alpha=ALPHA, progress=False)
     write_findings(findings, folder)
+    write_atomically(folder / "series.png", figure_png(numbers_of_measurements(findings)))
     return numbers_report(
         findings,
         agent.reference(),

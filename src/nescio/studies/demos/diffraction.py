@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from nescio.files import write_atomically
 from nescio.learn import ClassAgent, LearnSettings, train_into
 from nescio.progress import track
 from nescio.signals import NOVEL
@@ -32,8 +33,8 @@ def demonstrate_diffraction(
     """Train an agent on three phases, assess a simulated wafer, print the result and write a report.
 
     Args:
-        folder: Output folder for ``agent``, ``findings.nc``, ``findings.csv`` and ``report.html``. An interrupted
-            training is resumed.
+        folder: Output folder for ``agent``, ``findings.nc``, ``findings.csv``, ``map.png`` and ``report.html``. An
+            interrupted training is resumed.
         settings: Settings of training; by default the defaults.
         progress: Show progress bars; by default where standard error is a terminal.
 
@@ -44,7 +45,7 @@ def demonstrate_diffraction(
         InterruptedTrainingError: Ctrl-C was pressed during training.
         FileError: The folder cannot be written to.
     """
-    from nescio.view import write_findings
+    from nescio.view import figure_png, findings_figure, write_findings
 
     start = time.perf_counter()
     settings = settings or LearnSettings()
@@ -58,6 +59,7 @@ def demonstrate_diffraction(
         tell(1)
         findings = agent.assess(wafer, alpha=ALPHA, progress=False)
         write_findings(findings, folder)
+        write_atomically(folder / "map.png", figure_png(findings_figure(findings)))
         tell(1)
         trials = trial_measurements(known, unknown, jax.random.fold_in(root, _TRIAL_KEY), per_fraction=40)
         tell(1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nescio.errors import NescioError
 from nescio.explore import Experiment, ExploreSettings, drive, scalarize
+from nescio.files import write_atomically
 from nescio.microscopy import FerroelectricSettings, FerroelectricTwin, Hysteresis, PatchSettings
 
 __all__ = ["MicroscopeOutcome", "demo_settings", "demonstrate_microscope"]
@@ -36,9 +37,9 @@ class MicroscopeOutcome:
     def summary(self) -> str:
         """Return the results as a few sentences."""
         return (
-            f"{self.measured} of {self.places:,} places measured; {self.hits} of these are among the best {_TOP:.0%} "
-            f"of all (expected by chance: {self.by_chance:.0f}). For {self.coverage:.0%} of the unmeasured places, "
-            "the true loop area is inside the model's 95 % interval."
+            f"{self.measured} of {self.places:,} places measured; {self.hits} of these are among the best "
+            f"{100 * _TOP:g} % of all (expected by chance: {self.by_chance:.0f}). For {100 * self.coverage:.0f} % of "
+            "the unmeasured places, the true loop area is inside the model's 95 % interval."
         )
 
 
@@ -58,7 +59,7 @@ def demonstrate_microscope(
     """Explore a simulated film and write a report; an interrupted exploration is resumed.
 
     Args:
-        folder: Output folder for ``trace.sqlite`` and ``report.html``. A finished exploration there is replaced.
+        folder: Output folder for ``trace.sqlite``, ``map.png`` and ``report.html``. A finished exploration is replaced.
         settings: Settings of the experiment; its instrument must be a ferroelectric twin.
         show: Show the live view.
 
@@ -66,7 +67,7 @@ def demonstrate_microscope(
         InterruptedExplorationError: Ctrl-C was pressed; the same command resumes the exploration.
         FileError: The folder cannot be written to.
     """
-    from nescio.view import LiveView, write_exploration_report
+    from nescio.view import LiveView, figure_png, predicted_maps, write_exploration_report
 
     settings = settings or demo_settings()
     if not isinstance(settings.instrument, FerroelectricSettings):
@@ -80,7 +81,9 @@ def demonstrate_microscope(
                 drive(experiment, twin, observer=observer, wait=False)
         else:
             drive(experiment, twin, wait=False)
-        report = write_exploration_report(folder / "report.html", experiment.to_dataset())
+        explored = experiment.to_dataset()
+        write_atomically(folder / "map.png", figure_png(predicted_maps(explored)))
+        report = write_exploration_report(folder / "report.html", explored)
         return _found(experiment, twin, report)
 
 

@@ -72,16 +72,16 @@ def learning_curve(explored: xr.Dataset, output: str | None = None) -> Figure:
         bottom.plot(step, noise, color="#888888", ls="--", lw=0.9)
         handles.append(Line2D([], [], color="#888888", ls="--", lw=0.9, label="noise (one sd)"))
     figure.align_ylabels()
-    told = _acts((top, middle, bottom), explored)
+    acts = _acts((top, middle, bottom), explored)
     bottom.set_xlabel("measurements")
     _count(bottom)
     if handles:
         figure.legend(
             handles=handles, loc="outside upper center", ncols=min(len(handles), 6), columnspacing=1.2
         )
-    if told:
-        figure.legend(handles=told, loc="outside lower left", handlelength=1.2)
-        figure.set_figheight(figure.get_figheight() + 0.18 * len(told) + 0.1)
+    if acts:
+        figure.legend(handles=acts, loc="outside lower left", handlelength=1.2)
+        figure.set_figheight(figure.get_figheight() + 0.18 * len(acts) + 0.1)
     return figure
 
 
@@ -132,8 +132,8 @@ def _acts(panels: tuple[Axes, ...], explored: xr.Dataset) -> list[Artist]:
                 color="#00664B",
             )
         if i < _ACTS:
-            told = f"{i + 1}  {plain(f'{who[i]}: {text[i]}' if who[i] else text[i], 96)}"
-            handles.append(Line2D([], [], color="#009E73", ls=":", lw=1.1, label=told))
+            label = f"{i + 1}  {plain(f'{who[i]}: {text[i]}' if who[i] else text[i], 96)}"
+            handles.append(Line2D([], [], color="#009E73", ls=":", lw=1.1, label=label))
     if len(steps) > _ACTS:
         handles.append(Line2D([], [], lw=0, label=f"and {len(steps) - _ACTS} more"))
     return handles

@@ -172,7 +172,7 @@ class LiveView:
         self._live: Live | None = None
         self._output: NotebookOutput | None = None
         self._shown: tuple[RunStatus, float] | None = None
-        self._told: tuple[RunStatus, float] | None = None
+        self._printed: tuple[RunStatus, float] | None = None
 
     def __enter__(self) -> Self:
         if in_notebook():
@@ -191,8 +191,8 @@ class LiveView:
         elif self._live is not None:
             self._live.stop()
             self._live = None
-        elif self._shown is not None and (self._told is None or self._told[0] is not self._shown[0]):
-            self._tell(self._shown[0])
+        elif self._shown is not None and (self._printed is None or self._printed[0] is not self._shown[0]):
+            self._print_line(self._shown[0])
 
     def update(self, status: RunStatus) -> None:
         """Show the current status."""
@@ -206,14 +206,14 @@ class LiveView:
             return
         if self._console.is_terminal:
             return
-        if self._told is not None:
-            before, when = self._told
+        if self._printed is not None:
+            before, when = self._printed
             # Waiting for a person need not be repeated often.
             patience = self._every_seconds * (_PAUSED_PATIENCE if status.paused else 1)
             recent = status.measured - before.measured < self._every_steps and now - when < patience
             if recent and bool(status.paused) == bool(before.paused):
                 return
-        self._tell(status)
+        self._print_line(status)
 
     def say(self, messages: Sequence[str]) -> None:
         """Print messages, one a line, unless a panel shows them."""
@@ -221,8 +221,8 @@ class LiveView:
             for message in messages:
                 self._console.print(Text(_clean(message)), soft_wrap=True, highlight=False)
 
-    def _tell(self, status: RunStatus) -> None:
-        self._told = (status, self._clock())
+    def _print_line(self, status: RunStatus) -> None:
+        self._printed = (status, self._clock())
         # Log lines are neither wrapped nor coloured.
         self._console.print(Text(status_line(status)), soft_wrap=True, highlight=False)
 
@@ -328,11 +328,11 @@ def sparkline(values: tuple[float, ...], width: int, *, ascii_only: bool = False
 
 
 def _progress(status: RunStatus, room: int) -> RenderableType:
-    told = _amount(status)
+    text = _amount(status)
     times = _clock_text(status.elapsed)
     if np.isfinite(status.remaining):
         times += f", about {_clock_text(status.remaining)} left"
-    beside = f"{told}  {times}"
+    beside = f"{text}  {times}"
     if not status.budget or room - len(beside) - 2 < 6:
         return _line(beside)
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -360,10 +360,10 @@ def _amount(status: RunStatus) -> str:
 def _of(status: RunStatus, value: float, uncertainty: float = _NAN) -> str:
     if not np.isfinite(value):
         return "–"
-    told = number_text(value, uncertainty)
-    if "±" in told and status.unit:
-        told = f"({told})"
-    return f"{status.quantity} {_with_unit(told, status.unit)}".strip()
+    text = number_text(value, uncertainty)
+    if "±" in text and status.unit:
+        text = f"({text})"
+    return f"{status.quantity} {_with_unit(text, status.unit)}".strip()
 
 
 def _with_unit(number: str, unit: str) -> str:

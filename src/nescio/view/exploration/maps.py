@@ -96,7 +96,7 @@ def _quantities(explored: xr.Dataset, k: int) -> list[_Quantity]:
             "no model was fitted",
         ),
         _Quantity(
-            "next measurement",
+            "acquisition",
             "acquisition",
             acquisition,
             _upper_norm(acquisition),
@@ -226,7 +226,7 @@ def _curves(explored: xr.Dataset, k: int, quantities: list[_Quantity]) -> Figure
     chosen = _next(explored, k)
     if chosen is not None:
         panels[2].axvline(positions[chosen], color="black", lw=0.8, ls="--")
-        panels[2].set_title("next measurement (dashed)", loc="left")
+        panels[2].set_title("acquisition (dashed: next candidate)", loc="left")
     if panels[0].get_legend_handles_labels()[0]:
         panels[0].legend(loc="best")
     panels[-1].set_xlabel(coordinate_label(explored, coordinate_names(explored)[0]))

@@ -92,8 +92,8 @@ def unit_of(explored: xr.Dataset, k: int) -> str:
 
 def output_label(explored: xr.Dataset, k: int, *, long: bool = True) -> str:
     """Return the axis label of an output: name and unit."""
-    told = words(explored, "output_long_name", "output") if long else []
-    name = (told[k] if k < len(told) else "") or outputs(explored)[k]
+    long_names = words(explored, "output_long_name", "output") if long else []
+    name = (long_names[k] if k < len(long_names) else "") or outputs(explored)[k]
     return (
         f"{plain(name, 40)} ({plain(unit_of(explored, k), 16)})" if unit_of(explored, k) else plain(name, 40)
     )
@@ -202,8 +202,8 @@ def place_text(
     """
     if not np.isfinite(position).all():
         return "–"
-    told = ", ".join(f"{name} {value:.4g}" for name, value in zip(coordinates, position, strict=True))
-    return f"{told} {unit}".strip()
+    text = ", ".join(f"{name} {value:.4g}" for name, value in zip(coordinates, position, strict=True))
+    return f"{text} {unit}".strip()
 
 
 def number_text(value: float, uncertainty: float = float("nan")) -> str:

@@ -97,7 +97,7 @@ def _summary(explored: xr.Dataset) -> Section:
             cards[f"{which} {name}{unit}"] = f"{column(explored, 'value', k)[best[0]]:.4g}"
     share, among = predicted_share(explored)
     if among:
-        cards[f"inside the predicted 95 % interval, of {among:,}"] = f"{100 * share:.0f} %"
+        cards[f"share of {among:,} inside their predicted 95 % interval"] = f"{100 * share:.0f} %"
     seconds = float(np.nansum(numbers(explored, "seconds"))) if "seconds" in explored else 0.0
     seconds += float(decided(explored, "fit_seconds")[1].sum())
     if seconds > 0:
@@ -113,11 +113,11 @@ def _summary(explored: xr.Dataset) -> Section:
     )
     missing = [count - int(usable(explored, k).sum()) for k in range(len(outputs(explored)))]
     if any(missing):
-        told = " and ".join(
+        listed = " and ".join(
             f"{n:,} of {name}" for n, name in zip(missing, outputs(explored), strict=True) if n
         )
         why = "missing, or rejected by a person; the table of measurements gives the reasons."
-        blocks.append(Text(f"{told}: {why}", lead="Measurements without a value"))
+        blocks.append(Text(f"{listed}: {why}", lead="Measurements without a value"))
     blocks += [_top(explored, k) for k in range(len(outputs(explored)))]
     if len(outputs(explored)) > 1:
         blocks += _compromises(explored)
@@ -376,9 +376,9 @@ def _provenance(explored: xr.Dataset) -> Section:
         ("scale", "calibration factor of the variance at the end", ""),
         ("loo_coverage", "leave-one-out coverage of the 95 % interval at the end", ""),
     ):
-        told = decided(explored, name)[1]
-        if len(told):
-            values[title] = f"{told[-1]:.3g} {unit}".strip()
+        found = decided(explored, name)[1]
+        if len(found):
+            values[title] = f"{found[-1]:.3g} {unit}".strip()
     blocks: list[Block] = [Details(values)] if values else [Text("Not recorded.")]
     return Section("Model and configuration", blocks)
 

@@ -78,7 +78,7 @@ def best_and_typical_spectra(explored: xr.Dataset, output: str | None = None, co
                 drawn = _draw_image(axes, form, i, norm)
             else:
                 _draw_lines(axes, form, i)
-            axes.set_title(f"{kind}: {_told(explored, k, i)}", loc="left", fontsize=8)
+            axes.set_title(f"{kind}: {_title(explored, k, i)}", loc="left", fontsize=8)
         for axes in panels[row][len(chosen) :]:
             axes.set_axis_off()
         panels[row][0].set_ylabel(form.y_label)
@@ -114,12 +114,12 @@ class _Form(NamedTuple):
     def of(cls, explored: xr.Dataset) -> _Form:
         spectrum = explored["spectrum"].transpose("measurement", ...)
         values = np.asarray(spectrum.values)
-        told = str(spectrum.attrs.get("long_name", "spectrum"))
+        quantity = str(spectrum.attrs.get("long_name", "spectrum"))
         if np.iscomplexobj(values):
-            values, told = np.abs(values), f"magnitude of {told}"
+            values, quantity = np.abs(values), f"magnitude of {quantity}"
         values = values.astype(np.float64)
         unit = str(spectrum.attrs.get("units", ""))
-        value_label = f"{plain(told, 30)} ({plain(unit, 12)})" if unit else plain(told, 30)
+        value_label = f"{plain(quantity, 30)} ({plain(unit, 12)})" if unit else plain(quantity, 30)
         dims = [str(d) for d in spectrum.dims[1:]]
         sizes = dict(zip(dims, values.shape[1:], strict=True))
         if not dims:
@@ -219,15 +219,15 @@ def _mean(repetitions: Floats) -> Floats:
     return np.where(number > 0, mean, np.nan)
 
 
-def _told(explored: xr.Dataset, k: int, i: int) -> str:
+def _title(explored: xr.Dataset, k: int, i: int) -> str:
     uncertainty = column(explored, "uncertainty", k)[i]
     place = measured_of(explored, numbers(explored, "position"))[i]
     unit = str(explored["position"].attrs.get("units", ""))
     where = plain(place_text(place, coordinate_names(explored), unit), 34)
     value = number_text(float(column(explored, "value", k)[i]), float(uncertainty))
     what = outputs(explored)[k] if len(output_label(explored, k, long=False)) < 24 else ""
-    told = f"{value} {plain(unit_of(explored, k), 12)}".strip()
-    named = f"{plain(what, 16)} {told}".strip()
+    shown = f"{value} {plain(unit_of(explored, k), 12)}".strip()
+    named = f"{plain(what, 16)} {shown}".strip()
     # Titles are side by side and must be short; the caption explains the number.
-    told = named if len(named) <= _LONGEST_TITLE else told
-    return f"measurement {i + 1}\n{told}\n{where}"
+    shown = named if len(named) <= _LONGEST_TITLE else shown
+    return f"measurement {i + 1}\n{shown}\n{where}"

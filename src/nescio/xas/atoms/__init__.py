@@ -1,4 +1,4 @@
-"""Particles: where their atoms are, how many neighbours each has, and how they move."""
+"""Particles: positions of their atoms, coordination numbers, and motion."""
 
 from nescio.xas.atoms.clusters import Cluster, make_cluster, mixed
 from nescio.xas.atoms.disorder import (

@@ -1,4 +1,4 @@
-"""Nanoparticles: clusters of atoms of the common shapes, of one element or two."""
+"""Nanoparticles: clusters of common shapes, of one or two elements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Mixing = Literal["random", "core-shell", "janus", "cluster-in-cluster"]
 
 _LARGEST = 5000
-# Of a distance between atoms; so that those on a sphere are within it.
+# Tolerance of distances, so that atoms on the sphere are included.
 _ROUNDING = 1e-6
 _CENTRES = {"atom": (0.0, 0.0, 0.0), "octahedral": (0.5, 0.5, 0.5), "tetrahedral": (0.25, 0.25, 0.25)}
 _FACES = {"100": (0.0, 0.0, 1.0), "111": (1.0, 1.0, 1.0)}
@@ -26,7 +26,7 @@ _FACES = {"100": (0.0, 0.0, 1.0), "111": (1.0, 1.0, 1.0)}
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cluster(Summarised):
-    """Atoms in a vacuum."""
+    """A cluster of atoms."""
 
     name: str
     elements: tuple[str, ...]
@@ -38,15 +38,15 @@ class Cluster(Summarised):
         return len(self.elements)
 
     def strained(self, strain: ArrayLike) -> Cluster:
-        """Return it stretched.
+        """Return the cluster with a strain.
 
         Args:
-            strain: 0.01 for one per cent, in all directions, or of each: shape () or (3,).
+            strain: 0.01 for 1 %, for all directions or for each: shape () or (3,).
         """
         return replace(self, positions=self.positions * (1.0 + np.asarray(strain, np.float64)))
 
     def displaced(self, displacements: ArrayLike) -> Cluster:
-        """Return it with every atom moved, by shape (n, 3) in angstrom."""
+        """Return the cluster with displaced atoms; displacements have shape (n, 3), in angstrom."""
         return replace(self, positions=self.positions + np.asarray(displacements, np.float64))
 
 
@@ -57,24 +57,24 @@ def make_cluster(shape: str, element: str, lattice: float, **size: Any) -> Clust
     shape          size                                  atoms
     ============== ===================================== =====================================================
     cuboctahedron  ``shells``                            13, 55, 147, ... for 1, 2, 3, ...
-    octahedron     ``length``, ``cut`` (0)               atoms on an edge, and layers cut off its corners
+    octahedron     ``length``, ``cut`` (0)               atoms along an edge, and layers cut off the corners
     icosahedron    ``shells``                            13, 55, 147, ...
-    decahedron     ``p``, ``q``, ``r``                   as ASE counts: on the edge between two (100) faces along
-                                                         and across the axis, and the depth of Marks' notches
+    decahedron     ``p``, ``q``, ``r``                   as in ASE: atoms on the (100) faces across and along the
+                                                         five-fold axis, and the depth of Marks' re-entrance
     sphere         ``radius``, ``centre`` ("atom")       or "octahedral" or "tetrahedral" hole; in angstrom
     hcp            ``radius``, ``ratio`` (1.633)         a sphere of the hexagonal lattice about an atom
-    hemisphere     ``radius``, ``face`` ("111")          half a sphere, flat side down, as on a support; or "100"
+    hemisphere     ``radius``, ``face`` ("111")          half a sphere on a support, flat side down; or "100"
     ============== ===================================== =====================================================
 
     Args:
-        shape: One of these.
+        shape: One of these shapes.
         element: Symbol.
-        lattice: Of the face-centred cubic metal, in angstrom; for hcp the distance of neighbours is that of this.
-        size: By the names above.
+        lattice: Lattice constant of the fcc metal, in angstrom; hcp clusters have the same nearest-neighbour distance.
+        size: Sizes by the names above.
 
     Raises:
-        ConfigurationError: A shape or a size is not known, impossible, or leaves too many atoms.
-        MissingExtraError: ASE is not installed, which makes cuboctahedra, octahedra, icosahedra and decahedra.
+        ConfigurationError: The shape or a size is unknown or impossible, or there are too many atoms.
+        MissingExtraError: ASE is not installed; cuboctahedra, octahedra, icosahedra and decahedra need it.
     """
     if shape not in SHAPES:
         raise ConfigurationError(f"shape {shape!r} is not known (known: {', '.join(SHAPES)})")
@@ -87,30 +87,30 @@ def make_cluster(shape: str, element: str, lattice: float, **size: Any) -> Clust
     except ValueError as error:
         raise ConfigurationError(f"{shape}: {error}") from None
     if not 1 <= len(positions) <= _LARGEST:
-        raise ConfigurationError(f"{shape}: {len(positions)} atoms; can be 1 to {_LARGEST}")
-    told = " ".join(
+        raise ConfigurationError(f"{shape}: {len(positions)} atoms; needs 1 to {_LARGEST}")
+    sizes = " ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in size.items()
     )
     centred = positions - positions.mean(axis=0)
-    return Cluster(f"{shape} {told}".strip(), (element,) * len(positions), centred)
+    return Cluster(f"{shape} {sizes}".strip(), (element,) * len(positions), centred)
 
 
 def mixed(
     cluster: Cluster, element: str, fraction: float, mixing: Mixing = "random", *, seed: int = 0
 ) -> Cluster:
-    """Return a cluster in which some atoms are of a second element.
+    """Return a cluster in which some atoms are replaced by a second element.
 
     Args:
-        cluster: Of one element.
-        element: The second.
-        fraction: Of all atoms, rounded to a whole number of them.
-        mixing: "random"; "core-shell", the second outside; "janus", on one side; or "cluster-in-cluster": together
-            around an atom that is drawn.
-        seed: Of what is drawn.
+        cluster: A cluster of one element.
+        element: The second element.
+        fraction: Fraction of the second element, rounded to a whole number of atoms.
+        mixing: "random"; "core-shell", the second element outside; "janus", on one side; or "cluster-in-cluster",
+            around a random atom.
+        seed: Random seed.
 
     Raises:
-        ConfigurationError: The fraction is not one, or the way of mixing is not known.
+        ConfigurationError: The fraction is not within 0 to 1, or the mixing is unknown.
     """
     if not 0.0 <= fraction <= 1.0:
         raise ConfigurationError(f"fraction {fraction:g}: needs 0 to 1")
@@ -130,7 +130,7 @@ def mixed(
         raise ConfigurationError(
             f"mixing {mixing!r} is not known (known: random, core-shell, janus, cluster-in-cluster)"
         )
-    # Of atoms that are alike, by lot.
+    # Equivalent atoms in random order.
     ranked = np.lexsort((chance, np.round(order, 6)))
     second = set(ranked[: round(fraction * len(cluster))].tolist())
     elements = tuple(element if i in second else own for i, own in enumerate(cluster.elements))
@@ -147,7 +147,7 @@ def _generators() -> Any:
 
 def _cuboctahedron(lattice: float, *, shells: int) -> Floats:
     _at_least(shells, 1, "shells")
-    # An octahedron with its corners cut off halfway.
+    # An octahedron with its corners cut off at half the edge.
     return _of_ase(_generators().Octahedron("Cu", 2 * shells + 1, cutoff=shells, latticeconstant=lattice))
 
 
@@ -206,7 +206,7 @@ def _fcc(lattice: float, radius: float) -> Floats:
 
 def _grid(reach: int) -> NDArray[np.intp]:
     if reach > 60:
-        raise ValueError("a radius that leaves more atoms than can be computed with")
+        raise ValueError("the radius gives too many atoms")
     steps = np.arange(-reach, reach + 1)
     return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
 
@@ -231,4 +231,4 @@ SHAPES: Mapping[str, Callable[..., Floats]] = {
     "hcp": _hcp,
     "hemisphere": _hemisphere,
 }
-"""Shapes by name, each a function of the lattice constant and of sizes."""
+"""Shapes by name: functions of the lattice constant and of sizes."""

@@ -1,4 +1,4 @@
-"""Atoms off their places: static disorder, and vibrations in which neighbours move together."""
+"""Displacements of atoms: static disorder, and correlated vibrations."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SQUARE_ANGSTROM = 1e20
 
 
 def static_disorder(cluster: Cluster, sigma: float, *, seed: int = 0, frames: int = 1) -> Floats:
-    """Return displacements of every atom by itself, in angstrom, shape (frames, n, 3).
+    """Return independent displacements of all atoms, in angstrom, shape (frames, n, 3).
 
     Args:
-        cluster: Whose atoms.
+        cluster: The cluster.
         sigma: Standard deviation along each axis, in angstrom.
-        seed: Of the draws.
-        frames: How many.
+        seed: Random seed.
+        frames: Number of draws.
     """
     if not sigma >= 0.0:
         raise ConfigurationError(f"disorder {sigma:g} angstrom: needs 0 or more")
@@ -41,17 +41,17 @@ def static_disorder(cluster: Cluster, sigma: float, *, seed: int = 0, frames: in
 def debye_covariance(
     distance: Floats, mass: float, debye: float, temperature: float, density: float
 ) -> Floats:
-    """Return the mean product of displacements of two atoms along one axis, in square angstrom.
+    """Return the covariance of the displacements of two atoms along one axis, in angstrom^2.
 
     ``hbar / 2 M  integral rho(w) / w coth(hbar w / 2 k T) sin(w R / c) / (w R / c) dw``, with Debye's
-    rho = 3 w^2 / w_D^3 and c = w_D / k_D, k_D = (6 pi^2 n)^(1/3). At no distance it is the mean square displacement.
+    rho = 3 w^2 / w_D^3 and c = w_D / k_D, k_D = (6 pi^2 n)^(1/3). At zero distance it is the mean square displacement.
 
     Args:
         distance: In angstrom, any shape.
-        mass: Of an atom, in atomic mass units.
-        debye: Temperature in kelvin.
-        temperature: In kelvin; at 0 what remains is the motion of the ground state.
-        density: Of atoms, in 1 / cubic angstrom.
+        mass: Atomic mass, in atomic mass units.
+        debye: Debye temperature in kelvin.
+        temperature: In kelvin; at 0 only the zero-point motion remains.
+        density: Number density of atoms, in 1/angstrom^3.
 
     Source: Beni and Platzman, Phys. Rev. B 14, 1514 (1976), eqs. 14 to 16.
     """
@@ -60,7 +60,7 @@ def debye_covariance(
             f"mass {mass:g}, Debye temperature {debye:g} K, temperature {temperature:g} K and density {density:g}: "
             "need to be positive"
         )
-    # In units of the Debye frequency, by the rule of the middle: the integrand is smooth, and finite at zero.
+    # Midpoint rule, in units of the Debye frequency: the integrand is smooth and finite at zero.
     w = (np.arange(_FREQUENCIES) + 0.5) / _FREQUENCIES
     occupied = np.ones_like(w) if temperature == 0.0 else 1.0 / np.tanh(w * debye / (2.0 * temperature))
     zone = (6.0 * np.pi**2 * density) ** (1.0 / 3.0)
@@ -73,7 +73,7 @@ def debye_covariance(
 def relative_displacement(
     distance: Floats, mass: float, debye: float, temperature: float, density: float
 ) -> Floats:
-    """Return the mean square relative displacement of two atoms along their line, in square angstrom: EXAFS' sigma2."""
+    """Return the mean square relative displacement of two atoms along their axis, sigma2 of EXAFS, in angstrom^2."""
     alone = debye_covariance(np.zeros(1), mass, debye, temperature, density)
     return np.asarray(2.0 * (alone - debye_covariance(distance, mass, debye, temperature, density)))
 
@@ -81,22 +81,22 @@ def relative_displacement(
 def debye_displacements(
     cluster: Cluster, debye: float, temperature: float, *, seed: int = 0, frames: int = 1
 ) -> Floats:
-    """Return displacements in which neighbours move together, in angstrom, shape (frames, n, 3).
+    """Return correlated displacements of all atoms, in angstrom, shape (frames, n, 3).
 
-    Drawn from the normal distribution with the covariance of :func:`debye_covariance`, for the mean mass, with the
-    density of the metal whose nearest neighbours are as far apart.
+    They are drawn from the normal distribution with the covariance of :func:`debye_covariance`, for the mean mass and
+    the density of a close-packed metal with the same nearest-neighbour distance.
 
     Args:
-        cluster: Whose atoms.
-        debye: Temperature in kelvin.
+        cluster: The cluster.
+        debye: Debye temperature in kelvin.
         temperature: In kelvin.
-        seed: Of the draws.
-        frames: How many.
+        seed: Random seed.
+        frames: Number of draws.
     """
     apart = np.linalg.norm(cluster.positions[:, None] - cluster.positions[None], axis=-1)
     nearest = float(np.min(apart + np.diag(np.full(len(cluster), np.inf)))) if len(cluster) > 1 else 2.5
     mass = float(np.mean([Element(symbol).weight for symbol in cluster.elements]))
-    # Close-packed spheres of that diameter.
+    # Density of close-packed spheres of that diameter.
     covariance = debye_covariance(apart, mass, debye, temperature, np.sqrt(2.0) / nearest**3)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
@@ -107,16 +107,16 @@ def debye_displacements(
 def einstein_displacements(
     cluster: Cluster, einstein: float, temperature: float, *, seed: int = 0, frames: int = 1
 ) -> Floats:
-    """Return displacements of atoms that vibrate each by itself, in angstrom, shape (frames, n, 3).
+    """Return displacements of independent oscillators, in angstrom, shape (frames, n, 3).
 
     The mean square along an axis is ``hbar / 2 M w coth(hbar w / 2 k T)``.
 
     Args:
-        cluster: Whose atoms.
-        einstein: Temperature of the one frequency, in kelvin.
+        cluster: The cluster.
+        einstein: Einstein temperature in kelvin.
         temperature: In kelvin.
-        seed: Of the draws.
-        frames: How many.
+        seed: Random seed.
+        frames: Number of draws.
     """
     if not (einstein > 0.0 and temperature >= 0.0):
         raise ConfigurationError(

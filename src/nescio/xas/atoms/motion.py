@@ -1,4 +1,4 @@
-"""Atoms in thermal motion: frames of molecular dynamics, and the inputs of FEFF for every site, strain and frame."""
+"""Thermal motion: frames of molecular dynamics, and FEFF inputs for every site, strain and frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["EMT_ELEMENTS", "molecular_dynamics", "sweep_inputs"]
 Floats = NDArray[np.float64]
 
 EMT_ELEMENTS = ("Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt")
-"""Metals, and alloys of them, whose forces effective medium theory knows."""
+"""Metals, also alloyed, for which effective medium theory has forces."""
 
 _FRICTION = 0.02
 
@@ -35,23 +35,23 @@ def molecular_dynamics(
     seed: int = 0,
     progress: bool | None = None,
 ) -> list[Cluster]:
-    """Return a cluster as it is at some moments of its motion.
+    """Return frames of a cluster from molecular dynamics.
 
-    Langevin dynamics with the forces of effective medium theory, after the cluster was relaxed. Classical: at low
-    temperatures there is no zero-point motion, which :func:`nescio.xas.debye_displacements` has.
+    The cluster is relaxed; then Langevin dynamics runs with the forces of effective medium theory. The motion is
+    classical: it has no zero-point motion at low temperature, unlike :func:`nescio.xas.debye_displacements`.
 
     Args:
-        cluster: Of metals among `EMT_ELEMENTS`.
+        cluster: A cluster of metals in `EMT_ELEMENTS`.
         temperature: In kelvin.
-        frames: How many moments.
-        every: Steps between them.
-        settle: Steps before the first.
-        step: Of time, in fs.
-        seed: Of the random forces.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        frames: Number of frames.
+        every: Steps between frames.
+        settle: Steps before the first frame.
+        step: Time step in fs.
+        seed: Random seed.
+        progress: Show a progress bar; by default if standard error is a terminal.
 
     Raises:
-        ConfigurationError: An element whose forces are not known, or numbers that cannot be.
+        ConfigurationError: An element has no known forces, or a number is impossible.
         MissingExtraError: ASE is not installed.
 
     Source: Jacobsen, Stoltze and Norskov, Surf. Sci. 366, 394 (1996).
@@ -113,22 +113,22 @@ def sweep_inputs(
     alike_within: float | None = None,
     **options: Any,
 ) -> dict[str, str]:
-    """Return the inputs of FEFF for every site of clusters (or frames of motion), each under every strain.
+    """Return FEFF inputs for all sites of clusters (or frames), under every strain.
 
     Args:
-        clusters: Any number.
-        edge: Of the absorber.
-        absorber: Symbol of the element whose atoms absorb.
+        clusters: The clusters or frames.
+        edge: Edge of the absorber.
+        absorber: Symbol of the absorbing element.
         strains: See :meth:`nescio.xas.Cluster.strained`.
-        alike_within: In angstrom; of sites whose surroundings within this radius are the same, one is taken. Without it
-            all are, as frames of motion need.
-        options: As of :func:`nescio.xas.feff_input`.
+        alike_within: Radius in angstrom; of sites with the same surroundings within it, only one is used. By default
+            all sites are used, as frames need.
+        options: Options of :func:`nescio.xas.feff_input`.
 
     Returns:
-        Texts of feff.inp, as :func:`nescio.xas.sweep_feff` takes them, by names that say cluster, site and strain.
+        Contents of feff.inp for :func:`nescio.xas.sweep_feff`, by names with cluster, site and strain.
 
     Raises:
-        ConfigurationError: No atom absorbs, or an option cannot be.
+        ConfigurationError: No cluster holds the absorber, or an option is impossible.
     """
     if alike_within is None:
         sites = [(number, site) for number, one in enumerate(clusters) for site in range(len(one))]
@@ -141,9 +141,9 @@ def sweep_inputs(
     for strain in strains:
         for number, site in chosen:
             cluster = clusters[number].strained(strain)
-            told = f"{cluster.name}, site {site}, strain {strain:+.3g}"
-            name = told if told not in inputs else f"{told}, cluster {number}"
+            title = f"{cluster.name}, site {site}, strain {strain:+.3g}"
+            name = title if title not in inputs else f"{title}, cluster {number}"
             inputs[name] = feff_input(
-                cluster.elements, cluster.positions, edge=edge, absorber=site, title=told, **options
+                cluster.elements, cluster.positions, edge=edge, absorber=site, title=title, **options
             )
     return inputs

@@ -1,4 +1,4 @@
-"""Particles of many shapes and sizes, and which of them have given coordination numbers: seldom only one."""
+"""Particles of many shapes and sizes, searched by coordination numbers."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ __all__ = ["Shapes", "known_shapes"]
 Floats = NDArray[np.float64]
 
 LARGEST = 1500
-"""Atoms of the largest particle."""
+"""Number of atoms of the largest particle."""
 _DECIMALS = 3
 
 
 class Shapes(NamedTuple):
-    """Particles that differ in their coordination numbers."""
+    """Particles with different coordination numbers."""
 
     clusters: tuple[Cluster, ...]
     coordination: Floats
-    """Means over all atoms of each, shape (n, 4)."""
+    """Mean coordination numbers of each particle, shape (n, 4)."""
 
     def within(self, low: ArrayLike, high: ArrayLike) -> list[Cluster]:
-        """Return those all of whose coordination numbers lie in intervals, shape (4,) each; the smallest first."""
+        """Return the particles whose coordination numbers lie within `low` and `high`, shape (4,); smallest first."""
         fits = ((self.coordination >= np.asarray(low)) & (self.coordination <= np.asarray(high))).all(axis=1)
         return sorted((self.clusters[i] for i in np.flatnonzero(fits)), key=len)
 
 
 def _asked() -> list[tuple[str, dict[str, Any]]]:
-    """Return shapes and sizes; radii in lattice constants."""
+    """Return shapes and sizes, with radii in lattice constants."""
     radii = np.arange(0.75, 4.3, 0.25)
     return [
         *[("cuboctahedron", {"shells": n}) for n in range(1, 8)],
@@ -61,12 +61,12 @@ def _asked() -> list[tuple[str, dict[str, Any]]]:
 def known_shapes(element: str, lattice: float) -> Shapes:
     """Return cuboctahedra, (truncated) octahedra, icosahedra, decahedra, spheres, hemispheres and hexagonal spheres.
 
-    All of up to `LARGEST` atoms, of two with the same coordination numbers the smaller. Without ASE, which makes the
-    first four, there are only the last three.
+    They have up to `LARGEST` atoms; of particles with the same coordination numbers, the smallest is kept. Without ASE
+    only the last three shapes are available.
 
     Args:
         element: Symbol.
-        lattice: Of the face-centred cubic metal, in angstrom.
+        lattice: Lattice constant of the fcc metal, in angstrom.
     """
     neighbour = lattice / np.sqrt(2.0)
     found: dict[tuple[float, ...], tuple[Cluster, Floats]] = {}

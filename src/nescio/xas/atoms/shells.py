@@ -1,4 +1,4 @@
-"""Who surrounds an atom: coordination numbers and distances by shell, and surroundings that differ."""
+"""Surroundings of atoms: coordination numbers and distances by shell, and unique sites."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ __all__ = ["FCC_SHELLS", "Shells", "Surroundings", "shells_of", "unique_surround
 Floats = NDArray[np.float64]
 
 FCC_SHELLS = (1.261, 1.586, 1.874, 2.162)
-"""Where the first four shells of a face-centred cubic metal end, in distances of nearest neighbours; those of twinned
-and hexagonal ones fall into the same."""
+"""Outer limits of the first four shells of an fcc metal, in nearest-neighbour distances; the shells of twinned and
+hexagonal particles fall within the same limits."""
 
 _DECIMALS = 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Shells(Summarised):
-    """Neighbours of every atom."""
+    """Neighbours of every atom, by element and shell."""
 
     elements: tuple[str, ...]
-    """Those that are counted apart."""
+    """Elements of the neighbours, shape (elements,)."""
     numbers: NDArray[np.intp]
-    """How many, shape (atoms, elements, shells)."""
+    """Numbers of neighbours, shape (atoms, elements, shells)."""
     distances: Floats
-    """Their mean in angstrom, the same shape; NaN where there are none."""
+    """Mean distances in angstrom, same shape; NaN without neighbours."""
 
     @property
     def totals(self) -> NDArray[np.intp]:
-        """Numbers of all elements together, shape (atoms, shells)."""
+        """Numbers of neighbours of all elements, shape (atoms, shells)."""
         return np.asarray(self.numbers.sum(axis=1), np.intp)
 
 
@@ -45,15 +45,15 @@ def shells_of(cluster: Cluster, limits: ArrayLike) -> Shells:
     """Count the neighbours of every atom, by element and shell.
 
     Args:
-        cluster: Of one element or more.
-        limits: Where each shell ends, in angstrom, rising, shape (shells,).
+        cluster: The cluster.
+        limits: Outer limit of each shell in angstrom, ascending, shape (shells,).
 
     Raises:
-        ConfigurationError: The limits do not rise from above zero.
+        ConfigurationError: The limits are not ascending, or not above zero.
     """
     ends = np.asarray(limits, np.float64)
     if ends.ndim != 1 or not len(ends) or (np.diff(np.concatenate([[0.0], ends])) <= 0.0).any():
-        raise ConfigurationError(f"limits of shells {ends.tolist()}: need to rise from above 0")
+        raise ConfigurationError(f"limits of shells {ends.tolist()}: need to be above 0 and ascending")
     kinds = tuple(dict.fromkeys(cluster.elements))
     kind = np.array([kinds.index(symbol) for symbol in cluster.elements])
     pairs = cKDTree(cluster.positions).query_pairs(float(ends[-1]), output_type="ndarray")
@@ -71,25 +71,25 @@ def shells_of(cluster: Cluster, limits: ArrayLike) -> Shells:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """One kind of place that an atom can have."""
+    """A unique kind of site."""
 
     cluster: int
-    """Index of a cluster that has it."""
+    """Index of a cluster with such a site."""
     site: int
-    """Of an atom there."""
+    """Index of the atom in that cluster."""
     members: tuple[tuple[int, int], ...]
-    """Every cluster and site that is like it."""
+    """Cluster and site of all equivalent sites."""
 
 
 def unique_surroundings(clusters: Sequence[Cluster], radius: float) -> list[Surroundings]:
-    """Return the places that differ within a radius, each once, in the order in which they are met.
+    """Return the unique sites of clusters, in the order of their first occurrence.
 
-    Two places are alike if the absorbers are, and if all distances between the atoms within the radius are, each with
-    the two elements; so that turns and mirror images are alike.
+    Two sites are equivalent if they have the same element, and if all distances between the atoms within the radius,
+    with their elements, are the same. Rotations and mirror images are equivalent.
 
     Args:
-        clusters: Any number.
-        radius: In angstrom about the absorber.
+        clusters: The clusters.
+        radius: In angstrom around the site.
 
     Raises:
         ConfigurationError: The radius is not positive.
@@ -109,15 +109,15 @@ def unique_surroundings(clusters: Sequence[Cluster], radius: float) -> list[Surr
 
 
 def _fingerprint(place: Floats, kinds: NDArray[np.intp], site: int, near: NDArray[np.intp]) -> bytes:
-    """Return the sorted distances of all atoms to the absorber, and, for each shell, to one another."""
+    """Return a key of the distances of all atoms to the site and to each other."""
     own = np.linalg.norm(place[near] - place[site], axis=1)
     between = np.linalg.norm(place[near][:, None] - place[near][None], axis=-1)
-    # To half a hundredth of an angstrom, off the round numbers, on which a lattice constant may put many.
+    # Bins of 0.01 angstrom, shifted off round numbers, at which many distances may lie.
     step = 10.0**-_DECIMALS
     coarse = np.floor(own / step + 0.2137).astype(np.int64)
     seen = []
     for i in range(len(near)):
         row = np.floor(between[i] / step + 0.2137).astype(np.int64)
-        told = np.stack([kinds[near], coarse, row])
-        seen.append((int(kinds[near[i]]), int(coarse[i]), told[:, np.lexsort(told)].tobytes()))
+        table = np.stack([kinds[near], coarse, row])
+        seen.append((int(kinds[near[i]]), int(coarse[i]), table[:, np.lexsort(table)].tobytes()))
     return repr((int(kinds[site]), sorted(seen))).encode()

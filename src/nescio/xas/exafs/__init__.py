@@ -1,4 +1,4 @@
-"""EXAFS: chi(k) of scattering paths and of measured spectra, its transforms, and a figure of them."""
+"""EXAFS: chi(k) of scattering paths and of measured spectra, transforms, and a figure."""
 
 from typing import TYPE_CHECKING
 
@@ -39,5 +39,5 @@ __all__ = [
     "window",
 ]
 
-# What draws is loaded when it is used.
+# Figures load Matplotlib only when they are used.
 __getattr__, __dir__ = attach(__name__, {"figure": ["exafs_figure"]})

@@ -1,4 +1,4 @@
-"""EXAFS out of absorption: the smooth background without neighbours, found by what no neighbour can do."""
+"""Extract EXAFS from absorption: the smooth background of an atom without neighbours."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["K_STEP", "Extracted", "extract_exafs"]
 Floats = NDArray[np.float64]
 
 K_STEP = 0.05
-"""Of chi(k), in 1/angstrom."""
+"""Step of chi(k), in 1/angstrom."""
 _DEGREE = 3
 _FEWEST = 5
-# At the first point and the last; the transform hardly sees the first.
+# Weights of the first and the last point; the transform hardly depends on the first.
 _PULL = (0.1, 0.01)
 
 
 def _splines(k: Floats, low: float, high: float, count: int) -> Floats:
-    """Return the values of cubic B-splines with equal distances between knots, shape (n, count)."""
+    """Return the values of cubic B-splines with equally spaced knots, shape (n, count)."""
     inner = np.linspace(low, high, count - _DEGREE + 1)
     knots = np.concatenate([[inner[0]] * _DEGREE, inner, [inner[-1]] * _DEGREE])
     return np.asarray(BSpline.design_matrix(np.clip(k, low, high), knots, _DEGREE).toarray(), np.float64)
@@ -36,7 +36,7 @@ def _splines(k: Floats, low: float, high: float, count: int) -> Floats:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Extracted(Summarised):
-    """chi(k) of a spectrum."""
+    """chi(k) of a measured spectrum."""
 
     normalised: Normalised
     k: Floats
@@ -44,11 +44,11 @@ class Extracted(Summarised):
     chi: Floats
     """Shape (n,)."""
     energy: Floats
-    """Of the background, in eV, shape (m,)."""
+    """Energies of the background in eV, shape (m,)."""
     background: Floats
-    """Normalised and flattened absorption without neighbours, shape (m,)."""
+    """Background: normalised and flattened absorption without neighbours, shape (m,)."""
     smallest_distance: float
-    """Below which chi(R) was made small, in angstrom."""
+    """Distance in angstrom below which chi(R) was minimised."""
     k_weight: int
 
 
@@ -61,22 +61,22 @@ def extract_exafs(
     taper: float = 0.1,
     kind: WindowKind = "hanning",
 ) -> Extracted:
-    """Take off a spline so that chi(R) below a distance, where no neighbour can be, is as small as it gets.
+    """Extract chi(k): subtract the spline that minimises chi(R) below the smallest distance of a neighbour.
 
-    The spline has as many knots as the range of k and that distance leave freedom for, 2 R dk / pi + 1, so that it
-    cannot follow the wiggles of a neighbour.
+    The spline has 2 R dk / pi + 1 knots, with the smallest distance R and the range dk, so that it cannot follow the
+    oscillations of a neighbour.
 
     Args:
-        spectrum: Normalised; its e0 is where k is 0.
-        smallest_distance: In angstrom, half of the shortest bond or so.
-        k_weight: Power of k that chi is multiplied by for the transform.
-        k_range: In 1/angstrom; by default from 0 to as far as was measured.
-        taper: Width of the window's sills in 1/angstrom.
-        kind: Of the window.
+        spectrum: Normalised spectrum; k = 0 at its e0.
+        smallest_distance: In angstrom, about half of the shortest bond.
+        k_weight: Power of k that multiplies chi before the transform.
+        k_range: In 1/angstrom; by default from 0 to the end of the measured range.
+        taper: Width of the window's tapers in 1/angstrom.
+        kind: Kind of window.
 
     Raises:
-        ConfigurationError: A distance or a range that cannot be.
-        MeasurementError: Too little was measured after the edge.
+        ConfigurationError: The distance or the range is impossible.
+        MeasurementError: The measured range after the edge is too short.
 
     Source: Newville, Livins, Yacoby, Rehr and Stern, Phys. Rev. B 47, 14126 (1993).
     """
@@ -106,8 +106,8 @@ def extract_exafs(
         transformed = np.fft.fft(table * weight, POINTS, axis=-1)[..., : POINTS // 2][..., below] * step
         return np.concatenate([transformed.real, transformed.imag], axis=-1)
 
-    # Linear in the coefficients, and so one least-squares fit; with a weak pull to the data at both ends, where the
-    # transform sees little.
+    # One linear least-squares fit; a weak term ties the spline to the data at both ends, where the transform has little
+    # weight.
     ends = np.array(_PULL)[:, None] * np.eye(len(k))[[0, -1]]
     matrix = np.concatenate([small(basis.T).T, ends @ basis])
     coefficients = np.linalg.lstsq(matrix, np.concatenate([small(mu), ends @ mu]), rcond=None)[0]

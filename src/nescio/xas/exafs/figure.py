@@ -1,4 +1,4 @@
-"""EXAFS as it is looked at: chi(k), the magnitude and real part of chi(R), and where in k and R at once."""
+"""Figure of EXAFS: chi(k), magnitude and real part of chi(R), and a wavelet map of both."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def exafs_figure(
 ) -> Figure:
     """Draw a spectrum with its background, k-weighted chi(k) with its window, chi(R), and a wavelet map.
 
-    Distances are not corrected for the phase shift: neighbours are some 0.3 to 0.5 angstrom further away.
+    Distances are not corrected for the phase shift: neighbours are 0.3 to 0.5 angstrom further away.
 
     Args:
-        extracted: As :func:`nescio.xas.extract_exafs` returns it.
+        extracted: From :func:`nescio.xas.extract_exafs`.
         k_weight: Power of k.
-        k_range: Of the transform, in 1/angstrom.
-        taper: Width of its sills in 1/angstrom.
-        largest: Distance in angstrom.
+        k_range: Range of the transform, in 1/angstrom.
+        taper: Width of the window's tapers in 1/angstrom.
+        largest: Largest distance in angstrom.
 
     Raises:
-        ConfigurationError: The range does not rise.
+        ConfigurationError: The range is not ascending.
     """
     high = min(k_range[1], float(extracted.k[-1]))
     shape = window(extracted.k, k_range[0], high, taper, "hanning")

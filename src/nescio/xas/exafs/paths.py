@@ -1,4 +1,4 @@
-"""The EXAFS equation, over scattering paths and over a distribution of distances."""
+"""The EXAFS equation, for scattering paths and for a distribution of distances."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from nescio.xas.feff import FeffPath
 
 __all__ = ["PathParameters", "PathTable", "chi_of_paths", "distribution_kernel", "path_table", "total_chi"]
 
-# In 1 / square angstrom; nearer to the Fermi level the equation has no meaning, and divides by zero.
+# In 1 / angstrom^2; closer to the Fermi level the equation is not valid and divides by zero.
 _LEAST_ENERGY = 1e-6
-# In 1/angstrom; what FEFF's own wavenumbers are multiples of.
+# In 1/angstrom; FEFF's wavenumbers are multiples of it.
 _INTERVAL = 0.05
 _ROUNDING = 1e-6
 _QUANTITIES = ("amplitude", "phase", "momentum", "mean_free_path")
 
 
 class PathTable(NamedTuple):
-    """Scattering paths as piecewise cubics on equal intervals of the wavenumber, from zero."""
+    """Scattering paths as piecewise cubic functions of the wavenumber, on equal intervals from zero."""
 
     coefficients: Array
-    """Highest power first, of amplitude, phase, momentum and mean free path, shape (intervals, 4, 4, paths)."""
+    """Of amplitude, phase, momentum and mean free path, highest power first, shape (intervals, 4, 4, paths)."""
     interval: Array
     """Length of an interval in 1/angstrom."""
     half_length: Array
     """In angstrom, shape (paths,)."""
     degeneracy: Array
-    """As FEFF counted, shape (paths,)."""
+    """Degeneracy from FEFF, shape (paths,)."""
 
 
 class PathParameters(NamedTuple):
-    """What a structure does to each path; every field broadcasts to shape (..., paths)."""
+    """Parameters of each path; every field broadcasts to shape (..., paths)."""
 
     degeneracy: ArrayLike
-    """N; of single scattering the coordination number."""
+    """N; for single scattering the coordination number."""
     s02: ArrayLike = 1.0
     """Amplitude reduction factor."""
     e0: ArrayLike = 0.0
-    """Shift of the origin of the photoelectron's energy, in eV."""
+    """Shift of the energy origin of the photoelectron, in eV."""
     delta_r: ArrayLike = 0.0
     """Change of the half length, in angstrom."""
     sigma2: ArrayLike = 0.0
-    """Mean square displacement of the half length, in square angstrom: the second cumulant."""
+    """Second cumulant: mean square displacement of the half length, in angstrom^2."""
     third: ArrayLike = 0.0
-    """Third cumulant, in cubic angstrom."""
+    """Third cumulant, in angstrom^3."""
     fourth: ArrayLike = 0.0
     """Fourth cumulant, in angstrom^4."""
     broadening: ArrayLike | None = None
-    """Imaginary part added to the photoelectron's energy, in eV; none is quicker than zero."""
+    """Imaginary part added to the photoelectron's energy, in eV; None is faster than zero."""
 
 
 def path_table(paths: Sequence[FeffPath]) -> PathTable:
-    """Put paths together, as far as all of them go.
+    """Combine paths in one table, up to the largest wavenumber that all of them reach.
 
     Raises:
-        ConfigurationError: There are none, or one does not begin at zero.
+        ConfigurationError: There are no paths, or one does not begin at zero.
     """
     if not paths:
         raise ConfigurationError("no scattering paths: needs one or more")
@@ -76,7 +76,7 @@ def path_table(paths: Sequence[FeffPath]) -> PathTable:
     for number, path in enumerate(paths):
         for place, name in enumerate(_QUANTITIES):
             own = CubicSpline(path.wavenumber, getattr(path, name))
-            # FEFF's wavenumbers are among the knots, so that this is the same function.
+            # FEFF's wavenumbers are among the knots: the function is the same.
             table[:, :, place, number] = np.transpose(CubicSpline(knots, own(knots)).c)
     return PathTable(
         jnp.asarray(table),
@@ -87,17 +87,17 @@ def path_table(paths: Sequence[FeffPath]) -> PathTable:
 
 
 def chi_of_paths(table: PathTable, parameters: PathParameters, wavenumber: ArrayLike) -> Array:
-    """Return the complex chi of each path, shape (..., k, paths); its imaginary part is what is measured.
+    """Return the complex chi of each path, shape (..., k, paths); its imaginary part is the measured chi.
 
-    With the wavenumber p = p' + i / lambda within the solid and q above the shifted origin,
+    With the wavenumber p = p' + i / lambda in the solid, and q above the shifted origin:
 
     ``N S02 F(q) / (q (R + dR)^2) exp(-2 R p'' - 2 p^2 s2 + 2/3 p^4 c4) exp(i [2 q R + phi(q) + 2 p (dR - 2 s2 / R
     - 2/3 p^2 c3)])``.
 
     Args:
-        table: Of the paths.
-        parameters: Each field of a shape that broadcasts to (..., paths).
-        wavenumber: In 1/angstrom, shape (k,). At and below the shifted origin the scattering is that at zero.
+        table: Table of the paths.
+        parameters: Fields that broadcast to shape (..., paths).
+        wavenumber: In 1/angstrom, shape (k,). At and below the shifted origin, the scattering at zero is used.
 
     Source: Sayers, Stern and Lytle, Phys. Rev. Lett. 27, 1204 (1971); Rehr and Albers, Rev. Mod. Phys. 72, 621 (2000);
     cumulants and the term 2 s2 / R: Bunker, Nucl. Instrum. Methods 207, 437 (1983).
@@ -107,7 +107,7 @@ def chi_of_paths(table: PathTable, parameters: PathParameters, wavenumber: Array
 
 
 def total_chi(table: PathTable, parameters: PathParameters, wavenumber: ArrayLike) -> Array:
-    """Return chi(k) of all paths together, shape (..., k); see :func:`chi_of_paths`."""
+    """Return chi(k) summed over all paths, shape (..., k); see :func:`chi_of_paths`."""
     size, angle = _size_and_angle(table, parameters, wavenumber)
     return jnp.sum(size * jnp.sin(angle), axis=-2)
 
@@ -117,12 +117,12 @@ def _size_and_angle(
 ) -> tuple[Array, Array]:
     """Return magnitude and phase of each path's chi, shape (..., paths, k), in real numbers.
 
-    Wavenumbers are last, not paths: there are many, so that a processor takes them by the vector.
+    The wavenumber is the last axis, since it is the longest: this vectorises best.
     """
     kind = table.half_length.dtype
 
     def spread(field: ArrayLike) -> Array:
-        # (..., paths) beside wavenumbers.
+        # Add an axis for the wavenumbers.
         values = jnp.atleast_1d(jnp.asarray(field, kind))
         return values[..., None]
 
@@ -131,7 +131,7 @@ def _size_and_angle(
     q = jnp.sqrt(jnp.maximum(k**2 - e0 * SQUARED_WAVENUMBER_PER_EV, _LEAST_ENERGY))
     amplitude, phase, real, free = _looked_up(table, q)
     imaginary = 1.0 / free
-    # The square of p, and from it p where a broadening is added.
+    # The square of p, and p itself if there is a broadening.
     a, b = real**2 - imaginary**2, 2.0 * real * imaginary
     if parameters.broadening is not None:
         b = b + spread(parameters.broadening) * SQUARED_WAVENUMBER_PER_EV
@@ -147,7 +147,7 @@ def _size_and_angle(
 
 
 def _looked_up(table: PathTable, q: Array) -> tuple[Array, ...]:
-    """Return amplitude, phase, momentum and mean free path at q (..., paths, k), or (..., 1, k) for all paths alike."""
+    """Return amplitude, phase, momentum and mean free path at q, (..., paths, k), or (..., 1, k) for all paths."""
     intervals, _, _, paths = table.coefficients.shape
     place = jnp.clip((q / table.interval).astype(jnp.int32), 0, intervals - 1)
     beyond = jnp.minimum(q - place * table.interval, table.interval)[..., None, :, :]
@@ -167,14 +167,13 @@ def _looked_up(table: PathTable, q: Array) -> tuple[Array, ...]:
 def distribution_kernel(
     path: FeffPath, wavenumber: ArrayLike, distance: ArrayLike, *, s02: float = 1.0
 ) -> Array:
-    """Return what one neighbour at each distance contributes to chi(k), shape (k, r).
+    """Return the contribution of one neighbour at each distance to chi(k), shape (k, r).
 
-    Times a distribution of neighbours in 1/angstrom and the step of the distances, summed over them, it is chi(k) of
-    any disorder: ``S02 integral g(R) F(k) exp(-2 R / lambda) sin(2 k R + phi(k)) / (k R^2) dR``.
+    Multiply it by a distribution of neighbours in 1/angstrom and the step of the distances, and sum over the distances:
+    this is chi(k) for any disorder, ``S02 integral g(R) F(k) exp(-2 R / lambda) sin(2 k R + phi(k)) / (k R^2) dR``.
 
     Args:
-        path: Of single scattering by a neighbour of the kind; its own distance does not matter but for F and phi, which
-            depend on it little.
+        path: Single-scattering path of such a neighbour; its distance affects only F and phi, and these only slightly.
         wavenumber: In 1/angstrom, shape (k,), positive.
         distance: In angstrom, shape (r,), positive.
         s02: Amplitude reduction factor.

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 __all__ = ["POINTS", "fourier", "fourier_distances", "inverse_fourier"]
 
 POINTS = 2048
-"""Length that spectra are padded to with zeros."""
+"""Length of spectra after zero padding."""
 
 
 def fourier_distances(k_step: float, largest: float = 10.0) -> NDArray[np.float64]:
-    """Return the distances in angstrom at which :func:`fourier` gives chi(R), up to `largest`.
+    """Return the distances in angstrom of the result of :func:`fourier`, up to `largest`.
 
     Args:
-        k_step: Of chi(k), in 1/angstrom.
+        k_step: Step of chi(k), in 1/angstrom.
         largest: In angstrom.
     """
     step = np.pi / (k_step * POINTS)
@@ -32,7 +32,7 @@ def fourier(chi: ArrayLike, k_step: float, weighted_window: ArrayLike, *, larges
         chi: Shape (..., n), on k = 0, `k_step`, 2 `k_step`, ...
         k_step: In 1/angstrom.
         weighted_window: Shape (n,), k^w times the window.
-        largest: Distance in angstrom up to which it is wanted; see :func:`fourier_distances`.
+        largest: Largest distance in angstrom; see :func:`fourier_distances`.
 
     Source: Newville, Ravel, Haskel, Rehr, Stern and Yacoby, Physica B 208-209, 154 (1995).
     """
@@ -43,18 +43,18 @@ def fourier(chi: ArrayLike, k_step: float, weighted_window: ArrayLike, *, larges
 
 
 def inverse_fourier(chi_r: ArrayLike, k_step: float, window: ArrayLike, *, largest: float = 20.0) -> Array:
-    """Return the part of k^w chi(k) that a window over distances leaves, complex, shape (..., wavenumbers).
+    """Return the part of k^w chi(k) within a window over distances, complex, shape (..., wavenumbers).
 
-    Its imaginary part is that of chi(k) itself where chi is; the wavenumbers are 0, `k_step`, ... up to `largest`.
+    Its imaginary part corresponds to chi(k). The wavenumbers are 0, `k_step`, ... up to `largest`.
 
     Args:
-        chi_r: Shape (..., distances), as :func:`fourier` returns it.
-        k_step: In 1/angstrom, of the chi(k) it was transformed from.
+        chi_r: Shape (..., distances), from :func:`fourier`.
+        k_step: Step of the original chi(k), in 1/angstrom.
         window: Shape (distances,).
-        largest: In 1/angstrom.
+        largest: Largest wavenumber in 1/angstrom.
     """
     signal = jnp.asarray(chi_r) * jnp.asarray(window)
     kept = min(POINTS // 2, int(1.01 + largest / k_step))
-    # Half of the spectrum is there; the other half would be its conjugate.
+    # Half of the spectrum; the other half is its conjugate.
     transformed: Array = jnp.fft.ifft(signal, POINTS, axis=-1)[..., :kept]
     return transformed * float(2.0 * np.sqrt(np.pi) / k_step)

@@ -1,4 +1,4 @@
-"""Wavelet transforms of chi(k): at which wavenumber each distance is seen, which tells light neighbours from heavy."""
+"""Wavelet transforms of chi(k), which resolve distance and wavenumber: light and heavy neighbours differ."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["cauchy_distances", "cauchy_wavelet", "morlet_wavelet"]
 
 Floats = NDArray[np.float64]
 
-# Twice the length of a Fourier transform, so that what leaves at one end does not come in at the other.
+# Twice the length of a Fourier transform, to avoid wrap-around.
 _PADDED = 2 * POINTS
 
 
 def cauchy_distances(k_step: float, largest: float = 10.0) -> Floats:
-    """Return the distances in angstrom at which larch gives a Cauchy wavelet transform.
+    """Return the distances in angstrom that larch uses for a Cauchy wavelet transform.
 
     Args:
-        k_step: Of chi(k), in 1/angstrom.
-        largest: In angstrom.
+        k_step: Step of chi(k), in 1/angstrom.
+        largest: Largest distance in angstrom.
     """
     return np.linspace(0.0, largest, round(largest * k_step * POINTS / np.pi))
 
@@ -36,8 +36,8 @@ def cauchy_wavelet(chi: ArrayLike, k_step: float, distances: Floats, *, order: i
         chi: Shape (..., n), weighted by a power of k if wanted, on k = 0, `k_step`, 2 `k_step`, ...
         k_step: In 1/angstrom.
         distances: In angstrom, 0 or more, shape (distances,).
-        order: The higher, the sharper in distance and the less so in wavenumber; by default as many as distances, as in
-            larch.
+        order: A higher order resolves distances better and wavenumbers worse; by default the number of distances, as
+            in larch.
 
     Source: Munoz, Argoul and Farges, Am. Mineral. 88, 694 (2003).
     """
@@ -57,24 +57,23 @@ def morlet_wavelet(
         chi: Shape (..., n), weighted by a power of k if wanted, on k = 0, `k_step`, 2 `k_step`, ...
         k_step: In 1/angstrom.
         distances: In angstrom, 0 or more, shape (distances,).
-        frequency: Kappa, of the mother wavelet; times `width` the number of its oscillations within one standard
-            deviation.
-        width: Sigma, standard deviation of its envelope.
+        frequency: Kappa, frequency of the mother wavelet; kappa times `width` is the number of oscillations (in radian)
+            within one standard deviation.
+        width: Sigma, standard deviation of the envelope.
 
     Source: Funke, Scheinost and Chukalina, Phys. Rev. B 71, 094110 (2005), eqs. 2-5.
     """
     scaled, stretch = _scaled(distances, k_step, frequency)
     ripple = np.exp(-0.5 * width**2 * (scaled - frequency) ** 2)
-    # So that the wavelet has no mean.
+    # The mean of the wavelet must be zero.
     ripple -= np.exp(-0.5 * width**2 * (scaled**2 + frequency**2))
     return _filtered(chi, np.sqrt(stretch)[:, None] * ripple)
 
 
 def _scaled(distances: Floats, k_step: float, centre: float) -> tuple[Floats, Floats]:
-    """Return frequencies times the stretch of each distance's wavelet, shape (distances, n), and the stretch.
+    """Return frequencies times the stretch of the wavelet of each distance, shape (distances, n), and the stretch.
 
-    The wavelet of a distance R answers most to oscillations exp(2 i k R). At a distance of zero there are none: it is
-    not stretched at all, and answers to nothing.
+    The wavelet of a distance R responds most to oscillations exp(2 i k R). At R = 0 the stretch is zero.
     """
     omega = np.pi / k_step * np.arange(POINTS) / POINTS
     away = np.asarray(distances, np.float64)

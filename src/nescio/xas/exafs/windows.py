@@ -1,4 +1,4 @@
-"""Windows that a spectrum is multiplied by before it is transformed."""
+"""Windows for Fourier transforms."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ __all__ = ["WindowKind", "window"]
 Floats = NDArray[np.float64]
 WindowKind = Literal["kaiser", "hanning", "parzen", "welch", "sine", "gaussian"]
 
-# Of a step; what lies so little below a grid point is meant to be on it.
+# Share of a step; a limit this little below a grid point is on it.
 _ROUNDING = 1e-4
 
 
 def window(
     grid: NDArray[np.floating], low: float, high: float, taper: float = 1.0, kind: WindowKind = "kaiser"
 ) -> Floats:
-    """Return a window that rises over `taper` about `low` and falls over `taper` about `high`.
+    """Return a window that rises over `taper` around `low` and falls over `taper` around `high`.
 
-    Where it begins to rise, is up, begins to fall and is down are grid points, the nearest ones below if need be: the
-    convention of Athena and larch.
+    The four limits of rise and fall are rounded down to grid points, as in Athena and larch.
 
     Args:
         grid: Equally spaced, in any unit, shape (n,).
         low: Middle of the rise.
         high: Middle of the fall.
-        taper: Width of both; of "kaiser" it is also the shape parameter, of "gaussian" the standard deviation.
-        kind: Kaiser-Bessel, squared cosine (Hanning), straight line (Parzen), parabola (Welch), half a sine over all,
-            or a Gaussian about the middle.
+        taper: Width of rise and fall; also the shape parameter of "kaiser", and the standard deviation of "gaussian".
+        kind: Kaiser-Bessel, squared cosine (Hanning), straight line (Parzen), parabola (Welch), half a sine over the
+            whole range, or a Gaussian around the middle.
 
     Returns:
         Shape (n,), 0 to 1.
@@ -63,7 +62,7 @@ def window(
     if kind == "sine":
         share = np.clip((points - up) / (down - up), 0.0, 1.0)
         return np.asarray(np.sin(np.pi * share))
-    # 0 before the rise to 1, 1 to 0 in the fall; a step where there is no taper.
+    # A rise from 0 to 1 and a fall from 1 to 0; steps if there is no taper.
     rise = np.clip((points - up) / max(top - up, _ROUNDING * step), 0.0, 1.0)
     drop = np.clip((down - points) / max(down - fall, _ROUNDING * step), 0.0, 1.0)
     drop = np.where(points <= fall, 1.0, drop)

@@ -1,4 +1,4 @@
-"""FEFF, the program: its input, its runs, and what it leaves."""
+"""The program FEFF: its input, runs and results."""
 
 from nescio.xas.feff.input import feff_input
 from nescio.xas.feff.paths import FeffPath, Leg, read_feff_path

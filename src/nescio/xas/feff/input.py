@@ -1,4 +1,4 @@
-"""What FEFF is asked: feff.inp."""
+"""The input of FEFF, feff.inp."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["feff_input"]
 
 _NEAREST = 0.5
 _EDGES = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5")
-# FEFF's tables, in which the positions are fixed, take no more.
+# Limits of FEFF's tables.
 _MOST_ATOMS, _MOST_POTENTIALS = 1000, 11
 
 
@@ -34,23 +34,23 @@ def feff_input(
 ) -> str:
     """Return the input of FEFF 8 for one absorbing atom.
 
-    Every element but the absorber's own site has one potential.
+    The absorber has a potential of its own; all other atoms of one element share one.
 
     Args:
         elements: Symbols of all atoms, shape (n,).
         positions: In angstrom, shape (n, 3).
-        edge: Of the absorber: K, L1, ... M5.
-        absorber: Index of the atom that absorbs.
-        core_hole: Whether its core level is empty ("full"), or the hole is screened entirely ("none").
-        consistent_within: Radius in angstrom within which potentials are made self-consistent; none for potentials of
-            free atoms, laid over one another, which takes a tenth of the time.
-        paths_within: Radius in angstrom of scattering paths; none for potentials and phase shifts only.
-        legs: Most legs of a path.
+        edge: Edge of the absorber: K, L1, ... M5.
+        absorber: Index of the absorbing atom.
+        core_hole: "full" for an empty core level, "none" for an entirely screened hole.
+        consistent_within: Radius in angstrom for self-consistent potentials; None for overlapping potentials of free
+            atoms, which takes a tenth of the time.
+        paths_within: Radius in angstrom for scattering paths; None for potentials and phase shifts only.
+        legs: Largest number of legs of a path.
         largest_wavenumber: In 1/angstrom.
-        title: A line.
+        title: Title line.
 
     Raises:
-        ConfigurationError: An element, an edge or the absorber is not there; two atoms at one place; too many atoms.
+        ConfigurationError: An element, the edge or the absorber is unknown; atoms coincide; there are too many atoms.
     """
     place = np.asarray(positions, np.float64)
     if place.shape != (len(elements), 3) or not np.isfinite(place).all():

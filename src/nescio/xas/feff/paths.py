@@ -1,4 +1,4 @@
-"""Scattering paths as FEFF writes them, one to a file feffNNNN.dat."""
+"""Scattering paths from FEFF, one per file feffNNNN.dat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBERS = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?")
 
 @dataclass(frozen=True)
 class Leg:
-    """An atom that a path passes."""
+    """An atom on a path."""
 
     element: str
     position: tuple[float, float, float]
@@ -34,22 +34,22 @@ class Leg:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FeffPath(Summarised):
-    """How a photoelectron is scattered along one path; arrays of shape (n,)."""
+    """Scattering of a photoelectron along one path; arrays have shape (n,)."""
 
     wavenumber: Floats
-    """In 1/angstrom, of the photoelectron above the Fermi level."""
+    """Wavenumber of the photoelectron above the Fermi level, in 1/angstrom."""
     amplitude: Floats
     """Effective scattering amplitude times the reduction factor of the central atom, in angstrom."""
     phase: Floats
-    """Of the scattering and of the central atom, in radian."""
+    """Phase of the scattering and of the central atom, in radian."""
     momentum: Floats
-    """Real part of the wavenumber within the solid, in 1/angstrom."""
+    """Real part of the wavenumber in the solid, in 1/angstrom."""
     mean_free_path: Floats
     """In angstrom."""
     half_length: float
-    """Half of the path's length in angstrom; of single scattering the distance."""
+    """Half of the path length in angstrom; for single scattering the distance."""
     degeneracy: float
-    """How many paths there are of this kind; of single scattering the coordination number."""
+    """Number of equivalent paths; for single scattering the coordination number."""
     legs: tuple[Leg, ...]
     """The absorber first."""
     title: str = ""
@@ -59,7 +59,7 @@ def read_feff_path(path: str | Path) -> FeffPath:
     """Read a file feffNNNN.dat of FEFF 6 to 10.
 
     Raises:
-        FileError: It cannot be read, or is no such file; with the line.
+        FileError: The file cannot be read, or is no FEFF path; the message names the line.
     """
     file = Path(path)
     # Some versions begin each line of the header with "#".
@@ -81,7 +81,7 @@ def read_feff_path(path: str | Path) -> FeffPath:
     k, central, magnitude, scattered, reduction, free, momentum = table.T
     if not np.isfinite(table).all() or (np.diff(k) <= 0.0).any() or half <= 0.0 or (free <= 0.0).any():
         raise FileError(
-            f"{file}: needs finite numbers, wavenumbers that rise, a positive length and a positive mean free path"
+            f"{file}: needs finite numbers, ascending wavenumbers, a positive length and a positive mean free path"
         )
     return FeffPath(
         wavenumber=k,

@@ -1,4 +1,4 @@
-"""Potentials, phase shifts and matrix elements as FEFF 8 leaves them: phase.pad and xsect.json."""
+"""Potentials, phase shifts and matrix elements from FEFF 8: phase.pad and xsect.json."""
 
 from __future__ import annotations
 
@@ -30,36 +30,37 @@ _EDGES = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FeffPhases(Summarised):
-    """What FEFF computed of an absorber and its surroundings, at n complex energies."""
+    """Results of FEFF for an absorber and its surroundings, at n complex energies."""
 
     edge: str
     elements: tuple[str, ...]
-    """Of each potential, the absorber's first."""
+    """Element of each potential, the absorber's first."""
     edge_energy: float
     """In eV."""
     fermi_level: float
     """In eV, on the scale of `energy`."""
     energy: Complex
-    """In eV, shape (n,): `horizontal` of them at the height of half the core hole's width, then those that lead up from
-    the Fermi level."""
+    """In eV, shape (n,): first `horizontal` energies with half the core hole width as imaginary part, then energies on
+    the vertical path above the Fermi level."""
     horizontal: int
     reference: Complex
-    """Of the photoelectron's kinetic energy, in eV, shape (n,)."""
+    """Reference level of the photoelectron's kinetic energy, in eV, shape (n,)."""
     phase_shifts: tuple[Complex, ...]
-    """Of each potential, in radian, shape (l, n)."""
+    """Phase shifts of each potential in radian, shape (l, n)."""
     matrix_elements: Complex
-    """Of the three dipole transitions, to j = l + 1/2, l - 1/2 of the higher l and to the lower l, shape (3, n)."""
+    """Matrix elements of the three dipole transitions: to j = l + 1/2 and l - 1/2 of the higher l, and to the lower l;
+    shape (3, n)."""
     atomic: Complex
     """Absorption of the atom embedded in the solid, complex, shape (n,)."""
     scale: Floats
-    """What the scattering part of the absorption is a fraction of, shape (n,)."""
+    """Scale of the scattering part of the absorption, shape (n,)."""
 
 
 def unpacked(text: str) -> Floats:
-    """Return the numbers in packed ASCII, eight characters each: exponent, sign and first digit, six digits to base 90.
+    """Return the numbers in packed ASCII: eight characters each, exponent, sign with first digit, six digits, base 90.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: The text is no packed ASCII.
     """
     codes = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - _OFFSET
     if codes.size % _WIDTH or (codes < 0).any() or (codes >= _BASE).any():
@@ -77,7 +78,7 @@ def read_feff_phases(folder: str | Path) -> FeffPhases:
     """Read phase.pad and xsect.json.
 
     Raises:
-        FileError: One is missing, or is not what FEFF 8 writes.
+        FileError: A file is missing, or was not written by FEFF 8.
     """
     phases, section = Path(folder) / "phase.pad", Path(folder) / "xsect.json"
     lines = iter(text_content(phases, _LARGEST).splitlines())
@@ -94,7 +95,7 @@ def read_feff_phases(folder: str | Path) -> FeffPhases:
             largest = int(label[0])
             elements.append(label[2])
             table = _taken(lines, 2 * count * (2 * largest + 1)).view(np.complex128)
-            # From -l to l, alike without spin.
+            # From -l to l; both halves are the same without spin.
             shifts.append(table.reshape(count, 2 * largest + 1).T[largest:])
         elements_of_matrix = _taken(lines, 2 * count * _TRANSITIONS).view(np.complex128)
         elements_of_matrix = elements_of_matrix.reshape(_TRANSITIONS, count)[:3]
@@ -103,16 +104,20 @@ def read_feff_phases(folder: str | Path) -> FeffPhases:
     except StopIteration:
         raise FileError(f"{phases}: ends early; FEFF did not finish") from None
     except (ValueError, IndexError) as error:
-        raise FileError(f"{phases}: is not as FEFF 8 writes it ({error})") from None
+        raise FileError(f"{phases}: was not written by FEFF 8, or is damaged ({error})") from None
     try:
-        told = json_value(read_source(section, _LARGEST))
-        atomic = np.array(told["dum1"], np.float64) + 1j * np.array(told["dum2"], np.float64)
-        scale, edge_energy = np.array(told["xsnorm"], np.float64), float(told["emu"])
+        section_values = json_value(read_source(section, _LARGEST))
+        atomic = np.array(section_values["dum1"], np.float64) + 1j * np.array(
+            section_values["dum2"], np.float64
+        )
+        scale, edge_energy = np.array(section_values["xsnorm"], np.float64), float(section_values["emu"])
     except (ValueError, KeyError, TypeError) as error:
-        raise FileError(f"{section}: is not as FEFF 8 writes it ({type(error).__name__}: {error})") from None
+        raise FileError(
+            f"{section}: was not written by FEFF 8, or is damaged ({type(error).__name__}: {error})"
+        ) from None
     if atomic.shape != (count,) or scale.shape != (count,):
         raise FileError(
-            f"{section}: {len(scale)} energies, {phases.name} has {count}; they are of different runs"
+            f"{section}: {len(scale)} energies, {phases.name} has {count}; the files are from different runs"
         )
     return FeffPhases(
         edge=_EDGES[hole - 1],
@@ -130,14 +135,14 @@ def read_feff_phases(folder: str | Path) -> FeffPhases:
 
 
 def _taken(lines: Iterator[str], count: int) -> Floats:
-    """Return the next `count` numbers, each array of which begins on a line of its own."""
+    """Return the next `count` numbers; each array begins on a new line."""
     found: list[Floats] = []
     length = 0
     while length < count:
-        # A mark tells what follows: numbers that are real, or pairs.
+        # The first character is a mark: real numbers, or pairs.
         found.append(unpacked(next(lines)[1:].rstrip()))
         length += len(found[-1])
     numbers = np.concatenate(found)
     if len(numbers) != count or not np.isfinite(numbers).all():
-        raise ValueError(f"{len(numbers)} numbers where {count} belong")
+        raise ValueError(f"{len(numbers)} numbers instead of {count}")
     return numbers

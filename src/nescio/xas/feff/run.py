@@ -1,4 +1,4 @@
-"""FEFF, run in a folder of its own, with a time limit, and its complaints in plain words."""
+"""Run FEFF in a folder of its own with a time limit, and report its errors."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ __all__ = ["FeffProgram", "digest_of", "end_running", "find_feff6l", "find_feff8
 
 INPUT = "feff.inp"
 OUTPUT = "output.txt"
-"""What the program said."""
+"""Output of the program."""
 _STEPS_8L = ("rdinp", "pot", "xsph", "pathfinder", "genfmt", "ff2x")
 _PLATFORMS = {"linux": "linux64", "darwin": "darwin64", "win32": "win64"}
 _SAID = 400
 _READ = 2**20
 _RUNNING: set[subprocess.Popen[bytes]] = set()
-# Left by FEFF on the way, large, and of no use afterwards.
+# Large intermediate files of FEFF.
 _IN_PASSING = ("pot.pad", "libpotph.json", "atoms.json", "geom.json", "feff.pad")
 
 
 @dataclass(frozen=True)
 class FeffProgram:
-    """How a version of FEFF is run."""
+    """A version of FEFF and how to run it."""
 
     name: str
     steps: tuple[Path, ...]
     """Programs to run one after the other in the folder of feff.inp."""
     proof: str
-    """A file that is there once it came to its end."""
+    """A file that exists after a successful run."""
 
 
 def find_feff8l(folder: str | Path | None = None, *, paths: bool = False) -> FeffProgram:
-    """Return FEFF8L: of a folder, or as the package xraylarch brings it along.
+    """Find FEFF8L in a folder, or in the package xraylarch.
 
     Args:
-        folder: That holds feff8l_rdinp and the others.
-        paths: Whether scattering paths are wanted, not phase shifts only.
+        folder: Folder with feff8l_rdinp and the other programs.
+        paths: Compute scattering paths, not phase shifts only.
 
     Raises:
-        FeffError: It is not there.
+        FeffError: The program is not found.
     """
     steps = _STEPS_8L if paths else _STEPS_8L[:3]
     programs = tuple(_found(f"feff8l_{step}", folder) for step in steps)
@@ -61,27 +61,27 @@ def find_feff8l(folder: str | Path | None = None, *, paths: bool = False) -> Fef
 
 
 def find_feff6l(folder: str | Path | None = None) -> FeffProgram:
-    """Return FEFF6L: of a folder, or as the package xraylarch brings it along.
+    """Find FEFF6L in a folder, or in the package xraylarch.
 
     Raises:
-        FeffError: It is not there.
+        FeffError: The program is not found.
     """
     return FeffProgram("feff6l", (_found("feff6l", folder),), "files.dat")
 
 
 def own_feff(executable: str | Path, *, proof: str = "xmu.dat") -> FeffProgram:
-    """Return a FEFF of the user's own, such as FEFF 9 or 10, that one program or script runs.
+    """Return a FEFF of your own, such as FEFF 9 or 10, that one program or script runs.
 
     Args:
-        executable: Run in the folder of feff.inp.
-        proof: A file that is there once it came to its end.
+        executable: Program to run in the folder of feff.inp.
+        proof: A file that exists after a successful run.
 
     Raises:
-        FeffError: It is not there, or may not be run.
+        FeffError: The program is not found, or may not be run.
     """
     path = Path(executable).absolute()
     if not path.is_file() or not os.access(path, os.X_OK):
-        raise FeffError(f"{path}: is no program that may be run")
+        raise FeffError(f"{path}: is no executable program")
     return FeffProgram(path.name, (path,), proof)
 
 
@@ -90,7 +90,7 @@ def _found(name: str, folder: str | Path | None) -> Path:
     if folder is not None:
         path = Path(folder).absolute() / f"{name}{suffix}"
         if not path.is_file():
-            raise FeffError(f"{path}: is not there; name the folder that holds {name}")
+            raise FeffError(f"{path}: not found; give the folder that holds {name}")
         return path
     larch = find_spec("larch")
     if larch is not None and larch.origin is not None:
@@ -100,35 +100,35 @@ def _found(name: str, folder: str | Path | None) -> Path:
     if (on_path := shutil.which(name)) is not None:
         return Path(on_path)
     raise FeffError(
-        f"{name}: not found; pip install nescio[feff] brings it along, or name the folder that holds it"
+        f"{name}: not found; install it by pip install nescio[feff], or give the folder that holds it"
     )
 
 
 def digest_of(text: str, program: FeffProgram) -> str:
-    """Return the name of a result: of its input, and of the program that made it."""
+    """Return the name of a result: a hash of its input and its program."""
     return hashlib.sha256(f"{program.name}\n{program.proof}\n{text}".encode()).hexdigest()[:24]
 
 
 def run_feff(
     text: str, program: FeffProgram, folder: str | Path, *, seconds: float = 600.0, keep_all: bool = False
 ) -> Path:
-    """Run FEFF in a private folder, and leave what it wrote in a folder named by the digest of its input.
+    """Run FEFF in a private folder, and keep its files in a folder named by the hash of the input.
 
-    A result that is there already is not computed again. One that is not finished is never there: it gets its name at
-    the end, so that a process that is killed leaves nothing that looks like a result.
+    Existing results are not computed again. The folder gets its name when the run has finished, so that a killed
+    process leaves no incomplete result.
 
     Args:
-        text: Of feff.inp.
-        program: Which.
-        folder: That of all results; made if it is not there.
-        seconds: Time limit of the whole.
-        keep_all: Keep also the files that only FEFF's own steps need.
+        text: Content of feff.inp.
+        program: The FEFF to run.
+        folder: Folder for all results; created if needed.
+        seconds: Time limit of all steps together.
+        keep_all: Also keep intermediate files.
 
     Returns:
         The folder of this result.
 
     Raises:
-        FeffError: It took too long, ended with an error, or did not write what it should.
+        FeffError: FEFF took too long, failed, or did not write its results.
         FileError: The folder cannot be written.
     """
     target = Path(folder) / digest_of(text, program)
@@ -172,7 +172,7 @@ def _run_steps(program: FeffProgram, folder: Path, deadline: float, seconds: flo
                 )
             except OSError as error:
                 raise FeffError(f"{step}: cannot be run ({error.strerror or error})") from None
-            # A timer, since to wait with a limit would mean to look twenty times a second, and to notice late.
+            # A timer, since waiting with a time-out polls and notices late.
             late = threading.Event()
             timer = threading.Timer(max(deadline - time.monotonic(), 0.0), _ended, (process, late))
             timer.daemon = True
@@ -185,8 +185,10 @@ def _run_steps(program: FeffProgram, folder: Path, deadline: float, seconds: flo
                 _RUNNING.discard(process)
                 _ended(process)
             if late.is_set():
-                raise FeffError(f"{step.name}: stopped after {seconds:g} s; give it more, or fewer atoms")
-            # FEFF reports many of its errors with success.
+                raise FeffError(
+                    f"{step.name}: stopped after {seconds:g} s; allow more time, or use fewer atoms"
+                )
+            # FEFF exits with 0 after many errors.
             if code != 0 or _complaint(folder):
                 raise FeffError(f"{step.name}: {_complaint(folder) or _last_words(folder, code)}")
     if not (folder / program.proof).is_file():
@@ -194,13 +196,13 @@ def _run_steps(program: FeffProgram, folder: Path, deadline: float, seconds: flo
 
 
 def end_running() -> None:
-    """End every run of this process."""
+    """End all runs that this process started."""
     for process in tuple(_RUNNING):
         _ended(process)
 
 
 def _ended(process: subprocess.Popen[bytes], noticed: threading.Event | None = None) -> None:
-    """End a process and all that it started."""
+    """End a process and its children."""
     if process.poll() is None:
         if noticed is not None:
             noticed.set()
@@ -212,7 +214,7 @@ def _ended(process: subprocess.Popen[bytes], noticed: threading.Event | None = N
 
 
 def _complaint(folder: Path) -> str:
-    """Return what a fatal error was, in the program's words; empty where there was none."""
+    """Return the program's message of a fatal error; empty if there was none."""
     lines = _said(folder)
     for number, line in enumerate(lines):
         lowered = line.lower()
@@ -229,7 +231,7 @@ def _last_words(folder: Path, code: int) -> str:
 
 def _said(folder: Path) -> list[str]:
     with opened_regular(folder / OUTPUT) as file:
-        # The end tells why it stopped; a program that runs wild can write any amount before.
+        # The last lines name the reason; the output before can be of any length.
         file.seek(max(os.fstat(file.fileno()).st_size - _READ, 0))
         text = file.read(_READ).decode("utf-8", "replace")
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]

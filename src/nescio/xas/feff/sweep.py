@@ -1,4 +1,4 @@
-"""Many runs of FEFF side by side: each result named by its input, none computed twice, none lost."""
+"""Run FEFF on many inputs in parallel; results are named by their input and computed once."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["Sweep", "executor_at", "sweep_feff"]
 
 @dataclass(frozen=True)
 class Sweep:
-    """What came of many runs."""
+    """Results of many runs."""
 
     results: dict[str, Path] = field(default_factory=dict)
     """The folder of each result, by the name of its input."""
     failures: dict[str, str] = field(default_factory=dict)
-    """Why there is none, by the name of its input."""
+    """The error of each failed run, by the name of its input."""
     found: int = 0
-    """How many were there already."""
+    """Number of results that existed already."""
 
 
 def sweep_feff(
@@ -41,18 +41,18 @@ def sweep_feff(
     seconds: float = 600.0,
     progress: bool | None = None,
 ) -> Sweep:
-    """Run FEFF on many inputs; what fails is told, and the rest goes on.
+    """Run FEFF on many inputs; failures are reported, and the other runs continue.
 
-    Interrupted or killed, the same call goes on with what is missing.
+    After an interruption, the same call computes the missing results.
 
     Args:
-        inputs: Texts of feff.inp by a name for messages; equal texts are computed once.
-        program: Which FEFF.
-        folder: For the results, see :func:`nescio.xas.run_feff`.
-        workers: Runs at a time, where there is no `executor`.
-        executor: Runs them elsewhere, such as :func:`executor_at` gives; it must see the same folder.
+        inputs: Contents of feff.inp, by a name for messages; equal inputs are computed once.
+        program: The FEFF to run.
+        folder: Folder for the results, see :func:`nescio.xas.run_feff`.
+        workers: Number of simultaneous runs, without an `executor`.
+        executor: Runs FEFF elsewhere, such as :func:`executor_at`; its workers must see the same folder.
         seconds: Time limit of each run.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        progress: Show a progress bar; by default if standard error is a terminal.
 
     Raises:
         ConfigurationError: Fewer than one worker.
@@ -81,7 +81,7 @@ def sweep_feff(
                     sweep.results.update(dict.fromkeys(names, result))
                 advance(1.0, names[0])
     finally:
-        # Ctrl-C leaves nothing waiting and no programs behind; what was finished stays.
+        # After Ctrl-C nothing is waiting or running; finished results stay.
         for future in futures:
             future.cancel()
         if executor is None:
@@ -93,14 +93,14 @@ def sweep_feff(
 
 @contextmanager
 def executor_at(address: str) -> Iterator[Executor]:
-    """Connect to a scheduler of Dask, whose workers see the same files.
+    """Connect to a Dask scheduler whose workers see the same files.
 
     Args:
         address: Such as ``tcp://127.0.0.1:8786``.
 
     Raises:
         MissingExtraError: Dask is not installed.
-        ConfigurationError: Nothing answers there.
+        ConfigurationError: No scheduler answers.
     """
     try:
         from distributed import Client
@@ -109,6 +109,6 @@ def executor_at(address: str) -> Iterator[Executor]:
     try:
         client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{address}: no scheduler of Dask answers there ({error})") from None
+        raise ConfigurationError(f"{address}: no Dask scheduler answers ({error})") from None
     with client:
         yield client.get_executor()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The prior of absorption near the edge: spectra of sites, mixed as samples mix them, and measured."""
+"""The prior of absorption near the edge: mixtures of site spectra with errors of measurement."""
 
 from nescio.xas.prior.coordination import (
     CoordinationPrior,

@@ -1,4 +1,4 @@
-"""The prior of absorption near the edge: spectra of sites, what samples are made of, and how they are measured."""
+"""The prior of absorption near the edge: its settings, its quantities, and its documents."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ _Range = tuple[Real, Real]
 
 
 class LibrarySettings(Settings):
-    """Where the spectra of sites come from: the package, by element and edge, or a file."""
+    """Source of the site spectra: a bundled library, by element and edge, or a file."""
 
     element: str | None = None
     edge: str | None = None
     file: str | None = None
-    """As :func:`nescio.xas.save_library` writes it; relative to the configuration's folder."""
+    """A file of :func:`nescio.xas.save_library`; relative to the configuration's folder."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.file is None) == (self.element is None or self.edge is None):
-            raise ValueError("needs either element and edge, of a library that comes along, or file")
+            raise ValueError("needs either element and edge of a bundled library, or file")
         return self
 
 
 class NormalisationSettings(Settings):
-    """How measured spectra are normalised and put on the energy axis of theory; what is left out is found."""
+    """Normalisation and alignment of measured spectra; missing values are determined from each spectrum."""
 
     e0: Annotated[Real, Field(gt=0.0)] | None = None
     """Energy of the edge in eV."""
     pre: _Range | None = None
-    """Range of the line before the edge, in eV from it."""
+    """Range of the pre-edge line, in eV from the edge."""
     post: _Range | None = None
-    """Range of the polynomial after the edge, in eV from it."""
+    """Range of the post-edge polynomial, in eV from the edge."""
     degree: Annotated[int, Strict(), Field(ge=0, le=3)] | None = None
-    """Of that polynomial."""
+    """Degree of the post-edge polynomial."""
     align: Literal["foil", "edge"] = "foil"
-    """Whether spectra are on one energy axis with the foil, or each is put where its edge is as the foil's is, which
-    takes a shift of the edge for an error. Those that are learned from are put alike."""
+    """"foil": spectra and foil share an energy axis. "edge": each spectrum, in training too, is shifted until its edge
+    matches the foil's; a true edge shift then counts as an error."""
 
 
 class XASSettings(Settings):
-    """All of a prior of X-ray absorption."""
+    """All settings of a prior of X-ray absorption."""
 
     technique: Literal["xas"] = "xas"
     library: LibrarySettings
@@ -73,27 +73,27 @@ class XASSettings(Settings):
 
 @dataclass(frozen=True, eq=False)
 class CoordinationPrior:
-    """Spectra with coordination numbers and distances (:class:`nescio.techniques.NumberPrior`)."""
+    """A prior of spectra with coordination numbers and distances (:class:`nescio.techniques.NumberPrior`)."""
 
     library: SiteLibrary
     mixtures: MixtureSettings = field(default_factory=MixtureSettings)
     normalisation: NormalisationSettings = field(default_factory=NormalisationSettings)
     chosen: tuple[int, ...] | None = None
-    """Sites that are drawn from; by default all with a neighbour."""
+    """Indices of the sites to draw from; by default all sites with a neighbour."""
 
     technique = "xas"
     kind = NUMBERS
 
     def __post_init__(self) -> None:
-        # Now, so that what cannot be used is an error here.
+        # Built now, so that errors are raised here.
         _ = self._draws
 
     @classmethod
     def from_file(cls, path: str | Path) -> CoordinationPrior:
-        """Read a prior from its TOML file; a ``[learn]`` table is left alone.
+        """Read a prior from its TOML file; a table ``[learn]`` is ignored.
 
         Raises:
-            NescioError: The file, a key in it, or the library is not what it should be.
+            NescioError: The file, a key, or the library is not valid.
         """
         path = Path(path)
         document = {key: value for key, value in read_toml(path).items() if key != "learn"}
@@ -107,10 +107,10 @@ class CoordinationPrior:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> CoordinationPrior:
-        """Build a prior from what :meth:`to_document` returned.
+        """Build a prior from the result of :meth:`to_document`.
 
         Raises:
-            NescioError: It is damaged.
+            NescioError: The document is damaged.
         """
         if set(document) != {"library", "mixtures", "normalisation", "chosen"}:
             raise ConfigurationError(
@@ -151,12 +151,12 @@ class CoordinationPrior:
 
     @property
     def edge(self) -> str:
-        """Of the absorption."""
+        """Absorption edge."""
         return self.library.edge
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """C1, C2, ... and R; with neighbours of several elements C1(Cu), C2(Cu), ... C1(Pt), ..."""
+        """C1, C2, ... and R; for several elements of neighbours C1(Cu), C2(Cu), ... C1(Pt), ..."""
         ordinal = {1: "first", 2: "second", 3: "third", 4: "fourth"}
         neighbours = [str(symbol) for symbol in self.library.neighbours]
         several = len(neighbours) > 1
@@ -175,7 +175,7 @@ class CoordinationPrior:
 
     @cached_property
     def axis(self) -> xr.DataArray:
-        """Energies from the Fermi level in eV."""
+        """Energies from the Fermi level, in eV."""
         return xr.DataArray(
             self.mixtures.energy,
             dims="energy",
@@ -188,7 +188,7 @@ class CoordinationPrior:
         return self._mixtures()
 
     def sampler(self, members: int = 0, seed: int = 0) -> NumberSampler:
-        """Return what draws spectra as measured with their numbers; see :class:`Mixtures`."""
+        """Return a sampler of measured spectra with their numbers; see :class:`Mixtures`."""
         if not members:
             return self._draws
         return self._mixtures(members, seed)
@@ -204,10 +204,10 @@ class CoordinationPrior:
         )
 
     def structures(self, low: ArrayLike, high: ArrayLike) -> tuple[Structure, ...]:
-        """Return the particles that :func:`nescio.xas.known_shapes` knows whose coordination numbers fit.
+        """Return the particles of :func:`nescio.xas.known_shapes` whose coordination numbers lie within the intervals.
 
-        Distances are not compared, since they also tell strain; of libraries with other shells than four, or with
-        several elements, there are none.
+        Distances are not compared, since they also depend on strain. Libraries with other than four shells, or with
+        several elements, give no particles.
         """
         shells = self.library.shells
         if shells != 4 or len(self.library.neighbours) > 1:

@@ -1,4 +1,4 @@
-"""Libraries of site spectra: absorption of atoms in known surroundings, of which measured spectra are means."""
+"""Libraries of site spectra: the absorption of atoms in known surroundings. Measured spectra are means over sites."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 _PACKAGE = "nescio.xas.prior"
-# Atoms are filled up to a multiple of this, so that few shapes are compiled.
+# Numbers of atoms are padded to a multiple of this, so that few shapes are compiled.
 _STEP = 16
 _LARGEST = 2**28
 
@@ -58,26 +58,26 @@ class SiteLibrary(Summarised):
     mu: NDArray[np.float32]
     """Shape (s, m), 1 far above the edge."""
     neighbours: NDArray[np.str_]
-    """Elements whose atoms are counted apart, shape (e,)."""
+    """Elements of the neighbours, shape (e,)."""
     coordination: Floats
-    """How many of them are in each shell, shape (s, e shells): all shells of the first element, then of the next."""
+    """Neighbours in each shell, shape (s, e shells): all shells of the first element, then of the next."""
     distance: Floats
-    """Mean distance of the nearest shell in angstrom, shape (s,); NaN where there is none."""
+    """Mean distance of the nearest shell in angstrom, shape (s,); NaN without neighbours."""
     clusters: NDArray[np.str_]
-    """Names of c clusters that the sites are of, shape (c,)."""
+    """Names of the c clusters of the sites, shape (c,)."""
     counts: NDArray[np.intp]
-    """How many atoms of each cluster are at such a site, shape (s, c)."""
+    """Number of atoms of each cluster at each site, shape (s, c)."""
     foil: NDArray[np.float32]
-    """Of the bulk metal, shape (m,)."""
+    """Spectrum of the bulk metal, shape (m,)."""
     state: NDArray[np.intp]
-    """Which state of strain and motion each site is in, shape (s,): 0, or the number of the library that was joined."""
+    """State of strain and motion of each site, shape (s,): 0, or the index of the joined library."""
 
     def __len__(self) -> int:
         return len(self.mu)
 
     @property
     def shells(self) -> int:
-        """How many shells are counted."""
+        """Number of shells."""
         return int(self.coordination.shape[1] // len(self.neighbours))
 
 
@@ -93,27 +93,27 @@ def compute_library(
     kept: Path | None = None,
     progress: bool | None = None,
 ) -> SiteLibrary:
-    """Compute the spectra of all sites that differ, by full multiple scattering.
+    """Compute the spectra of all unique sites by full multiple scattering.
 
     Args:
-        clusters: Of the elements that scatter; sites are all atoms of the absorbing one.
-        scattering: Of the element and its edge; the potentials after the absorber's are those of the other atoms.
+        clusters: Clusters of the scattering elements; the sites are all atoms of the absorbing element.
+        scattering: Scattering of the absorber's edge; the potentials after the first are those of the other atoms.
         energy: In eV from the Fermi level, shape (m,).
-        bulk: A piece of the bulk metal; the absorbing atom next to its middle is the foil's.
-        radius: In angstrom; of the surroundings that count.
-        limits: Where each shell of neighbours ends, in angstrom.
-        sigma2: Mean square relative displacement of all neighbours, in square angstrom.
-        kept: A file (.npz) for spectra that are done, so that an interrupted call goes on; it is removed at the end.
-            One that was kept of anything else is begun anew.
-        progress: Show a progress bar; by default where standard error is a terminal.
+        bulk: A piece of the bulk metal; its absorbing atom closest to the centre gives the spectrum of the foil.
+        radius: Radius of the surroundings, in angstrom.
+        limits: Outer limit of each shell of neighbours, in angstrom.
+        sigma2: Mean square relative displacement of all neighbours, in angstrom^2.
+        kept: A file (.npz) for finished spectra, with which an interrupted call continues; it is removed at the end. A
+            file of other inputs is ignored and overwritten.
+        progress: Show a progress bar; by default if standard error is a terminal.
 
     Raises:
-        ConfigurationError: A cluster holds an element that has no potential, or no absorber; or the scattering ends too
-            early.
+        ConfigurationError: A cluster holds an element without a potential, or no absorber, or the computed energies of
+            the scattering end too early.
         NescioError: A spectrum cannot be computed.
     """
     element, *others = scattering.elements
-    # One potential for each element; of the absorber's there may be none where it has no neighbour of its kind.
+    # One potential for each element; the absorber's element has none if no neighbour is of its kind.
     kinds = {symbol: number for number, symbol in reversed(list(enumerate(others, 1)))}
     for cluster in (*clusters, bulk):
         if not set(cluster.elements) <= set(kinds):
@@ -122,7 +122,7 @@ def compute_library(
                 + (f" among {', '.join(kinds)}" if set(kinds) != {element} else "")
             )
         if element not in cluster.elements:
-            raise ConfigurationError(f"{cluster.name}: holds no {element}, which absorbs")
+            raise ConfigurationError(f"{cluster.name}: holds no absorber, {element}")
     wanted = np.asarray(energy, np.float64)
     model = site_model(scattering.on_contour(float(wanted.max())), wanted)
     sites = [
@@ -146,7 +146,7 @@ def compute_library(
             spectra[row] = site_absorption(model, jnp.asarray(filled), potentials, sigma2=sigma2)
             if not np.isfinite(spectra[row]).all():
                 raise NescioError(
-                    f"{cluster.name}, site {site}: multiple scattering did not converge; are atoms too near each other?"
+                    f"{cluster.name}, site {site}: multiple scattering did not converge; are atoms too close?"
                 )
             if kept is not None:
                 _keep(kept, identity, spectra[: row + 1])
@@ -171,7 +171,7 @@ def compute_library(
 
 
 def _counted(cluster: Cluster, limits: ArrayLike, neighbours: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return neighbours of each atom, (atoms, e shells), and the mean distance of the nearest, (atoms,)."""
+    """Return the neighbours of each atom, (atoms, e shells), and the mean distance of the nearest shell, (atoms,)."""
     shells = shells_of(cluster, limits)
     there = [shells.elements.index(symbol) if symbol in shells.elements else -1 for symbol in neighbours]
     numbers = np.stack(
@@ -193,7 +193,7 @@ def _counts(sites: Sequence[Surroundings], clusters: int) -> NDArray[np.intp]:
 
 
 def _identity(model: SiteModel, places: Sequence[tuple[Cluster, int]], radius: float, sigma2: float) -> str:
-    """Return the SHA-256 of all that the spectra depend on."""
+    """Return the SHA-256 of all inputs of the spectra."""
     digest = hashlib.sha256(repr((radius, sigma2, model.channels)).encode())
     for leaf in jax.tree.leaves(model):
         digest.update(np.asarray(leaf).tobytes())
@@ -203,7 +203,7 @@ def _identity(model: SiteModel, places: Sequence[tuple[Cluster, int]], radius: f
 
 
 def _resumed(kept: Path, identity: str, spectra: NDArray[np.float32]) -> int:
-    """Fill in what was computed before, and return how many spectra that are."""
+    """Fill in spectra that were computed before, and return their number."""
     if not kept.is_file():
         return 0
     try:
@@ -224,31 +224,31 @@ def _keep(file: Path, identity: str, spectra: NDArray[np.float32]) -> None:
 
 
 def bundled_library(element: str, edge: str) -> SiteLibrary:
-    """Return a library that comes with the package: Cu at the K edge, Pt at the L3 edge.
+    """Return a bundled library: Cu at the K edge, or Pt at the L3 edge.
 
-    145 sites of 36 particles of 4 to 309 atoms, strained by -2, 0 and 2 %, and unstrained in three states of motion.
-    Computed by full multiple scattering with :func:`nescio.xas.bulk_scattering`; the project's
-    benchmark ``xas_library.py`` computes it again.
+    It has 145 sites of 36 particles with 4 to 309 atoms, strained by -2, 0 and 2 %, and unstrained in three states of
+    motion. It was computed by full multiple scattering with :func:`nescio.xas.bulk_scattering`; the benchmark
+    ``xas_library.py`` computes it again.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: There is none for this element and edge.
     """
     name = f"{element}_{edge}.npz"
     if name not in bundled_names(_PACKAGE):
         raise ConfigurationError(
-            f"no library of {element} at the {edge} edge comes along; there are Cu K and Pt L3"
+            f"no library of {element} at the {edge} edge is bundled (bundled: Cu K, Pt L3)"
         )
     with bundled_file(_PACKAGE, name) as path:
         return load_library(path)
 
 
 def joined(libraries: Sequence[SiteLibrary]) -> SiteLibrary:
-    """Return the sites of several libraries of the same particles, strained or vibrating in different ways, as one.
+    """Join libraries of the same particles in different states of strain or motion.
 
-    The foil is that of the first; `SiteLibrary.state` counts the libraries.
+    The foil is that of the first library; `SiteLibrary.state` is the index of the library.
 
     Raises:
-        ConfigurationError: They are of different particles, energies or edges, or there are none.
+        ConfigurationError: The libraries have different particles, energies or edges, or there are none.
     """
     if not libraries:
         raise ConfigurationError("no libraries to join: needs one or more")
@@ -272,28 +272,28 @@ def joined(libraries: Sequence[SiteLibrary]) -> SiteLibrary:
 
 
 def save_library(library: SiteLibrary, path: str | Path) -> None:
-    """Write it to a file, .npz.
+    """Write a library to a file, .npz.
 
     Raises:
-        FileError: It cannot be written.
+        FileError: The file cannot be written.
     """
     save_fields(library, path)
 
 
 def load_library(path: str | Path) -> SiteLibrary:
-    """Read what :func:`save_library` wrote.
+    """Read a file of :func:`save_library`.
 
     Raises:
-        FileError: It cannot be read, or is no such file.
+        FileError: The file cannot be read, or holds no library.
     """
     return library_of(file_content(Path(path), _LARGEST), Path(path))
 
 
 def library_of(content: bytes, source: Path) -> SiteLibrary:
-    """Return the library that a file's content is.
+    """Return the library in the content of a file.
 
     Raises:
-        FileError: It is none.
+        FileError: The content is no library.
     """
     arrays = unpacked(SiteLibrary, content, source, "library of sites")
     count, energies = len(np.atleast_1d(arrays["distance"])), len(np.atleast_1d(arrays["energy"]))
@@ -317,8 +317,8 @@ def library_of(content: bytes, source: Path) -> SiteLibrary:
         if name in ("energy", "mu", "foil", "coordination") and not np.isfinite(arrays[name]).all():
             raise FileError(f"{source}: holds no library of sites ({name} is not finite everywhere)")
     if energies < 2 or (np.diff(arrays["energy"]) <= 0.0).any():
-        raise FileError(f"{source}: holds no library of sites (its energies do not rise)")
+        raise FileError(f"{source}: holds no library of sites (its energies are not ascending)")
     if not elements or not shells or shells % elements:
-        raise FileError(f"{source}: holds no library of sites (numbers do not fit the elements counted)")
+        raise FileError(f"{source}: holds no library of sites (coordination numbers do not fit the elements)")
     element, edge = str(arrays.pop("element")), str(arrays.pop("edge"))
     return SiteLibrary(element=element, edge=edge, **arrays)

@@ -1,4 +1,4 @@
-"""Spectra as a sample would give them: means over sites, with what measuring and theory may get wrong."""
+"""Draw spectra of samples: means over sites, with errors of measurement and theory."""
 
 from __future__ import annotations
 
@@ -23,52 +23,52 @@ Floats = NDArray[np.float64]
 _NotNegative = Annotated[Real, Field(ge=0.0, le=100.0)]
 
 _STEP = 0.25
-# By so many eV, at most, the edge of a site is taken to be away from that of the foil.
+# Largest distance in eV between the edges of a site and of the foil.
 _FURTHEST_EDGE = 2.0
-# Full widths in eV, between which spectra are interpolated.
+# Full widths in eV at which spectra are precomputed; others are interpolated.
 _WIDTHS = (0.0, 0.75, 1.5, 2.25, 3.0, 4.0, 5.0)
 
 
 class MixtureSettings(Settings):
-    """How measured spectra may differ from theory's, and which part of them is looked at."""
+    """Differences between measured spectra and theory, and the energy range of the networks' input."""
 
     low: Real = -8.0
     """First energy in eV from the Fermi level."""
     high: Real = 82.0
     """Last energy."""
     step: Annotated[Real, Field(ge=0.1, le=10.0)] = 0.75
-    """Between energies."""
+    """Step of the energies in eV."""
     input: Literal["absorption", "difference"] = "difference"
-    """The spectrum itself, or what it differs by from the foil's."""
+    """The spectrum itself, or its difference to the foil."""
     sites: Annotated[int, Strict(), Field(ge=1, le=64)] = 16
-    """At most so many sites are averaged over; 1, 2, 4, ... are as frequent."""
+    """Largest number of sites to average over; 1, 2, 4, ... are equally frequent."""
     shift: _NotNegative = 0.6
-    """Error of the energy in eV, uniform to both sides; of the foil's against it, a tenth."""
+    """Largest error of the energy in eV, uniform; between foil and spectrum a tenth of it."""
     broadening: tuple[_NotNegative, _NotNegative] = (0.0, 2.0)
-    """Full width at half maximum of the resolution in eV, uniform."""
+    """Range of the energy resolution (FWHM) in eV, uniform."""
     scale: _NotNegative = 0.015
-    """Error of the edge step, one standard deviation."""
+    """Relative error of the edge step, one standard deviation."""
     slope: _NotNegative = 0.015
     """Error of the post-edge line at the last energy, one standard deviation."""
     noise: _NotNegative = 0.003
-    """Largest standard deviation of the noise of each energy, uniform."""
+    """Largest standard deviation of the noise, uniform."""
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
         if self.high <= self.low + 10.0 * self.step:
             raise ValueError(f"high {self.high:g} eV must exceed low {self.low:g} eV by ten steps or more")
         if not self.broadening[0] <= self.broadening[1] <= _WIDTHS[-1]:
-            raise ValueError(f"broadening must rise, and be {_WIDTHS[-1]:g} eV or less")
+            raise ValueError(f"broadening must be ascending, and at most {_WIDTHS[-1]:g} eV")
         return self
 
     @property
     def energy(self) -> Floats:
-        """What is looked at, in eV from the Fermi level, shape (points,)."""
+        """Energies in eV from the Fermi level, shape (points,)."""
         return np.arange(self.low, self.high + 1e-9, self.step)
 
 
 def numbers_of(library: SiteLibrary) -> Floats:
-    """Return what is to be told of each site: its coordination numbers and the distance, shape (s, e shells + 1)."""
+    """Return the quantities of each site: coordination numbers and distance, shape (s, e shells + 1)."""
     return np.concatenate([library.coordination, library.distance[:, None]], axis=1)
 
 
@@ -76,17 +76,17 @@ class Mixtures:
     """Draws spectra with their coordination numbers and distances; a :data:`nescio.techniques.NumberSampler`.
 
     Args:
-        library: Of sites.
-        settings: Of what may differ.
-        chosen: Which sites may be drawn, shape (k,); by default all with a neighbour.
-        align: "foil", if measured spectra are on one energy axis with the foil, or "edge", if each is put where its
-            edge is as the foil's is: then these are put so too.
-        members: How many members draw from bootstraps of these sites; with none, all draw from all.
-        seed: Of the bootstraps.
+        library: Library of sites.
+        settings: Settings of the mixtures.
+        chosen: Indices of the sites to draw from, shape (k,); by default all sites with a neighbour.
+        align: "foil", if measured spectra and foil share an energy axis, or "edge", if each spectrum is shifted until
+            its edge matches the foil's; the drawn spectra are treated the same way.
+        members: Number of ensemble members, each with a bootstrap of the sites; 0 draws from all sites.
+        seed: Random seed of the bootstraps.
 
     Raises:
-        ConfigurationError: The library does not reach as far as is looked at, or no sites are left; or a spectrum has
-            no edge that it could be put by.
+        ConfigurationError: The library does not cover the energy range, no sites are left, or a spectrum has no edge to
+            align by.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class Mixtures:
         margin = settings.shift + (_FURTHEST_EDGE if align == "edge" else 0.0)
         if library.energy[0] > settings.low - margin or library.energy[-1] < settings.high + margin:
             raise ConfigurationError(
-                f"looked at are {settings.low:g} to {settings.high:g} eV, give or take {margin:g}; the library has "
-                f"{library.energy[0]:g} to {library.energy[-1]:g} eV"
+                f"the networks need {settings.low:g} to {settings.high:g} eV and a margin of {margin:g}; the "
+                f"library has {library.energy[0]:g} to {library.energy[-1]:g} eV"
             )
         self.settings = settings
         self.align = align
@@ -117,8 +117,8 @@ class Mixtures:
         spectra = _at_widths(library.energy, library.mu[rows], fine)
         if align == "edge" and not ((spectra[..., 0] < HALF) & (spectra.max(axis=-1) >= HALF)).all():
             raise ConfigurationError(
-                f"spectra cannot be put by their edge: some of the library are not below {HALF:g} at "
-                f"{library.energy[0]:g} eV, or nowhere above"
+                f"spectra cannot be aligned by their edge: some of the library are not below {HALF:g} at "
+                f"{library.energy[0]:g} eV, or never above"
             )
         self._spectra = jnp.asarray(spectra, jnp.float32)
         self._foil = jnp.asarray(_at_widths(library.energy, library.foil[None], fine)[:, 0], jnp.float32)
@@ -141,11 +141,11 @@ class Mixtures:
         return self.measured(disturb, sites, weights), self._averaged(sites, weights)
 
     def of_particles(self, key: Array, counts: ArrayLike) -> tuple[Array, Array]:
-        """Return spectra of particles as measured, (n, points), and their numbers.
+        """Return measured spectra of particles, (n, points), and their numbers.
 
         Args:
-            key: Of what measuring does.
-            counts: Atoms at each of the sites, shape (n, sites).
+            key: Random key of the measurement.
+            counts: Number of atoms at each site, shape (n, sites).
         """
         table = jnp.asarray(counts, jnp.float32)
         weights = table / table.sum(axis=1, keepdims=True)
@@ -153,12 +153,12 @@ class Mixtures:
         return self.measured(key, sites, weights), self._averaged(sites, weights)
 
     def measured(self, key: Array, sites: Array, weights: Array) -> Array:
-        """Return means over sites as they would be measured, shape (n, points).
+        """Return means over sites with errors of measurement, shape (n, points).
 
         Args:
-            key: Of the draws.
-            sites: Rows, shape (n, k).
-            weights: Of each, shape (n, k).
+            key: Random key.
+            sites: Indices of sites, shape (n, k).
+            weights: Weight of each site, shape (n, k).
         """
         set_to = self.settings
         n = sites.shape[0]
@@ -191,7 +191,7 @@ class Mixtures:
         return found - self._at(foil, grid + shift + apart)
 
     def _at(self, spectra: Array, energy: Array) -> Array:
-        """Return spectra on the fine grid (n, fine) at energies (n, points), by straight lines."""
+        """Interpolate spectra on the fine grid (n, fine) linearly at energies (n, points)."""
         place = (energy - self._first) / _STEP
         lower = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, spectra.shape[1] - 2)
         part = jnp.clip(place - lower, 0.0, 1.0)
@@ -199,7 +199,7 @@ class Mixtures:
         return below + part * (jnp.take_along_axis(spectra, lower + 1, axis=1) - below)
 
     def _half(self, spectra: Array) -> Array:
-        """Return where spectra on the fine grid (n, fine) first reach half of their edge step, in eV, shape (n, 1)."""
+        """Return the energies in eV at which spectra (n, fine) first reach half of their edge step, shape (n, 1)."""
         above = jnp.maximum(jnp.argmax(spectra >= HALF, axis=1), 1)[:, None]
         high = jnp.take_along_axis(spectra, above, axis=1)
         low = jnp.take_along_axis(spectra, above - 1, axis=1)
@@ -208,13 +208,13 @@ class Mixtures:
     def _averaged(self, sites: Array, weights: Array) -> Array:
         numbers = self._numbers[sites]
         average = jnp.einsum("nk,nko->no", weights, numbers)
-        # A distance counts as often as there are neighbours at it.
+        # Distances are weighted by the number of neighbours.
         neighbours = weights * numbers[..., self._first_shells].sum(axis=-1)
         distance = jnp.sum(neighbours * numbers[..., -1], axis=1) / jnp.sum(neighbours, axis=1)
         return average.at[:, -1].set(distance)
 
 
 def _at_widths(energy: Floats, spectra: ArrayLike, fine: Floats) -> Floats:
-    """Return spectra on a fine grid, once for each width, shape (widths, n, fine)."""
+    """Return spectra on a fine grid for each width, shape (widths, n, fine)."""
     table = CubicSpline(energy, np.asarray(spectra, np.float64), axis=1)(fine)
     return np.stack([table if width == 0.0 else broadened(table, width, _STEP) for width in _WIDTHS])

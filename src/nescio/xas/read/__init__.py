@@ -1,4 +1,4 @@
-"""Measured absorption spectra from files: columns of text, Athena projects, HDF5."""
+"""Read measured absorption spectra: text with columns, Athena projects, HDF5."""
 
 from nescio.xas.read.athena import read_athena
 from nescio.xas.read.columns import read_columns

@@ -1,4 +1,4 @@
-"""Spectra out of projects of Athena, in the form of Perl or of JSON, read as text: nothing in them is evaluated."""
+"""Read Athena projects in Perl or JSON form, as text: nothing in them is evaluated."""
 
 from __future__ import annotations
 
@@ -31,49 +31,49 @@ _BEGINNING = 4096
 _HEADER = re.compile(r"athena project file", re.I)
 _NAME = re.compile(r"^\$old_group = '([^']*)'")
 _LIST = re.compile(r"^@(\w+) = \((.*)\);\s*$")
-# A word in quotes, in which a backslash protects what follows, or a bare number.
+# A quoted word with backslash escapes, or a bare number.
 # Possessive quantifiers, so that a quotation that never ends costs no more than its length.
 _ITEM = re.compile(r"'((?:[^'\\]|\\.?)*+)'?|([-+.\w]++)")
-# What Athena writes where nobody set the element.
+# Elements that Athena writes if none was set.
 _NOT_SET = ("", "H", "He")
 _DATA = frozenset(["x", "y"])
 
 
 class _Record(NamedTuple):
-    """A record of a project, however it is written."""
+    """A record of a project in either form."""
 
     group: str
     option: Callable[[str], str]
-    """Returns what the option of a name is set to; empty where it is not."""
+    """Returns the value of an option; empty if it is not set."""
     numbers: Callable[[str], NDArray[np.float64]]
-    """Returns the array of a name; raises MeasurementError where it holds something else."""
+    """Returns an array; raises MeasurementError if it does not hold numbers."""
 
 
 def read_athena(path: str | Path) -> tuple[list[Spectrum], list[str]]:
-    """Read the spectra of an Athena project (.prj), with the energy shifts that were made there.
+    """Read the spectra of an Athena project (.prj), with its energy shifts applied.
 
-    Projects of Athena 0.8 and of Demeter are read, in the form of Perl and, from Demeter 0.9.21 on, of JSON.
+    Projects of Athena and Demeter are read, in Perl form and in JSON form (Demeter 0.9.21 and later).
 
     Args:
-        path: Of the project, packed by gzip or not.
+        path: The project, compressed by gzip or not.
 
     Returns:
-        Spectra of mu(E); and for each other record (chi(k), an incomplete one) why it was left out.
+        The spectra of mu(E); and the reasons why other records (chi(k), incomplete ones) are left out.
 
     Raises:
-        FileError: It cannot be read, or is no project.
+        FileError: The file cannot be read, or is no project.
     """
     return athena_in(unpacked_source(read_source(Path(path), _LARGEST)))
 
 
 def is_athena(source: Source) -> bool:
-    """Say whether an unpacked file is a project, by its beginning."""
+    """Return whether an uncompressed file is a project, by its first lines."""
     beginning = source.content[:_BEGINNING].decode("latin-1").replace("\x00", "")
     return _HEADER.search(beginning) is not None
 
 
 def athena_in(source: Source) -> tuple[list[Spectrum], list[str]]:
-    """Return the spectra of an unpacked project; see :func:`read_athena`."""
+    """Return the spectra of an uncompressed project; see :func:`read_athena`."""
     found: list[Spectrum] = []
     left_out: list[str] = []
     json = source.content[:_BEGINNING].lstrip(b"\xef\xbb\xbf \t\r\n\xff\xfe\x00").startswith(b"{")
@@ -96,7 +96,7 @@ def _perl_records(source: Source) -> Iterator[_Record]:
     number = 0
     for line in text_lines(source, decoded_text(source), longest=_LONGEST_LINE):
         if name := _NAME.match(line):
-            # A record without its last line was cut short.
+            # The record has no last line: it is cut short.
             if group or _DATA.intersection(lists):
                 yield _perl_record(group or f"record {number + 1}", lists)
             group, lists, number = name[1], {}, number + 1
@@ -105,7 +105,7 @@ def _perl_records(source: Source) -> Iterator[_Record]:
         elif line.startswith("[record]") and (group or lists):
             yield _perl_record(group or f"record {number + 1}", lists)
             group, lists = "", {}
-    # After the records stand lists of other things.
+    # Other lists follow the records.
     if group or _DATA.intersection(lists):
         yield _perl_record(group or f"record {number + 1}", lists)
 
@@ -114,7 +114,7 @@ def _perl_record(group: str, lists: dict[str, str]) -> _Record:
     options = lists.get("args", "")
 
     def option(key: str) -> str:
-        # Other values are lists of their own, so that one cannot count pairs.
+        # Some values are lists, so pairs cannot be counted.
         found = re.search(rf"(?:^|,)\s*'{key}'\s*,\s*({_ITEM.pattern})", options)
         value = _word(found[1]) if found else ""
         return "" if value == "undef" else value

@@ -1,4 +1,4 @@
-"""Measured spectra out of files of any known kind, and in the form in which they cross module boundaries."""
+"""Read measured spectra from files of any known kind, and convert them to datasets and back."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ _TEXT_KINDS = (FileKind.TEXT, FileKind.JSON)
 
 
 def read_spectra(path: str | Path, *, columns: str | None = None) -> tuple[list[Spectrum], list[str]]:
-    """Read the spectra of a file: XDI, SPEC or other columns, a project of Athena, HDF5 or NeXus.
+    """Read the spectra of a file: text with columns (XDI, SPEC and others), an Athena project, HDF5 or NeXus.
 
-    What kind it is follows from its content. Text may be packed by gzip.
+    The content decides the kind of file. Text may be compressed by gzip.
 
     Args:
         path: The file.
-        columns: Which columns of a text are energy and absorption, over what the file says; see :func:`read_columns`.
+        columns: Columns of a text file to use; see :func:`read_columns`.
 
     Returns:
-        The spectra, with notes on how they were read; and of what else is in the file and cannot be used, why.
+        The spectra with notes; and the reasons why other parts of the file cannot be used.
 
     Raises:
-        ConfigurationError: `columns` is not of that form.
-        FileError: The file cannot be read, or is of no known kind.
+        ConfigurationError: `columns` has a wrong form.
+        FileError: The file cannot be read, or its kind is unknown.
         MeasurementError: Its only spectrum cannot be used.
     """
     formulas = None if columns is None else parse_columns(columns)
@@ -54,29 +54,29 @@ def read_spectra(path: str | Path, *, columns: str | None = None) -> tuple[list[
     kind = file_kind(source.content)
     athena = is_athena(source) or (suffix_of(source.path) == ".prj" and kind in _TEXT_KINDS)
     if formulas is not None and (athena or kind is FileKind.HDF5):
-        raise FileError(f"{source.name}: has no columns to choose from; --columns is for text")
+        raise FileError(f"{source.name}: has no columns to choose from; --columns is for text files")
     if athena:
         return athena_in(source)
     if kind is FileKind.HDF5:
         return hdf5_in(source)
     if kind not in (*_TEXT_KINDS, FileKind.BINARY):
         raise FileError(
-            f"{source.name}: is {kind.value}, which holds no spectrum that is read; export it as text"
+            f"{source.name}: is a file of kind {kind.value}, which is not read; export the spectra as text"
         )
     return columns_in(source, formulas)
 
 
 def one_spectrum(path: str | Path, *, columns: str | None = None) -> Spectrum:
-    """Read the one spectrum that a path names: a file that holds one, or FILE#NAME of one among several.
+    """Read one spectrum: FILE with a single spectrum, or FILE#NAME for one spectrum of several.
 
-    A scan of SPEC has the name FILE#NUMBER.
+    FILE#NUMBER reads a scan of SPEC.
 
     Args:
-        path: The file, perhaps with a name.
-        columns: As in :func:`read_spectra`.
+        path: The file, with a name if needed.
+        columns: See :func:`read_spectra`.
 
     Raises:
-        FileError: It cannot be read, holds several, or none of that name.
+        FileError: The file cannot be read, holds several spectra, or none of that name.
     """
     text, _, name = str(path).partition("#")
     file, name = (Path(path), "") if Path(path).exists() else (Path(text), name)
@@ -89,7 +89,7 @@ def one_spectrum(path: str | Path, *, columns: str | None = None) -> Spectrum:
             one for one in found if one.name == f"{file.stem}#{name}"
         ]
         if len(named) != 1:
-            raise FileError(f"{file}: {len(named)} spectra are called {name!r}; there are {names}")
+            raise FileError(f"{file}: {len(named)} spectra are called {name!r}; the names are {names}")
         return named[0]
     if len(found) != 1:
         raise FileError(f"{file}: holds {len(found)} spectra ({names}); say which: FILE#NAME")
@@ -97,7 +97,7 @@ def one_spectrum(path: str | Path, *, columns: str | None = None) -> Spectrum:
 
 
 def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset:
-    """Return spectra in the measured form of :mod:`nescio.signals`, each with energies of its own.
+    """Return spectra as a measured dataset (:mod:`nescio.signals`), each with its own energies.
 
     ``energy`` and ``intensity`` have the dimensions (measurement, point), NaN where padded; ``element``, ``edge`` and
     ``energy_shift`` (measurement,). The attribute ``notes`` holds the notes of all spectra.
@@ -107,7 +107,7 @@ def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset
     longest = max((len(one.energy) for one in spectra), default=0)
     if len(spectra) * longest > _MOST_POINTS:
         raise FileError(
-            f"{source}: {len(spectra):,} spectra of up to {longest:,} points are more than {_MOST_POINTS:,} points; "
+            f"{source}: {len(spectra):,} spectra of up to {longest:,} points exceed {_MOST_POINTS:,} points; "
             "divide it into several files"
         )
     table = np.full((2, len(spectra), longest), np.nan)
@@ -138,7 +138,7 @@ def spectra_dataset(spectra: Sequence[Spectrum], source: str = "") -> xr.Dataset
 
 
 def spectra_of(measured: xr.Dataset) -> list[Spectrum]:
-    """Return the spectra of what :func:`spectra_dataset` made."""
+    """Return the spectra of a dataset of :func:`spectra_dataset`."""
     found = []
     for row, name in enumerate(measured["measurement"].values):
         energy, mu = measured["energy"].values[row], measured["intensity"].values[row]

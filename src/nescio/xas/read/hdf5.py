@@ -1,4 +1,4 @@
-"""Spectra out of HDF5 and NeXus files: every group that holds an energy and what was counted at it."""
+"""Read spectra from HDF5 and NeXus files: every group with an energy and a signal."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _USED = (Role.ENERGY, Role.I0, Role.TRANSMITTED, Role.FLUORESCENCE, Role.MU, Rol
 def read_hdf5(path: str | Path) -> tuple[list[Spectrum], list[str]]:
     """Read the spectra of an HDF5 file.
 
-    A group is a spectrum if it holds one-dimensional datasets that are called as columns of a text file are (energy;
-    and i0 with itrans or ifluor, or mu), such as an NXdata or the one that a scan writes.
+    A group is a spectrum if it holds one-dimensional datasets with the names of text columns: energy, and mu, or i0
+    with itrans or ifluor.
 
     Args:
-        path: Of the file.
+        path: The file.
 
     Returns:
-        The spectra, and of each group that cannot be used why.
+        The spectra, and the reasons why other groups cannot be used.
 
     Raises:
-        FileError: It cannot be read, or no group holds a spectrum.
+        FileError: The file cannot be read, or no group holds a spectrum.
     """
     return hdf5_in(read_source(Path(path), _LARGEST))
 
@@ -58,7 +58,7 @@ def hdf5_in(source: Source) -> tuple[list[Spectrum], list[str]]:
             try:
                 found += _spectra(source, opened, group, columns, name)
             except NoColumnError:
-                # Energies alone, such as those of a monochromator.
+                # Energies without a signal, such as those of a monochromator.
                 continue
             except MeasurementError as error:
                 left_out.append(str(error))
@@ -70,7 +70,7 @@ def hdf5_in(source: Source) -> tuple[list[Spectrum], list[str]]:
 
 
 def _columns(group: Any) -> list[Column]:
-    """Return the one-dimensional datasets of a group whose names are known."""
+    """Return the one-dimensional datasets of a group with known names."""
     import h5py
 
     found: list[Column] = []
@@ -86,7 +86,7 @@ def _columns(group: Any) -> list[Column]:
 
 
 def _stated(node: Any, name: str) -> str:
-    """Return an attribute that is text; empty where there is none, or something else."""
+    """Return a text attribute; empty if there is none."""
     value = attribute(node, name)
     return value if isinstance(value, str) else ""
 
@@ -98,7 +98,7 @@ def _spectra(source: Source, opened: Hdf5, group: Any, columns: list[Column], na
     lengths = {len(one) for one in values}
     if len(lengths) > 1:
         raise MeasurementError(
-            f"{name}: datasets of {' and '.join(map(str, sorted(lengths)))} numbers; needs as many of each"
+            f"{name}: datasets of {' and '.join(map(str, sorted(lengths)))} numbers; needs equal lengths"
         )
     table = np.stack(values, axis=1)
     try:

@@ -1,4 +1,4 @@
-"""X-ray absorption near the edge: of a site in a cluster, by full multiple scattering."""
+"""X-ray absorption near the edge for a site in a cluster, by full multiple scattering."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["SiteModel", "environment", "site_absorption", "site_model"]
 Floats = NDArray[np.float64]
 
 NORMALISED_AT = 50.0
-"""In eV above the Fermi level, where absorption without scattering is set to 1."""
+"""Energy above the Fermi level, in eV, at which the absorption without scattering is set to 1."""
 
 
 class SiteModel(NamedTuple):
-    """All that absorption of a site depends on but where its atoms are, as arrays of JAX."""
+    """All inputs of the absorption of a site except the positions of atoms, as JAX arrays."""
 
     channels: tuple[int, ...]
     wavenumber: Array
@@ -32,18 +32,18 @@ class SiteModel(NamedTuple):
     weights: Array
     scale: Array
     real: Array
-    """Of the matrix from the contour to the spectrum, shape (m, n)."""
+    """Real part of the matrix from the contour to the spectrum, shape (m, n)."""
     imaginary: Array
     atomic: Array
     """Absorption without scattering, shape (m,)."""
 
 
 def site_model(scattering: Scattering, energy: ArrayLike) -> SiteModel:
-    """Prepare the absorption at given energies.
+    """Prepare the computation of the absorption at given energies.
 
     Args:
-        scattering: At the energies of its contour; all of them are used, so that :meth:`Scattering.on_contour` first
-            makes them as few as the spectrum needs.
+        scattering: All energies of its contour are used; reduce them first to what the spectrum needs, by
+            :meth:`Scattering.on_contour`.
         energy: In eV from the Fermi level, shape (m,).
 
     Raises:
@@ -52,7 +52,7 @@ def site_model(scattering: Scattering, energy: ArrayLike) -> SiteModel:
     wanted = np.asarray(energy, np.float64)
     if scattering.largest_energy < NORMALISED_AT:
         raise ConfigurationError(
-            f"scattering up to {scattering.largest_energy:.4g} eV: needs {NORMALISED_AT:g} eV, where it is normalised"
+            f"scattering up to {scattering.largest_energy:.4g} eV: needs {NORMALISED_AT:g} eV for the normalisation"
         )
     matrix = broadening_matrix(scattering.energy, scattering.horizontal, wanted)
     one = broadening_matrix(scattering.energy, scattering.horizontal, np.array([NORMALISED_AT]))
@@ -80,17 +80,17 @@ def site_absorption(
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,
 ) -> Array:
-    """Return the absorption of one site, shape (m,), in units of that without scattering 50 eV above the Fermi level.
+    """Return the absorption of one site, shape (m,), relative to that without scattering 50 eV above the Fermi level.
 
-    Differentiable in the positions.
+    The result is differentiable with respect to the positions.
 
     Args:
-        model: Of the absorber's edge.
+        model: From :func:`site_model`.
         positions: In angstrom, shape (atoms, 3), the absorber first; see :func:`environment`.
-        potentials: Of each atom, shape (atoms,); 0 is the absorber's, a negative one of an atom that is not there.
+        potentials: Potential of each atom, shape (atoms,): 0 for the absorber, negative for padding atoms.
         sigma2: Mean square relative displacement, see :func:`nescio.xas.scattering.propagator.free_propagator`.
         tolerance: See :func:`nescio.xas.absorber_green_function`.
-        iterations: As there.
+        iterations: See :func:`nescio.xas.absorber_green_function`.
     """
     green = absorber_green_function(
         positions,
@@ -109,19 +109,19 @@ def site_absorption(
 def environment(
     positions: ArrayLike, site: int, radius: float, *, atoms: int | None = None
 ) -> tuple[Floats, NDArray[np.intp]]:
-    """Return a site's surroundings as :func:`site_absorption` takes them, filled up to a fixed number of atoms.
+    """Return the surroundings of a site for :func:`site_absorption`, padded to a fixed number of atoms.
 
     Args:
-        positions: Of a cluster, in angstrom, shape (n, 3).
+        positions: Positions of a cluster, in angstrom, shape (n, 3).
         site: Index of the absorber.
-        radius: In angstrom; atoms further away are left out.
-        atoms: How many to return; by default as many as there are. Atoms that are not there have index -1.
+        radius: In angstrom; atoms further away are ignored.
+        atoms: Number of atoms to return; by default all within the radius. Padding atoms have index -1.
 
     Returns:
-        Positions about the absorber, shape (atoms, 3), the nearest first; and their indices in the cluster.
+        Positions relative to the absorber, shape (atoms, 3), the nearest first; and their indices in the cluster.
 
     Raises:
-        ConfigurationError: There is no such site, more atoms within the radius than `atoms`, or two at one place.
+        ConfigurationError: The site does not exist, there are more than `atoms` within the radius, or atoms coincide.
     """
     place = np.asarray(positions, np.float64)
     if not 0 <= site < len(place):
@@ -137,11 +137,11 @@ def environment(
     count = len(order) if atoms is None else atoms
     if len(order) > count:
         raise ConfigurationError(
-            f"{len(order)} atoms within {radius:g} angstrom of site {site}: allowed are {count}"
+            f"{len(order)} atoms within {radius:g} angstrom of site {site}: at most {count} are allowed"
         )
     filled = np.empty((count, 3))
     filled[: len(order)] = apart[order]
-    # Somewhere, and no two at one place.
+    # Padding atoms far away, at different positions.
     spare = np.arange(count - len(order))
     filled[len(order) :] = np.stack([100.0 + 3.0 * spare, 0.0 * spare, 0.0 * spare], axis=1)
     index = np.full(count, -1, np.intp)

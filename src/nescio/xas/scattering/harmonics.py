@@ -1,4 +1,4 @@
-"""Real spherical harmonics, and the integrals of three of them."""
+"""Real spherical harmonics and Gaunt coefficients."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["degrees", "gaunt_coefficients", "real_harmonics"]
 
 
 def degrees(largest: int) -> NDArray[np.intp]:
-    """Return l of each harmonic up to l = `largest`, in the order of all arrays here: l rising, m from -l to l."""
+    """Return l of each harmonic up to l = `largest`, in the order of all arrays: l ascending, m from -l to l."""
     return np.array([ell for ell in range(largest + 1) for _ in range(2 * ell + 1)], np.intp)
 
 
 def real_harmonics(directions: ArrayLike, largest: int) -> Array:
     """Return the orthonormal real spherical harmonics of unit vectors, shape (..., (largest + 1)^2).
 
-    For m > 0, sqrt(2) times the real part of the complex ones without the factor (-1)^m; for m < 0 the imaginary part
-    of those of -m. Polynomials in the components, so that nothing is undefined at the poles.
+    For m > 0, sqrt(2) times the real part of the complex harmonics without the factor (-1)^m; for m < 0 the imaginary
+    part of those of -m. They are polynomials in the components, and so defined at the poles.
 
     Args:
         directions: Shape (..., 3).
@@ -40,7 +40,7 @@ def real_harmonics(directions: ArrayLike, largest: int) -> Array:
         sines.append(c * y + s * x)
     found: dict[tuple[int, int], Array] = {}
     for m in range(largest + 1):
-        # Associated Legendre functions without their power of the sine, which stands in the powers above.
+        # Associated Legendre functions without the power of the sine, which is in the powers above.
         legendre = [jnp.full_like(z, float(factorial(2 * m) // (2**m * factorial(m))))]
         for ell in range(m + 1, largest + 1):
             upper = (2 * ell - 1) * z * legendre[-1]
@@ -61,12 +61,12 @@ def real_harmonics(directions: ArrayLike, largest: int) -> Array:
 def gaunt_coefficients(largest: int) -> NDArray[np.float64]:
     """Return the integrals of Y_L Y_L' Y_L'' over the sphere, shape (n, n, n'').
 
-    By a quadrature that is exact for these polynomials.
+    The quadrature is exact for these polynomials.
 
     Args:
-        largest: Of l and l'; l'' goes to twice that.
+        largest: Largest l and l'; l'' goes up to twice that.
     """
-    # Degree 4 largest in all: so many nodes along z, and twice as many angles around it.
+    # The total degree is 4 largest: as many nodes along z, and twice as many angles around it.
     nodes, weights = np.polynomial.legendre.leggauss(2 * largest + 1)
     around = 4 * largest + 1
     angles = 2.0 * pi * np.arange(around) / around

@@ -1,4 +1,4 @@
-"""Full multiple scattering: how a photoelectron that left an atom comes back to it after any number of scatterings."""
+"""Full multiple scattering: a photoelectron returns to the absorber after any number of scatterings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = [
 ]
 
 ITERATIONS = 80
-"""At most; some ten do away from the Fermi level."""
+"""Largest number of iterations; about ten suffice away from the Fermi level."""
 _USELESS = 0.1
 _State = tuple[Array, Array, Array, Array, Array]
 
 TOLERANCE = 1e-3
-"""Of the residual against the right side; what is returned errs by its square."""
+"""Relative residual of the solution; the result has an error of its square."""
 
 
 @partial(jax.jit, static_argnames=("channels", "iterations"))
@@ -41,24 +41,24 @@ def absorber_green_function(
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,
 ) -> Array:
-    """Return the trace over m of the scattering part of the absorber's Green function over 2 l + 1, (channels, n).
+    """Return the trace over m of the scattering part of the absorber's Green function, over 2 l + 1, (channels, n).
 
-    ``G = (1 - G0 t)^-1 G0`` over all atoms and waves, t = exp(i delta) sin(delta). With S = sqrt(t) and the symmetric
-    matrix A = 1 - S G0 S, the absorber's block is b^T A^-1 b, where b = S G0 is its column: one system for each of the
-    absorber's waves, solved by conjugate orthogonal gradients. The bilinear form ``2 b^T x - x^T A x`` is stationary at
-    the solution: its error is that of x squared, and its derivative needs no derivative of x.
+    ``G = (1 - G0 t)^-1 G0`` over all atoms and waves, with t = exp(i delta) sin(delta). With S = sqrt(t) and the
+    symmetric matrix A = 1 - S G0 S, the absorber's block is b^T A^-1 b with its column b = S G0. There is one linear
+    system for each wave of the absorber, solved by conjugate orthogonal gradients. The bilinear form
+    ``2 b^T x - x^T A x`` is stationary at the solution: its error is of second order in the error of x, and its
+    derivative needs no derivative of x.
 
     Args:
-        positions: In angstrom, shape (atoms, 3), the absorber first. Atoms with a negative potential are not there,
-            wherever they are put.
+        positions: In angstrom, shape (atoms, 3), the absorber first. Atoms with a negative potential are ignored.
         potentials: Index into `phase_shifts` for each atom, shape (atoms,).
         wavenumber: Complex, in 1/angstrom, shape (n,).
         phase_shifts: Complex, in radian, shape (potentials, l, n).
-        channels: Angular momenta of the absorber that are asked for.
+        channels: Angular momenta of the absorber to return.
         sigma2: See :func:`nescio.xas.scattering.propagator.free_propagator`.
-        tolerance: Of the residual against the right side, which is reached or `iterations` are made.
-        iterations: At most. Where even so the residual is more than a tenth of the right side, NaN is returned: atoms
-            are too near each other, or phase shifts are not of atoms.
+        tolerance: Relative residual at which the iteration stops.
+        iterations: Largest number of iterations. If the relative residual then exceeds 0.1, NaN is returned: atoms are
+            too close, or the phase shifts are not those of atoms.
 
     Source: Ankudinov, Ravel, Rehr and Conradson, Phys. Rev. B 58, 7565 (1998), eqs. 12 to 14; Rehr and Albers, Rev.
     Mod. Phys. 72, 621 (2000), section III; the solver: van der Vorst and Melissen, IEEE Trans. Magn. 26, 706 (1990).
@@ -95,13 +95,13 @@ def _bilinear_forms(
     tolerance: float,
     iterations: int,
 ) -> Array:
-    """Return b^T A^-1 b for each of the absorber's waves, shape (waves,)."""
+    """Return b^T A^-1 b for each wave of the absorber, shape (waves,)."""
     real, imaginary = free_propagator(table, k, sigma2)
     both = jnp.concatenate([real, imaginary])
     size = root.shape[0]
 
     def through(matrix: Array, x: Array) -> Array:
-        """Return S G0 S x for columns x, in real arithmetic, which is several times as fast."""
+        """Return S G0 S x for columns x, in real arithmetic, which is several times faster."""
         scaled = root[:, None] * x
         columns = scaled.shape[1]
         product = jnp.matmul(matrix, jnp.concatenate([scaled.real, scaled.imag], axis=1), precision="highest")
@@ -111,7 +111,7 @@ def _bilinear_forms(
         )
 
     b = root[:, None] * (real[:, waves] + 1j * imaginary[:, waves])
-    # Constants for the gradient: the form is stationary in x.
+    # Constants for the gradient, since the form is stationary in x.
     fixed, right = jax.lax.stop_gradient(both), jax.lax.stop_gradient(b)
     x, left = jax.lax.stop_gradient(_solved(lambda v: v - through(fixed, v), right, tolerance, iterations))
     image = x - through(both, x)
@@ -124,7 +124,7 @@ def _solved(
 ) -> tuple[Array, Array]:
     """Solve A x = b with a complex symmetric A for several columns b, by conjugate orthogonal gradients.
 
-    Returns the columns x, and of each the residual against its right side.
+    Returns the columns x and their relative residuals.
     """
     smallest = float(np.finfo(right.real.dtype).tiny)
     whole = jnp.maximum(jnp.sum(jnp.abs(right) ** 2, axis=0), smallest)
@@ -150,6 +150,6 @@ def _solved(
 
 
 def _ratio(above: Array, below: Array) -> Array:
-    """Return a quotient, zero where there is nothing left to divide by."""
+    """Return a quotient, zero if the divisor is zero."""
     nothing = below == 0.0
     return jnp.where(nothing, 0.0, above / jnp.where(nothing, 1.0, below))

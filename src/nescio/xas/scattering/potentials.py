@@ -1,4 +1,4 @@
-"""What scatters a photoelectron, and what sends it out: phase shifts and matrix elements over a contour of energies."""
+"""Phase shifts of the scatterers and matrix elements of the absorber, on a contour of energies."""
 
 from __future__ import annotations
 
@@ -22,62 +22,62 @@ Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 _PACKAGE = "nescio.xas.scattering"
-# Of the edge: the angular momenta that a dipole transition leads to, the higher first.
+# Final angular momenta of the dipole transitions of each edge, the higher first.
 _CHANNELS = {"K": (1,), "L1": (1,), "L2": (2, 0), "L3": (2, 0), "M1": (1,), "M2": (2, 0), "M3": (2, 0)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scattering(Summarised):
-    """Atoms and an absorber at n complex energies along a contour (:func:`nescio.xas.contour_energies`)."""
+    """Atoms and an absorber at n complex energies on a contour (:func:`nescio.xas.contour_energies`)."""
 
     edge: str
     elements: tuple[str, ...]
-    """Of each potential, the absorber's first."""
+    """Element of each potential, the absorber's first."""
     edge_energy: float
-    """Of the Fermi level above the core level, in eV."""
+    """Energy of the Fermi level above the core level, in eV."""
     energy: Complex
-    """From the Fermi level, in eV, shape (n,)."""
+    """Energies from the Fermi level, in eV, shape (n,)."""
     horizontal: int
-    """How many of them are at the height of the core hole's half width."""
+    """Number of energies at the height of the core hole's half width."""
     wavenumber: Complex
-    """Within the solid, in 1/angstrom, shape (n,)."""
+    """Wavenumber in the solid, in 1/angstrom, shape (n,)."""
     phase_shifts: Complex
-    """In radian, shape (potentials, l, n)."""
+    """Phase shifts in radian, shape (potentials, l, n)."""
     channels: tuple[int, ...]
-    """Angular momenta that the photoelectron is sent out with."""
+    """Angular momenta of the emitted photoelectron."""
     weights: Complex
-    """What the absorber's Green function of each channel is multiplied by, shape (channels, n). With matrix elements
-    that were real it would be exp(2 i delta)."""
+    """Factors of the absorber's Green function for each channel, shape (channels, n); exp(2 i delta) for real matrix
+    elements."""
     atomic: Complex
     """Absorption without scattering, complex, shape (n,)."""
     scale: Floats
-    """What the scattering part is a fraction of, shape (n,)."""
+    """Scale of the scattering part, shape (n,)."""
 
     @property
     def half_width(self) -> float:
-        """Of the core hole's level, in eV."""
+        """Half width of the core hole level, in eV."""
         return float(self.energy[0].imag)
 
     @property
     def largest_energy(self) -> float:
-        """Up to which it reaches, in eV from the Fermi level."""
+        """Largest energy, in eV from the Fermi level."""
         return float(self.energy[self.horizontal - 1].real)
 
     def on_contour(self, largest: float, *, k_step: float = 0.1, heights: int = 20) -> Scattering:
-        """Return it at other energies, interpolated by cubic splines.
+        """Return the scattering at other energies, interpolated by cubic splines.
 
         Args:
-            largest: Energy up to which a spectrum is wanted, in eV from the Fermi level.
-            k_step: Of the horizontal part, in 1/angstrom.
-            heights: Energies of the vertical part.
+            largest: Largest energy of the spectrum, in eV from the Fermi level.
+            k_step: Step of the horizontal part, in 1/angstrom.
+            heights: Number of energies of the vertical part.
 
         Raises:
-            ConfigurationError: It does not reach so far.
+            ConfigurationError: The computed energies end before `largest`.
         """
         energy, horizontal = contour_energies(self.half_width, largest, k_step=k_step, heights=heights)
         if energy[horizontal - 1].real > self.largest_energy:
             raise ConfigurationError(
-                f"largest energy {largest:g} eV: with steps of {k_step:g} 1/angstrom it takes scattering up to "
+                f"largest energy {largest:g} eV: with steps of {k_step:g} 1/angstrom it needs scattering up to "
                 f"{energy[horizontal - 1].real:.4g} eV, which was computed up to {self.largest_energy:.4g} eV"
             )
 
@@ -90,7 +90,7 @@ class Scattering(Summarised):
             across = CubicSpline(np.log(height), values[..., self.horizontal :], axis=-1)(up)
             return np.concatenate([along, across], axis=-1).astype(np.complex128)
 
-        # Phases jump by multiples of pi; what they stand for does not.
+        # Phases jump by multiples of pi; exp(2 i delta) does not.
         turned = moved(np.exp(2j * self.phase_shifts))
         kinetic = moved(self.wavenumber**2)
         return Scattering(
@@ -109,25 +109,25 @@ class Scattering(Summarised):
 
 
 def scattering_from_feff(phases: FeffPhases, *, largest_l: int = 3) -> Scattering:
-    """Return what multiple scattering needs of a run of FEFF 8.
+    """Convert results of FEFF 8 for multiple scattering.
 
-    FEFF's matrix elements R are those of the normalised final states at the absorber, with their phase; averaged over
-    directions, transitions to j = l + 1/2 and l - 1/2 add up without interference, and each channel weighs
+    FEFF's matrix elements R are those of the normalised final states at the absorber, with their phase. Averaged over
+    directions, transitions to j = l + 1/2 and l - 1/2 add without interference; the weight of each channel is
     ``- sum over j of R_j^2 / 3``.
 
     Args:
-        phases: As :func:`nescio.xas.read_feff_phases` returns them.
-        largest_l: Of the scattered waves.
+        phases: From :func:`nescio.xas.read_feff_phases`.
+        largest_l: Largest l of the scattered waves.
 
     Raises:
-        ConfigurationError: An edge whose final states are not s, p or d; or fewer waves than `largest_l`.
+        ConfigurationError: The final states of the edge are not s, p or d, or FEFF computed fewer waves.
     """
     if phases.edge not in _CHANNELS:
-        raise ConfigurationError(f"edge {phases.edge}: can be one of {', '.join(_CHANNELS)}")
+        raise ConfigurationError(f"edge {phases.edge}: needs one of {', '.join(_CHANNELS)}")
     channels = _CHANNELS[phases.edge]
     known = min(len(shifts) for shifts in phases.phase_shifts) - 1
     if not max(channels) <= largest_l <= known:
-        raise ConfigurationError(f"largest l {largest_l}: can be {max(channels)} to {known} here")
+        raise ConfigurationError(f"largest l {largest_l}: needs {max(channels)} to {known}")
     squares = -(phases.matrix_elements**2) / 3.0
     higher = squares[:2].sum(axis=0)
     kinetic = phases.energy - phases.reference
@@ -147,20 +147,19 @@ def scattering_from_feff(phases: FeffPhases, *, largest_l: int = 3) -> Scatterin
 
 
 def bulk_scattering(formula: str, edge: str) -> Scattering:
-    """Return that of a bulk solid, which comes with the package: Cu and Cu2O at the K edge of Cu, Pt at its L3 edge.
+    """Return the bundled scattering of a bulk solid: Cu and Cu2O at the Cu K edge, Pt at the L3 edge.
 
-    Computed by FEFF8L {cite:p}`Ankudinov1998`, with potentials that are self-consistent within 4.5 angstrom; those of
-    Cu and Cu2O with a core hole, Pt without. The project's benchmark ``xas_potentials.py``
-    computes them again.
+    It was computed by FEFF8L {cite:p}`Ankudinov1998` with potentials that are self-consistent within 4.5 angstrom; for
+    Cu and Cu2O with a core hole, for Pt without. The benchmark ``xas_potentials.py`` computes it again.
 
     Raises:
-        ConfigurationError: There is none; :func:`nescio.xas.run_feff` computes it.
+        ConfigurationError: There is none for this solid and edge; compute it by :func:`nescio.xas.run_feff`.
     """
     known = [name.removesuffix(".npz") for name in bundled_names(_PACKAGE)]
     name = f"{formula}_{edge}"
     if name not in known:
         raise ConfigurationError(
-            f"scattering of {formula} at the {edge} edge does not come along (there are {', '.join(known)}); "
+            f"scattering of {formula} at the {edge} edge is not bundled (bundled: {', '.join(known)}); "
             "compute it by FEFF"
         )
     with bundled_file(_PACKAGE, f"{name}.npz") as file:
@@ -168,19 +167,19 @@ def bulk_scattering(formula: str, edge: str) -> Scattering:
 
 
 def save_scattering(scattering: Scattering, path: str | Path) -> None:
-    """Write it to a new or existing file, .npz.
+    """Write a scattering to a file, .npz.
 
     Raises:
-        FileError: It cannot be written.
+        FileError: The file cannot be written.
     """
     save_fields(scattering, path)
 
 
 def load_scattering(path: str | Path) -> Scattering:
-    """Read what :func:`save_scattering` wrote.
+    """Read a file of :func:`save_scattering`.
 
     Raises:
-        FileError: It cannot be read, or is no such file.
+        FileError: The file cannot be read, or holds no scattering.
     """
     arrays = load_fields(Scattering, path, "scattering")
     return Scattering(

@@ -1,4 +1,4 @@
-"""How a free electron goes from one atom to another, between waves of given angular momenta about each."""
+"""Free propagator of an electron between the partial waves of two atoms."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["PairTable", "free_propagator", "outgoing_waves", "pair_table"]
 
 
 class PairTable(NamedTuple):
-    """What a propagator between atoms needs that depends on no energy."""
+    """The parts of the propagator between atoms that do not depend on the energy."""
 
     distance: Array
-    """In angstrom, shape (atoms, atoms); 1 between an atom and itself."""
+    """Distances in angstrom, shape (atoms, atoms); 1 on the diagonal."""
     angular: tuple[Array, ...]
     """4 pi times the sum over m'' of Gaunt coefficients and harmonics of the direction, for l'' = 2 q and 2 q + 1
-    together, each of shape (atoms, waves, atoms, waves): waves whose l + l' is even need the one, the others the other.
-    Zero between an atom and itself."""
+    together, each of shape (atoms, waves, atoms, waves): the even l'' for even l + l', the odd l'' otherwise. Zero on
+    the diagonal."""
 
 
 def pair_table(positions: ArrayLike, largest: int) -> PairTable:
@@ -31,13 +31,13 @@ def pair_table(positions: ArrayLike, largest: int) -> PairTable:
 
     Args:
         positions: In angstrom, shape (atoms, 3), all different.
-        largest: The largest l of the waves.
+        largest: Largest l of the waves.
     """
     place = jnp.asarray(positions)
     atoms = place.shape[0]
     apart = place[None] - place[:, None]
     same = jnp.eye(atoms, dtype=bool)
-    # A direction is needed there too, if only to be multiplied by zero.
+    # The diagonal needs some direction too; it is multiplied by zero.
     apart = jnp.where(same[..., None], jnp.array([0.0, 0.0, 1.0], place.dtype), apart)
     distance = jnp.linalg.norm(apart, axis=-1)
     harmonics = real_harmonics(apart / distance[..., None], 2 * largest)
@@ -67,7 +67,7 @@ def outgoing_waves(argument: ArrayLike, largest: int) -> Array:
 
     Args:
         argument: Complex, not zero.
-        largest: The largest l.
+        largest: Largest l.
 
     Source: DLMF 10.49.6.
     """
@@ -85,14 +85,14 @@ def outgoing_waves(argument: ArrayLike, largest: int) -> Array:
 def free_propagator(table: PairTable, wavenumber: ArrayLike, sigma2: ArrayLike = 0.0) -> tuple[Array, Array]:
     """Return real and imaginary part of the propagator, each of shape (atoms waves, atoms waves).
 
-    ``G_LL'(R) = 4 pi i sum_L'' i^(l'' + l' - l) C_LL'L'' h_l''(k R) Y_L''(R)``: a wave that leaves the second atom with
-    L', as regular waves L about the first. In real harmonics the matrix is symmetric.
+    ``G_LL'(R) = 4 pi i sum_L'' i^(l'' + l' - l) C_LL'L'' h_l''(k R) Y_L''(R)`` expresses a wave L' from the second atom
+    in regular waves L around the first. In real harmonics the matrix is symmetric.
 
     Args:
-        table: Of all pairs.
+        table: From :func:`pair_table`.
         wavenumber: Complex, in 1/angstrom.
-        sigma2: Mean square relative displacement of every pair along its line, in square angstrom; each passage is
-            damped by exp(-k^2 sigma2), k being real here.
+        sigma2: Mean square relative displacement of every pair along its axis, in angstrom^2; it damps the propagator
+            by exp(-k^2 sigma2) with the real part k of the wavenumber.
 
     Source: Rehr and Albers, Phys. Rev. B 41, 8139 (1990), eqs. 3 to 6.
     """
@@ -108,7 +108,7 @@ def free_propagator(table: PairTable, wavenumber: ArrayLike, sigma2: ArrayLike =
         total = jnp.zeros((), part.dtype)
         for q, angular in enumerate(table.angular):
             even_wave = part[2 * q][:, None, :, None]
-            # The last pair lacks its odd half.
+            # The last pair has no odd half.
             odd_wave = part[min(2 * q + 1, 2 * largest)][:, None, :, None]
             total = total + jnp.where(odd, odd_wave, even_wave) * angular
         return jnp.reshape(total, (size, size))

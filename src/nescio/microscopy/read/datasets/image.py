@@ -153,8 +153,8 @@ def image_form(
         raise FileError(f"{path}: {error}{hint}") from None
     if first.unit and len(fields) == 1:
         image["image"].attrs["units"] = first.unit
-    told = [note for field in fields for note in field.notes]
-    notes = [f"{path}: {note}" for note in (*told, *scale.notes)]
+    own = [note for field in fields for note in field.notes]
+    notes = [f"{path}: {note}" for note in (*own, *scale.notes)]
     return with_notes(image, notes)
 
 

@@ -27,7 +27,7 @@ class Places(NamedTuple):
     positions: npt.NDArray[np.float64]
     """Shape (n, coordinates)."""
     unit: str
-    told: bool = True
+    stated: bool = True
     """Whether the file contains the positions; else they are indices."""
     notes: tuple[str, ...] = ()
 
@@ -41,10 +41,10 @@ def listed_places(path: Path, fields: Sequence[Field]) -> Places | None:
         base, _, suffix = field.short_name.lower().rpartition("_")
         named = (suffix in _NAMES and not base) or (base in _NAMES and length_unit(suffix))
         if named and len(field.shape) == 2 and field.shape[1] == 2 and field.dtype.kind in "iuf":
-            told = field.unit or (suffix if base else "pixel")
+            stated = field.unit or (suffix if base else "pixel")
             places = field.numbers(path).astype(np.float64)
             labels = [label.lower() for label in field.axes[1].labels]
-            return Places(("y", "x"), places[:, ::-1] if labels == ["x", "y"] else places, spelt_unit(told))
+            return Places(("y", "x"), places[:, ::-1] if labels == ["x", "y"] else places, spelt_unit(stated))
     return None
 
 
@@ -72,7 +72,7 @@ def place_dimensions(path: Path, field: Field, navigation: int | None, listed: i
     scattered = {index for one in field.coordinates if one.role == "space" for index in one.dims}
     spaces = tuple(sorted({*field.dims_of("space"), *scattered}))
     unknown = tuple(index for index, axis in enumerate(field.axes) if not axis.role and index not in spaces)
-    found = _told(field, spaces, unknown, listed)
+    found = _recognised(field, spaces, unknown, listed)
     if found is None:
         raise FileError(
             f"{path}: it is unknown which dimensions of {field.name} {field.shape} are places"
@@ -82,7 +82,7 @@ def place_dimensions(path: Path, field: Field, navigation: int | None, listed: i
     return _ordered(field, found)
 
 
-def _told(
+def _recognised(
     field: Field, spaces: tuple[int, ...], unknown: tuple[int, ...], listed: int | None
 ) -> tuple[int, ...] | None:
     count = len(field.shape)
@@ -209,20 +209,20 @@ def _grid(
             start + step * np.arange(n, dtype=np.float64)
             for start, step, n in zip(scale.origin, scale.steps, grid, strict=True)
         ]
-        spelt, told, notes = scale.unit, True, scale.notes
+        spelt, stated, notes = scale.unit, True, scale.notes
     elif any(not axis.counts for axis in axes):
-        told = True
+        stated = True
         along, spelt = _own_grid(axes, names, unit)
     else:
-        told = False
+        stated = False
         along, spelt = [np.arange(n, dtype=np.float64) for n in grid], unit or "pixel"
     positions = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, len(grid))
-    if told and spelt == "pixel" and not unit:
+    if stated and spelt == "pixel" and not unit:
         notes = (
             *notes,
             f"the places of {field.name} have no unit; pixels are assumed (set unit= to change this)",
         )
-    return Places(names, positions, spelt_unit(spelt), told, notes)
+    return Places(names, positions, spelt_unit(spelt), stated, notes)
 
 
 def _names(axes: Sequence[Axis]) -> tuple[str, ...]:
@@ -245,8 +245,8 @@ def _own_grid(
     units = [spelt_unit(axis.unit) for axis in axes]
     common = common_unit(units)
     if common is None:
-        told = ", ".join(f"{name} is in {one}" for name, one in zip(names, units, strict=True))
-        raise MeasurementError(f"{told}: give pixel_size and unit")
+        stated = ", ".join(f"{name} is in {one}" for name, one in zip(names, units, strict=True))
+        raise MeasurementError(f"{stated}: give pixel_size and unit")
     wanted = spelt_unit(unit) if unit and common != "pixel" else common
     along = [converted(np.asarray(axis.values), one, wanted) for axis, one in zip(axes, units, strict=True)]
     if any(values is None for values in along):

@@ -139,10 +139,15 @@ def _found_places(
 
 def _with_scale_of_grid(image: xr.Dataset, places: Places, grid: tuple[int, ...]) -> xr.Dataset:
     """Give an image without a scale the scale of the grid, if it has one pixel for each place."""
-    untold = image["y"].attrs["units"] == "pixel" and all(
+    unscaled = image["y"].attrs["units"] == "pixel" and all(
         np.array_equal(image[name], np.arange(image.sizes[name])) for name in ("y", "x")
     )
-    if not untold or image["image"].shape[1:] != grid or places.unit not in LENGTH_UNITS or not places.told:
+    if (
+        not unscaled
+        or image["image"].shape[1:] != grid
+        or places.unit not in LENGTH_UNITS
+        or not places.stated
+    ):
         return image
     lying = places.positions.reshape(*grid, 2)
     y, x = lying[:, 0, 0], lying[0, :, 1]
@@ -163,7 +168,7 @@ def _in_image(
         FileError: The positions of the places in the image are unknown.
     """
     pixels = image["image"].shape[1:]
-    if len(places.coordinates) != 2 or (not places.told and pixels != grid):
+    if len(places.coordinates) != 2 or (not places.stated and pixels != grid):
         raise FileError(
             f"{path}: the position of the grid of {' x '.join(map(str, grid))} places in the image of "
             f"{' x '.join(map(str, pixels))} pixels is unknown; add an array of positions (candidate, 2), or read "

@@ -32,9 +32,9 @@ def described_scale(
     """
     bare = (Axis("y", role="space"), Axis("x", role="space"))
     if description.startswith("ImageJ="):
-        told = dict(_IMAGEJ.findall(description))
-        unit = spelt_unit(told.get("unit", "").replace("\\u00B5", "µ"))
-        images = int(told["images"]) if told.get("images", "").isdigit() else 1
+        described = dict(_IMAGEJ.findall(description))
+        unit = spelt_unit(described.get("unit", "").replace("\\u00B5", "µ"))
+        images = int(described["images"]) if described.get("images", "").isdigit() else 1
         note = (
             f"according to ImageJ, the file contains {images} images; only the {pages} stored as pages are read"
             if images > pages
