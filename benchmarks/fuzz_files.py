@@ -187,6 +187,52 @@ def _powder_texts() -> dict[str, bytes]:
     }
 
 
+def _detector() -> dict[str, bytes]:
+    """Images, small but not too small to be read as such."""
+    image = np.round(_RANDOM.uniform(0.0, 200.0, (24, 20))).astype(np.int32)
+
+    def eiger(file: h5py.File) -> None:
+        data = np.stack([image, image]).astype(np.uint32)
+        file.create_dataset("entry/data/data_000001", data=data, chunks=(1, 24, 20), compression="gzip")
+
+    stream = io.BytesIO()
+    np.save(stream, image)
+    found = {"a.npy": stream.getvalue(), "eiger.h5": _hdf5(eiger)}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, kind in (("a.edf", "EdfImage"), ("a.cbf", "CbfImage"), ("a.tif", "TifImage")):
+            path = Path(folder) / name
+            _attribute(f"fabio.{kind.lower()}", kind)(image).write(str(path))
+            found[name] = path.read_bytes()
+    return found
+
+
+_PONI = """# a calibration
+poni_version: 2.1
+Detector: Detector
+Detector_config: {"pixel1": 0.0002, "pixel2": 0.0002, "max_shape": [24, 20], "orientation": 3}
+Distance: 0.02
+Poni1: 0.002
+Poni2: 0.002
+Rot1: 0.01
+Rot2: 0.0
+Rot3: 0.0
+Wavelength: 7e-11
+"""
+
+
+def _integrated(path: Path) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        poni = Path(folder) / "a.poni"
+        poni.write_text(_PONI)
+        return _attribute("nescio.xrd", "read_patterns")(path, poni=poni, sectors=2)
+
+
+def _with_geometry(path: Path) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(image := Path(folder) / "a.npy", np.ones((24, 20)))
+        return _attribute("nescio.xrd", "read_patterns")(image, poni=path)
+
+
 def _hdf5(fill: Callable[[h5py.File], object]) -> bytes:
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
@@ -538,6 +584,8 @@ TARGETS: dict[str, Target] = {
     "xrd-bruker": Target(_read("nescio.xrd", "read_patterns"), _bruker),
     "xrd-rigaku": Target(_read("nescio.xrd", "read_patterns"), _rigaku),
     "xrd-powder-texts": Target(_read("nescio.xrd", "read_patterns"), _powder_texts),
+    "xrd-images": Target(_integrated, _detector, 2000),
+    "xrd-poni": Target(_with_geometry, lambda: {"a.poni": _PONI.encode()}, 5000),
     "xrd-npz": Target(_read("nescio.xrd", "read_patterns"), _xrd_npz),
     "xrd-hdf5": Target(_read("nescio.xrd", "read_patterns"), _xrd_hdf5, 2000),
     "xas-columns": Target(_spectra, _columns),

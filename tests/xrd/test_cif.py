@@ -119,7 +119,7 @@ def test_numbers_are_read_with_their_uncertainty(text, value, sigma):
     "text", ["", "x", "1,5", "nan", "inf", "1e999", "1/0", ".", "-", "1_000", "0x1", "1 2"]
 )
 def test_what_is_no_number_is_refused(text):
-    with pytest.raises(ValueError, match="is no number"):
+    with pytest.raises(ValueError, match="is not a number"):
         parse_number(text)
 
 

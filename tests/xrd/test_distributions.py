@@ -83,7 +83,7 @@ def test_it_is_written_as_it_was_read(written):
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ({"uniform": [2.0, 1.0]}, "low end 2 lies above the high end 1"),
+        ({"uniform": [2.0, 1.0]}, "lower limit 2 is above the upper limit 1"),
         ({"log_uniform": [0.0, 1.0]}, "log_uniform needs positive numbers"),
         ({"normal": [0.0, -1.0]}, "standard deviation cannot be negative"),
         ({"uniform": [1.0]}, "uniform takes two numbers"),

@@ -88,7 +88,7 @@ def test_frames_of_another_grid_are_brought_onto_the_first():
         ([frame(20, 50), frame(40, 60, wavelength=0.7093)], "wavelength 0.7093"),
         ([frame(20, 50), frame(40, 60, wavelength=None)], "wavelength None"),
         ([frame(20, 50), frame(20, 50, kind="q_nm")], "share one axis"),
-        ([frame(20, 50), frame(40, 60, patterns=PATTERNS[:1])], "1 measurements where the first frame has 2"),
+        ([frame(20, 50), frame(40, 60, patterns=PATTERNS[:1])], "1 measurements; the first frame has 2"),
     ],
 )
 def test_frames_that_do_not_belong_together_are_refused(frames, message):

@@ -153,7 +153,7 @@ PROBLEMS = {
     "all intensities are the same": np.full(FINE.size, 7.0),
     "nothing was measured": np.full(FINE.size, np.nan),
     "only 14 %": np.where(FINE < 30, noisy(), np.nan),
-    "no peak stands": np.random.default_rng(3).normal(1000, 30, FINE.size),
+    "no peak is": np.random.default_rng(3).normal(1000, 30, FINE.size),
     "saturated": np.minimum(noisy(), 4000.0),
 }
 
@@ -191,7 +191,7 @@ def test_smoothing_takes_noise_away():
 
 def test_a_range_without_anything_in_common_is_refused():
     with pytest.raises(
-        MeasurementError, match=r"sample.xy: was measured over 91 to 100 degree.*nothing in common"
+        MeasurementError, match=r"sample.xy: was measured over 91 to 100 degree.*does not overlap"
     ):
         prepare(measured(FINE[FINE >= 91], noisy()[FINE >= 91]), axis=grid(), wavelength=CU)
 
@@ -240,7 +240,7 @@ def test_a_line_called_by_its_mean_stays_where_it_is_on_a_q_axis_too():
 
 def test_a_range_that_no_angle_reaches_is_told_in_its_own_unit():
     q = np.linspace(10.0, 45.0, 500)
-    with pytest.raises(MeasurementError, match=r"over 10 to 45 1/angstrom.*in the right units"):
+    with pytest.raises(MeasurementError, match=r"over 10 to 45 1/angstrom.*check the units"):
         prepare(measured(q, np.ones(500), kind="q"), axis=grid(), wavelength=CU)
 
 
@@ -278,18 +278,18 @@ def test_patterns_with_axes_of_their_own_are_prepared_one_by_one(tmp_path):
     assert prepared["intensity"].dims == ("measurement", "two_theta")
     peaks = axis.values[prepared["intensity"].values[:2].argmax(axis=1)]
     np.testing.assert_allclose(peaks, [44, 60], atol=0.2)
-    # Each is covered where it was measured itself; the third has nothing in common with the grid.
+    # Each is covered where it was measured itself; the third does not overlap the grid.
     covered = [axis.values[row] for row in prepared["covered"].values]
     np.testing.assert_allclose(covered[0][[0, -1]], [20, 80])
     np.testing.assert_allclose(covered[1][[0, -1]], [25, 75], atol=0.2)
     assert covered[2].size == 0
     assert prepared["problem"].values[:2].tolist() == ["", ""]
-    assert "has nothing in common with the prior's" in prepared["problem"].values[2]
+    assert "does not overlap the prior's" in prepared["problem"].values[2]
     assert prepared["measurement"].values.tolist() == together["measurement"].values.tolist()
 
 
 def test_patterns_with_axes_of_their_own_none_of_which_can_be_used_are_an_error(tmp_path):
     path = tmp_path / "scans.csv"
     path.write_text("2theta;I;2theta;I\n1;1;3;1\n2;2;4;2\n")
-    with pytest.raises(MeasurementError, match="nothing in common"):
+    with pytest.raises(MeasurementError, match="does not overlap"):
         prepare(read_patterns(path, wavelength=CU), axis=grid(20.0, 80.0), wavelength=CU)

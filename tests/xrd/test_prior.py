@@ -392,7 +392,7 @@ def test_a_pattern_of_cifs_makes_a_phase_of_each(tmp_path):
     ):
         Prior.from_file(path)
     path.write_text('cifs = ["/etc/*.cif"]\n' + head)
-    with pytest.raises(ConfigurationError, match="is no pattern of files"):
+    with pytest.raises(ConfigurationError, match="is not a valid file pattern"):
         Prior.from_file(path)
 
 

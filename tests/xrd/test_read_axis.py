@@ -170,6 +170,6 @@ def test_d_can_be_asked_for(tmp_path):
 def test_q_without_a_unit_that_reaches_far_is_asked_about(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("q,I\n5,1\n45,2\n")
-    with pytest.raises(FileError, match="q reaches 45, and no unit is stated; say so with --axis"):
+    with pytest.raises(FileError, match="q reaches 45, and no unit is stated; state it with --axis"):
         read_patterns(path)
     np.testing.assert_allclose(read_patterns(path, axis="q_nm")["q"], [0.5, 4.5])

@@ -75,15 +75,15 @@ def test_neutrons_are_noted(read):
     [
         (
             "data_a\n_pd_meas_2theta_range_min 1\n_atom_site_fract_x 0\n",
-            "a crystal structure, no powder profile",
+            "a crystal structure, but no powder profile",
         ),
-        ("data_a\n_pd_meas_2theta_range_min 1\n", "no profile, no powder profile"),
+        ("data_a\n_pd_meas_2theta_range_min 1\n", "contains no powder profile"),
         (
             "data_a\nloop_\n_pd_meas_counts_total\n1\n2\n",
             "block 'a': 2 intensities have no axis of as many points",
         ),
         ("data_a\n_pd_meas_time_of_flight 5\n_pd_meas_counts_total 5\n", "time of flight"),
-        ("data_a\n" + COUNTS.replace("400", "x"), "_pd_meas_counts_total: 'x' is no number"),
+        ("data_a\n" + COUNTS.replace("400", "x"), "_pd_meas_counts_total: 'x' is not a number"),
         ("data_a\n" + COUNTS.replace("12 ?", "12"), "not a valid CIF"),
     ],
 )

@@ -114,7 +114,7 @@ def test_repeated_angles_are_averaged_with_a_note(read):
     assert pattern["two_theta"].values.tolist() == [10.0, 10.1, 10.2]
     assert pattern["intensity"].values.tolist() == [[1, 3, 3]]
     assert pattern["uncertainty"].values.tolist() == [[3, 2.5, 3]]
-    assert notes_of(pattern)[0].endswith("repeat the place of the one before are averaged with it: 1")
+    assert notes_of(pattern)[0].endswith("at the same place as the previous one are averaged with it: 1")
 
 
 def test_scans_side_by_side_are_measurements(read):
@@ -139,7 +139,7 @@ def test_scans_one_after_the_other_are_measurements(read, between):
 def test_an_axis_that_starts_again_is_a_further_scan_and_noted(read):
     pattern = read(lines(SCAN) + lines(SCAN, 0.5))
     assert pattern["intensity"].shape == (2, 12)
-    assert "the axis starts again at line 13: read as 2 scans" in notes_of(pattern)[0]
+    assert "the axis restarts at line 13: read as 2 scans" in notes_of(pattern)[0]
 
 
 def test_a_scan_that_cannot_be_read_costs_that_scan(read):
@@ -148,7 +148,7 @@ def test_a_scan_that_cannot_be_read_costs_that_scan(read):
     )
     assert pattern["measurement"].values.tolist() == ["a#1", "a#2"]
     assert "scan 2: 'theta' is neither two-theta" in pattern.attrs["left_out"]
-    assert any("a scan of one point is left out" in note for note in notes_of(pattern))
+    assert any("a scan of one point is skipped" in note for note in notes_of(pattern))
 
 
 def test_a_first_column_without_a_title_is_the_axis_unless_it_counts_rows(read):
@@ -163,7 +163,7 @@ def test_a_footer_and_a_line_cut_short_at_the_end_cost_nothing_else(read):
     assert notes_of(read(lines(SCAN) + "End of file\n")) == ()
     pattern = read(lines(SCAN) + "11.2")
     assert pattern.sizes["two_theta"] == 12
-    assert "line 13 is cut short and left out" in notes_of(pattern)[0]
+    assert "line 13 is incomplete and skipped" in notes_of(pattern)[0]
 
 
 def test_a_slip_within_a_scan_is_no_new_scan(read):
@@ -174,7 +174,7 @@ def test_a_slip_within_a_scan_is_no_new_scan(read):
 def test_angles_of_one_wavelength_are_kept_and_those_of_none_are_not_mixed_with_q(tmp_path: Path, read):
     pattern = read("# wavelength = 1.5\n" + lines(SCAN) + "# next\n" + lines(SCAN))
     assert pattern.attrs["wavelength_angstrom"] == 1.5
-    with pytest.raises(FileError, match="of different kinds or wavelengths"):
+    with pytest.raises(FileError, match="have different axes or wavelengths"):
         read("2theta I\n" + lines(SCAN) + "q (1/A) I\n" + lines(SCAN))
     mixed = read("# wavelength = 1.5\n2theta I\n" + lines(SCAN) + "q (1/A) I\n" + lines(SCAN, -9))
     assert mixed["intensity"].dims == ("measurement", "point")
@@ -182,7 +182,7 @@ def test_angles_of_one_wavelength_are_kept_and_those_of_none_are_not_mixed_with_
 
 
 def test_a_logarithm_of_the_intensity_is_no_intensity(read):
-    with pytest.raises(FileError, match="no column holds an intensity; the titles are 2theta, log10"):
+    with pytest.raises(FileError, match="no column is an intensity; the titles are 2theta, log10"):
         read("2theta,log10(I)\n10,1\n11,2\n", "a.csv")
     assert read("2theta,log10(I),I\n10,1,10\n11,2,100\n", "a.csv")["intensity"].values.tolist() == [[10, 100]]
 

@@ -90,9 +90,7 @@ def test_a_remark_on_the_wavelength_is_none(written):
 def test_the_wavelength_option_fills_a_gap_and_does_not_go_over_the_header(written):
     stated = written("# wavelength = 1.5406\n10 1\n11 2\n")
     assert read_patterns(stated, wavelength="CuKa").attrs["wavelength_angstrom"] == 1.5406
-    with pytest.raises(
-        FileError, match=r"says 1\.5406 angstrom, --wavelength says 0\.7; leave the option out"
-    ):
+    with pytest.raises(FileError, match=r"says 1\.5406 angstrom, --wavelength says 0\.7; omit the option"):
         read_patterns(stated, wavelength=0.7)
     silent = written("10 1\n11 2\n")
     assert read_patterns(silent, wavelength=0.7).attrs["wavelength_angstrom"] == 0.7
@@ -262,7 +260,7 @@ def test_the_user_says_which_axis_it_is(written):
         ("", "is empty"),
         ("only words here\nand here\n", "no rows"),
         ("10 1\n11 two\n", r"line 2: '11 two' is not a row of numbers"),
-        ("10 1\n11\n", "line 2: 1 numbers where the rows before it have 2"),
+        ("10 1\n11\n", "line 2: 1 numbers; the previous rows have 2"),
         ("10 1\n12 2\n11 3\n", "line 3: the axis at 11 falls below"),
         ("# c\n10 1\n10 2\n", "line 3: the axis at 10 repeats"),
         ("-5 1\n11 2\n", "line 1: the axis is -5"),

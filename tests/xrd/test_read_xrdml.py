@@ -145,9 +145,9 @@ def test_an_empty_or_broken_scan_costs_that_scan(read):
     pattern = read(document(scan(), empty, fixed, scan(counts="1 2 3")))
     assert pattern["intensity"].values.tolist() == [[100, 400, 900], [1, 2, 3]]
     assert pattern["measurement"].values.tolist() == ["scan#1", "scan#2"]
-    assert notes_of(pattern)[0].endswith("scan 2 holds no points and is left out")
+    assert notes_of(pattern)[0].endswith("scan 2 has no points and is skipped")
     assert "scan 3 does not run over two-theta" in pattern.attrs["left_out"]
-    with pytest.raises(FileError, match=r"holds no scan .* with points"):
+    with pytest.raises(FileError, match=r"contains no scan .* with points"):
         read(document(empty))
 
 

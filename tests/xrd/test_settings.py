@@ -110,7 +110,7 @@ WRONG = {
     "[axis]\nstart = nan": r"axis.start: .*finite number, not nan",
     "[axis]\nstop = 180": r"axis: two-theta must end below 180 degree",
     "[axis]\nstop = inf": r"axis.stop: .*finite number, not inf",
-    "[axis]\nstart = 20\nstop = 20.001": r"axis: 2048 points from 20 to 20.001 lie too close",
+    "[axis]\nstart = 20\nstop = 20.001": r"axis: 2048 points from 20 to 20.001 are too close together",
     "[axis]\npoints = 3": r"axis.points: .*32, not 3",
     "[axis]\npoints = 2048.5": r"axis.points: .*integer, not 2048.5",
     f"[axis]\npoints = {HUGE}": r"axis.points: .*65536, not a value too long",
@@ -142,7 +142,7 @@ WRONG = {
     "[texture]\naxes = [[nan, 0, 1]]": r"texture.axes",
     "[texture]\naxes = [[1e300, 0, 1]]": r"texture.axes",
     "[texture]\naxes = []": r"texture.axes",
-    "[texture]\nmarch_coefficient = { uniform = [1.0, 0.2] }": r"texture.march_coefficient: the low end 1 lies above",
+    "[texture]\nmarch_coefficient = { uniform = [1.0, 0.2] }": r"texture.march_coefficient: the lower limit 1 is above",
     "[texture]\nmarch_coefficient = 0": r"texture.march_coefficient: .*within 0.01 to 10, not 0 to 0",
     '[texture]\nmarch_coefficient = "0.2"': r"texture.march_coefficient: a distribution is",
     "[texture]\nrandom_share = 50": r"texture.random_share: .*, not 50",
@@ -195,7 +195,7 @@ CASES = (
     + [("", phase(text), why) for text, why in WRONG_PHASES.items()]
     + [("", phase(_SITE.format(text)), why) for text, why in WRONG_SITES.items()]
     + [
-        ("", NICKEL + NICKEL, r"two phases are called 'Ni'"),
+        ("", NICKEL + NICKEL, r"two phases have the name 'Ni'"),
         ("", "phases = []", r"phases and cifs are empty"),
         ("", "", r"\(top level\): phases and cifs are empty"),
         (

@@ -1,4 +1,4 @@
-"""What lies under the peaks: fluorescence, air scattering, substrate."""
+"""Background under the peaks: fluorescence, air scattering, substrate."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ BackgroundMethod = Literal["arpls", "snip", "polynomial", "none"]
 _Array = npt.NDArray[np.float64]
 
 _FEWEST_POINTS = 10
-# Stiffness of arPLS for 1000 points; it grows with the fourth power of their number, so that the stiffness of
-# the curve over the range of the pattern does not depend on how finely it was sampled.
+# Stiffness of arPLS for 1000 points. It scales with the fourth power of the number of points, so that the stiffness
+# over the range of the pattern does not depend on the sampling.
 _STIFFNESS = 1e5
 
-# Peak clipping looks beyond the ends. A line through the last points would follow a peak that stands there.
+# Peak clipping extrapolates beyond the ends. A line through the last points would follow a peak at the end.
 _LEVEL_ENDS = {"mode": "mean", "stat_length": 5}
 
 
@@ -38,14 +38,14 @@ def subtract_background(
         396); option ``half_width`` in units of the axis, larger than that of any peak (default a twentieth of
         the range).
     ``polynomial``
-        Robust polynomial that is refitted without what stands out above it (Zhao et al. 2007, Appl.
+        Robust polynomial, refitted without the points that are above it (Zhao et al. 2007, Appl.
         Spectrosc. 61, 1225); option ``degree`` (default 4).
     ``none``
         Nothing is subtracted.
 
     Args:
-        intensity: Shape (n, points); NaN where nothing was measured: gaps are bridged for the fit, nothing
-            beyond the first and last value is used.
+        intensity: Shape (n, points); NaN where nothing was measured. The fit interpolates gaps, and uses nothing
+            beyond the first and last value.
         axis: Shape (points,), increasing.
         method: One of the above.
         options: Of the method.
@@ -109,7 +109,7 @@ def _fit(pattern: _Array, axis: _Array, method: str, settings: dict[str, float])
     scaled = (pattern - lowest) / span
     baseline = Baseline(axis, check_finite=False)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # Patterns that a method cannot follow (pure noise) end in its last iterate, which is used.
+        # If a method does not converge (pure noise), its last iterate is used.
         warnings.simplefilter("ignore")
         if method == "polynomial":
             fitted, _ = baseline.imodpoly(scaled, poly_order=int(settings.get("degree", 4)))

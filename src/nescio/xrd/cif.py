@@ -1,4 +1,4 @@
-"""The text of a CIF as blocks of values, however it was saved; crystals and powder profiles are read from these."""
+"""The text of a CIF as blocks of values, for crystals and powder profiles."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Number:
     sigma: float | None = None
     """The standard uncertainty in parentheses, if there is one."""
     rounding: float = 0.0
-    """Half a unit of the last digit that is written; zero for a fraction such as 1/3."""
+    """Half a unit of the last written digit; zero for a fraction such as 1/3."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Block:
 
     name: str
     columns: Mapping[str, tuple[str | None, ...]]
-    """What stands under each tag; None for "?" and "."."""
+    """Values of each tag; None for "?" and "."."""
     loops: tuple[frozenset[str], ...] = ()
-    """Which tags share a loop."""
+    """Tags that share a loop."""
     conflicts: tuple[str, ...] = ()
-    """Tags that stand there more than once, with different values."""
+    """Tags that occur more than once with different values."""
 
     def value(self, *tags: str) -> str | None:
-        """Return the first known value of the first of these tags that has one."""
+        """Return the first known value of the first tag that has one."""
         for tag in tags:
             for value in self.columns.get(tag, ()):
                 if value is not None and value.strip():
@@ -67,11 +67,11 @@ class Block:
         return None
 
     def column(self, *tags: str) -> tuple[str | None, ...] | None:
-        """Return all values of the first of these tags that stands there, or None."""
+        """Return all values of the first tag that occurs, or None."""
         return next((self.columns[tag] for tag in tags if tag in self.columns), None)
 
     def has(self, start: str) -> bool:
-        """Say whether a tag that starts so has a known value."""
+        """Return whether a tag with this beginning has a known value."""
         return any(
             tag.startswith(start) and any(value is not None for value in values)
             for tag, values in self.columns.items()
@@ -81,11 +81,11 @@ class Block:
 def parse_cif(source: Source) -> tuple[Block, ...]:
     """Return the data blocks of a CIF.
 
-    Byte order marks, UTF-16, Latin-1, Ctrl-Z, text beyond ASCII without quotes, repeated names of blocks, and the
-    quotes and lists of CIF 2 are no obstacle.
+    Byte order marks, UTF-16, Latin-1, Ctrl-Z, non-ASCII text without quotes, repeated names of blocks, and the
+    quotes and lists of CIF 2 are supported.
 
     Raises:
-        FileError: The text breaks the rules of CIF, holds no block, or more of anything than its budget allows.
+        FileError: The text is not valid CIF, contains no block, or exceeds its budget of memory.
     """
     text = decoded_text(source)
     _spend(source, text)
@@ -95,15 +95,15 @@ def parse_cif(source: Source) -> tuple[Block, ...]:
         reason = _PLACE.sub(r"line \1: ", " ".join(str(error).split()))
         raise FileError(f"{source.name}: not a valid CIF: {_shown(reason)[:200]}") from None
     if not blocks:
-        raise FileError(f"{source.name}: no data_ block, a CIF was expected")
+        raise FileError(f"{source.name}: contains no data_ block; a CIF is expected")
     return blocks
 
 
 def parse_number(text: str) -> Number:
-    """Return what "1.234(5)", "-.5", "1/3" or "1e-3" say.
+    """Return the number in a text such as "1.234(5)", "-.5", "1/3" or "1e-3".
 
     Raises:
-        ValueError: It is no number.
+        ValueError: The text is not a number.
     """
     word = text.strip().translate(_MINUS)
     if len(word) <= _LONGEST_NUMBER:
@@ -119,11 +119,11 @@ def parse_number(text: str) -> Number:
             if math.isfinite(value):
                 # Without a decimal point nothing was rounded: 0 and 1 are exact.
                 return Number(value, sigma, 0.5 * unit if match["decimals"] is not None else 0.0)
-    raise ValueError(f"{text[:40]!r} is no number")
+    raise ValueError(f"{text[:40]!r} is not a number")
 
 
 def _spend(source: Source, text: str) -> None:
-    """Account for the memory that the values of a text take."""
+    """Account for the memory of the values of a text."""
     words = sum(map(text.count, " \t\r\n")) + 1
     if words * _BYTES_PER_WORD > source.budget.left:
         # Blanks that align columns are no words of their own.
@@ -174,7 +174,7 @@ def _value(value: str) -> str | None:
 
 
 def _shown(text: str) -> str:
-    """Return text with its characters beyond ASCII, which the parser of CIF does not allow without quotes."""
+    """Return text with its non-ASCII characters, which the CIF parser does not allow without quotes."""
     return _ESCAPED.sub(lambda match: chr(min(int(match[1], 16), 0x10FFFF)), text)
 
 

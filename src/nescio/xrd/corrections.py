@@ -1,4 +1,4 @@
-"""Where a peak is found and how strong it appears: geometry, polarisation, thermal motion."""
+"""Corrections of peak position and intensity: geometry, polarisation, thermal motion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def lorentz_polarisation(theta: ArrayLike, polarisation: ArrayLike = 1.0) -> Arr
 
     Args:
         theta: Bragg angle in radian.
-        polarisation: What multiplies cos^2 of two-theta: 1 for an unpolarised beam, cos^2 of the monochromator's
+        polarisation: Factor of cos^2 of two-theta: 1 for an unpolarised beam, cos^2 of the monochromator's
             own two-theta behind a monochromator, 0 for a beam polarised perpendicular to the scattering plane.
 
     Returns:
@@ -41,7 +41,7 @@ def displacement_shift(displacement_mm: ArrayLike, radius_mm: ArrayLike, theta: 
 
 
 def debye_waller(b_iso: ArrayLike, inverse_d_squared: ArrayLike) -> Array:
-    """Return what isotropic thermal motion leaves of an intensity, ``exp(-2 B sin^2 theta / wavelength^2)``.
+    """Return the factor of isotropic thermal motion on an intensity, ``exp(-2 B sin^2 theta / wavelength^2)``.
 
     Args:
         b_iso: Isotropic displacement parameter B in angstrom^2.

@@ -1,4 +1,4 @@
-"""Distributions over one nuisance parameter, as a user writes them in a configuration."""
+"""Distributions of one nuisance parameter, as written in a configuration."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NORMAL_REACH = 3.0
 
 
 class Distribution(Settings):
-    """A distribution over a real number.
+    """Distribution of a real number.
 
     In TOML: a plain number (a constant), ``{uniform = [low, high]}``, ``{log_uniform = [low, high]}`` (the logarithm is
-    uniform) or ``{normal = [mean, standard_deviation]}``, cut off at three standard deviations.
+    uniform) or ``{normal = [mean, standard_deviation]}``, truncated at three standard deviations.
     """
 
     kind: Literal["constant", "uniform", "log_uniform", "normal"]
@@ -35,7 +35,7 @@ class Distribution(Settings):
         if isinstance(value, Distribution):
             return {"kind": value.kind, "first": value.first, "second": value.second}
         if isinstance(value, bool):
-            raise ValueError("a number or a distribution is needed, not true or false")
+            raise ValueError("must be a number or a distribution, not true or false")
         if isinstance(value, int | float):
             return {"kind": "constant", "first": _as_float(value), "second": _as_float(value)}
         if isinstance(value, dict) and set(value) == {"kind", "first", "second"}:
@@ -59,7 +59,7 @@ class Distribution(Settings):
         if not (math.isfinite(self.first) and math.isfinite(self.second)):
             raise ValueError("the numbers of a distribution must be finite")
         if self.kind in ("uniform", "log_uniform") and self.first > self.second:
-            raise ValueError(f"the low end {self.first:g} lies above the high end {self.second:g}")
+            raise ValueError(f"the lower limit {self.first:g} is above the upper limit {self.second:g}")
         if self.kind == "log_uniform" and self.first <= 0:
             raise ValueError(f"log_uniform needs positive numbers, not {self.first:g}")
         if self.kind == "normal" and self.second < 0:
@@ -72,17 +72,17 @@ class Distribution(Settings):
 
     @property
     def low(self) -> float:
-        """Smallest value that can be drawn."""
+        """Smallest possible value."""
         return self.first - _NORMAL_REACH * self.second if self.kind == "normal" else self.first
 
     @property
     def high(self) -> float:
-        """Largest value that can be drawn."""
+        """Largest possible value."""
         return self.first + _NORMAL_REACH * self.second if self.kind == "normal" else self.second
 
     @property
     def is_zero(self) -> bool:
-        """Whether nothing but zero can be drawn."""
+        """Whether the distribution is always zero."""
         return self.low == 0.0 == self.high
 
     def sample(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
@@ -107,7 +107,7 @@ def _as_float(value: float) -> float:
 
 
 def within(low: float, high: float, what: str) -> AfterValidator:
-    """Return the validator of a distribution whose every draw must lie within physical bounds."""
+    """Return a validator for distributions that must stay within physical bounds."""
 
     def check(distribution: Distribution) -> Distribution:
         if distribution.low < low or distribution.high > high:

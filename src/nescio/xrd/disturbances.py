@@ -1,4 +1,4 @@
-"""What is measured besides Bragg peaks: background, amorphous humps, noise; and the common scale."""
+"""Contributions to a pattern besides Bragg peaks: background, amorphous humps, noise; and scaling."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["gaussian_noise", "gaussian_peaks", "normalise", "poisson_noise", "sm
 
 
 def normalise(pattern: ArrayLike) -> Array:
-    """Scale patterns to the range 0 to 1: negative intensities are cut off, the highest point becomes 1.
+    """Scale patterns to the range 0 to 1: negative intensities are set to 0, the highest point becomes 1.
 
     Args:
-        pattern: Shape (..., points). A pattern that is nowhere positive becomes zero throughout.
+        pattern: Shape (..., points). A pattern without positive values becomes zero.
 
-    Measured patterns are scaled the same way after their background is taken off, so that the zero of both is the
-    background and not the deepest dip of the noise.
+    Measured patterns are scaled the same way after background subtraction. Zero is thus the background in both, not the
+    lowest value of the noise.
     """
     positive = jnp.maximum(jnp.asarray(pattern), 0.0)
     highest = jnp.max(positive, axis=-1, keepdims=True)
@@ -45,7 +45,7 @@ def smooth_background(axis: ArrayLike, coefficients: ArrayLike, inverse: ArrayLi
 
 
 def gaussian_peaks(axis: ArrayLike, height: ArrayLike, centre: ArrayLike, fwhm: ArrayLike) -> Array:
-    """Return Gaussian peaks: broad ones are the humps of glass or liquid, narrow ones may be of an impurity.
+    """Return Gaussian peaks: broad ones for humps of glass or liquid, narrow ones for impurities.
 
     Args:
         axis: Shape (points,).
@@ -62,19 +62,19 @@ def gaussian_peaks(axis: ArrayLike, height: ArrayLike, centre: ArrayLike, fwhm: 
 
 
 def gaussian_noise(key: Array, pattern: Array, standard_deviation: ArrayLike) -> Array:
-    """Add independent Gaussian noise of one standard deviation, in the pattern's own scale."""
+    """Add independent Gaussian noise with a standard deviation in units of the pattern."""
     return pattern + standard_deviation * jax.random.normal(key, pattern.shape, pattern.dtype)
 
 
 def poisson_noise(key: Array, pattern: Array, counts: ArrayLike) -> Array:
-    """Add counting noise to a pattern whose value 1 stands for `counts` counts.
+    """Add counting noise to a pattern whose value 1 corresponds to `counts` counts.
 
     The square root of a Poisson variable is nearly normal with variance 1/4, so ``(sqrt(mean) + z / 2)^2 - 1/4`` with
     a standard normal z has exactly the Poisson mean and its variance within 1/8 of a count; unlike a count it has a
-    gradient, and it costs no rejection loop. Source: Anscombe (1948), Biometrika 35, 246-254.
+    gradient, and it needs no rejection loop. Source: Anscombe (1948), Biometrika 35, 246-254.
     """
     mean = jnp.maximum(pattern, 0.0) * counts
     z = jax.random.normal(key, pattern.shape, pattern.dtype)
-    # The floor keeps the square root's gradient finite where nothing scatters.
+    # The floor keeps the gradient of the square root finite at zero intensity.
     drawn = (jnp.sqrt(mean + 1e-12) + 0.5 * z) ** 2 - 0.25
     return drawn / counts

@@ -1,4 +1,4 @@
-"""One pattern out of frames that a detector took over different ranges."""
+"""Merging of frames over different ranges into one pattern."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ __all__ = ["merge_frames"]
 
 _Array = npt.NDArray[np.float64]
 
-# Beyond this many steps without a point there is a gap.
+# More steps than this without a point are a gap.
 _GAP_STEPS = 1.5
 _MAX_GAP_POINTS = 100_000
 _MAX_POINTS = 1_000_000
-# Merging copies all that was merged before, so that many frames of many points take long.
+# Merging copies all merged points, so that many long frames take long.
 _MAX_COPIED = 500_000_000
-# Wavelengths within this share are the same: lines are given to four or more digits.
+# Wavelengths within this relative difference are the same; lines are stated with four or more digits.
 _SAME_WAVELENGTH = 1e-4
 
 
 def merge_frames(frames: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Merge frames of different ranges into one pattern a sample.
+    """Merge frames over different ranges into one pattern for each sample.
 
-    Frames are taken in order of where they start. Each is scaled, sample by sample, to what has been merged so
-    far by the ratio of the sums of intensity where both were measured (the maximum-likelihood estimate for
-    counts of a common pattern), and averaged there with weights inverse to the variance that scaled counts
-    have. Where frames only touch, or do not overlap, nothing is scaled. Gaps stay gaps: points at the spacing of the
-    neighbouring frames with NaN for intensity.
+    Frames are sorted by their first point. Each frame is scaled, sample by sample, to the frames merged before by the
+    ratio of the summed intensities in the overlap (the maximum-likelihood estimate for counts of a common pattern).
+    Overlapping intensities are averaged with weights inverse to the variance of the scaled counts. Frames that only
+    touch, or do not overlap, are not scaled. Gaps get points at the spacing of the neighbouring frames, with NaN for
+    intensity.
 
     Args:
         frames: Measured datasets (:mod:`nescio.signals`), all with the same number of measurements in the same
             order, all with one kind of axis and one wavelength.
 
     Returns:
-        A measured dataset with names, positions and compositions of the first frame; the attribute ``frames``
-        says how many were merged.
+        A measured dataset with names, positions and compositions of the first frame; the attribute ``frames`` is
+        the number of merged frames.
 
     Raises:
-        MeasurementError: There are no frames, or they differ in kind of axis, wavelength or number of samples.
+        MeasurementError: There are no frames, or they differ in axis, wavelength or number of samples.
     """
     if not frames:
         raise MeasurementError("there are no frames to merge")
@@ -57,7 +57,7 @@ def merge_frames(frames: Sequence[xr.Dataset]) -> xr.Dataset:
         if axis.size > _MAX_POINTS or copied > _MAX_COPIED:
             raise MeasurementError(
                 f"{frame.attrs.get('source', 'a frame')}: {len(frames)} frames of different ranges have, with the gaps "
-                "between them, too many points to be merged; bring them onto fewer points or into several files"
+                "between them, too many points to merge; reduce the points, or split the frames into several files"
             )
         axis, values, variances, weights = _merge(
             (axis, values, variances, weights),
@@ -80,11 +80,11 @@ def _common_axis(frames: Sequence[xr.Dataset]) -> str:
         source = frame.attrs.get("source", "a frame")
         if name not in frame["intensity"].dims:
             raise MeasurementError(
-                f"{source}: is not over {name} as the first frame is; frames must share one axis"
+                f"{source}: is not over {name}, the axis of the first frame; frames must share one axis"
             )
         if frame.sizes["measurement"] != first.sizes["measurement"]:
             raise MeasurementError(
-                f"{source}: {frame.sizes['measurement']} measurements where the first frame has"
+                f"{source}: {frame.sizes['measurement']} measurements; the first frame has"
                 f" {first.sizes['measurement']}"
             )
         other = frame.attrs.get("wavelength_angstrom")
@@ -95,7 +95,7 @@ def _common_axis(frames: Sequence[xr.Dataset]) -> str:
         )
         if not same:
             raise MeasurementError(
-                f"{source}: wavelength {other} angstrom where the first frame has {wavelength}; frames must share one"
+                f"{source}: wavelength {other} angstrom; the first frame has {wavelength}; all must be the same"
             )
     return name
 
@@ -112,7 +112,7 @@ def _arrays(frame: xr.Dataset, name: str) -> tuple[_Array, _Array, _Array]:
 def _merge(
     left: tuple[_Array, _Array, _Array, _Array], right: tuple[_Array, _Array, _Array], source: str
 ) -> tuple[_Array, _Array, _Array, _Array]:
-    """Merge a frame into what has been merged so far: axis, values, variances and statistical weights."""
+    """Merge a frame into the frames merged before: axis, values, variances and statistical weights."""
     axis, values, variances, weights = left
     points, new, new_variances = right
     shared = (axis >= points[0]) & (axis <= points[-1])
@@ -131,7 +131,7 @@ def _merge(
     variances[:, shared] = _combine(variances[:, shared], resampled_variances * scale**2, share, 2)
     weights[:, shared] = total
 
-    # Points of the new frame within a region that is merged already would only repeat its neighbours.
+    # Points of the new frame within the merged region would only repeat their neighbours.
     step = float(np.median(np.diff(axis[-20:]))) if axis.size > 1 else 0.0
     fresh = points > axis[-1]
     gap = points[fresh][:1] - axis[-1] if fresh.any() else np.zeros(1)
@@ -141,7 +141,7 @@ def _merge(
         count = int(np.ceil(gap[0] / spacing)) - 1
         if count > _MAX_GAP_POINTS:
             raise MeasurementError(
-                f"{source}: begins {gap[0]:g} beyond the frame before it, {count} steps away"
+                f"{source}: begins {gap[0]:g} after the end of the previous frame, {count} steps away"
             )
         filler = np.linspace(axis[-1], points[fresh][0], count + 2)[1:-1]
     empty = np.full((values.shape[0], filler.size), np.nan)
@@ -157,14 +157,14 @@ def _merge(
 
 
 def _scale(reference: _Array, other: _Array) -> _Array:
-    """Return the factor (n, 1) that brings `other` to `reference`; 1 where they do not tell."""
+    """Return the factor (n, 1) that scales `other` to `reference`; 1 if the data do not determine it."""
     sums, others = reference.sum(axis=1, keepdims=True), other.sum(axis=1, keepdims=True)
     telling = (sums > 0) & (others > 0) & (reference.shape[1] > 1)
     return np.where(telling, np.divide(sums, others, out=np.ones_like(sums), where=telling), 1.0)
 
 
 def _combine(old: _Array, new: _Array, share: _Array, power: int) -> _Array:
-    """Average with weights (to a power: variances take their squares); what is missing in one counts not."""
+    """Average with weights (squared for variances); missing values are ignored."""
     kept = np.where(share < 1, (1.0 - share) ** power * np.nan_to_num(old), 0.0)
     added = np.where(share > 0, share**power * np.nan_to_num(new), 0.0)
     return np.where(np.isfinite(old) | np.isfinite(new), kept + added, np.nan)

@@ -1,4 +1,4 @@
-"""Which changes of the cell keep its crystal system."""
+"""Changes of a cell that preserve its crystal system."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NONE = np.zeros((3, 3))
 def lattice_freedom(
     crystal_system: str, unique_axis: str = "b"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how free changes of lengths and angles act on a cell of this crystal system.
+    """Return the matrices that project changes of lengths and angles onto a crystal system.
 
     Args:
         crystal_system: "triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal" (hexagonal axes),
@@ -27,8 +27,8 @@ def lattice_freedom(
         unique_axis: The axis of a monoclinic cell: "a", "b" or "c".
 
     Returns:
-        Two matrices (3, 3): three independent relative changes of length, and three independent changes of
-        angle, are multiplied by them to give those of a, b, c and of alpha, beta, gamma.
+        Two matrices (3, 3). They convert three independent relative changes of length to those of a, b, c, and three
+        independent changes of angle to those of alpha, beta, gamma.
 
     Source: International Tables for Crystallography A (2016), table 2.1.1.1.
     """
@@ -57,7 +57,7 @@ def strained_cell(
 
     Args:
         cell: Shape (6,), a, b, c in angstrom and alpha, beta, gamma in degree.
-        length_change: Shape (3,), relative, of which `lengths` keeps what the crystal system allows.
+        length_change: Shape (3,), relative; `lengths` projects them onto the crystal system.
         angle_change: Shape (3,), in degree, likewise with `angles`.
         lengths: Shape (3, 3), first matrix of :func:`lattice_freedom`.
         angles: Shape (3, 3), the second.

@@ -1,4 +1,4 @@
-"""Patterns of two phases side by side."""
+"""Patterns of mixtures of two phases."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["mix"]
 
 
 def mix(first: Array, second: Array, fraction: ArrayLike) -> Array:
-    """Return ``x first + (1 - x) second`` scaled to 0-1, where both came scaled to 0-1.
+    """Return ``x first + (1 - x) second`` scaled to 0-1, for patterns scaled to 0-1.
 
     Args:
         first: Shape (..., points).
         second: Shape (..., points).
-        fraction: Shape (...), the share x of the first.
+        fraction: Shape (...), the fraction x of the first phase.
 
     Source: Banko et al. (2021), npj Comput. Mater. 7, 104, Methods.
     """

@@ -26,21 +26,21 @@ __all__ = [
     "powder_pattern",
 ]
 
-# Up to this many peaks (reflections times lines) the plain sum is the faster one; see benchmarks/simulate.py.
+# Up to this many peaks (reflections times lines) the plain sum is faster; see benchmarks/simulate.py.
 _FEW_PEAKS = 64
-# Reflections whose sine of theta is beyond this are taken as out of reach: the Lorentz factor diverges at 1.
+# Reflections with a larger sine of theta are left out: the Lorentz factor diverges at 1.
 _LARGEST_SINE = 0.9995
-# Cells of the comb that the narrowest peak should span.
+# Number of comb cells across the narrowest peak.
 _CELLS_PER_FWHM = 5.0
 
 
 class PatternParameters(eqx.Module):
-    """What a measured pattern depends on besides the crystal; every field may be traced, mapped, differentiated."""
+    """Parameters of a measured pattern besides the crystal; every field can be traced, mapped and differentiated."""
 
     length_change: ArrayLike = eqx.field(default=(0.0, 0.0, 0.0))
-    """Relative change of a, b, c (3,); the crystal system ties them together."""
+    """Relative change of a, b, c (3,), subject to the crystal system."""
     angle_change: ArrayLike = eqx.field(default=(0.0, 0.0, 0.0))
-    """Change of alpha, beta, gamma (3,) in degree, where the crystal system leaves them free."""
+    """Change of alpha, beta, gamma (3,) in degree, for angles that the crystal system leaves free."""
     texture_axis: ArrayLike = eqx.field(default=(0.0, 0.0, 1.0))
     """Indices (3,) of the plane whose normal is the March-Dollase axis."""
     march_coefficient: ArrayLike = 1.0
@@ -83,7 +83,7 @@ class Crystal(eqx.Module):
     def from_reflections(
         cls, reflections: Reflections, *, count: int | None = None, equivalents: int | None = None
     ) -> Crystal:
-        """Take over a list of reflections, padded to `count` reflections of `equivalents` each."""
+        """Build a crystal from a list of reflections, padded to `count` reflections of `equivalents` each."""
         structure = reflections.structure
         found, most = reflections.equivalents.shape[:2]
         rows, columns = count or max(found, 1), equivalents or max(most, 1)
@@ -98,7 +98,7 @@ class Crystal(eqx.Module):
             1.0 / np.sqrt(np.linalg.det(np.asarray(reciprocal_metric(np.asarray(structure.cell)))))
         )
         strength[:found] = reflections.multiplicity * reflections.f_squared / volume**2
-        # Padding repeats a plane that exists, with no strength, so that every position and width stays finite.
+        # Padding repeats an existing plane with zero intensity, so that positions and widths stay finite.
         table[found:, 0] = table[0, 0] if found else (0.0, 0.0, 1.0)
         lengths, angles = lattice_freedom(structure.crystal_system, structure.unique_axis)
         return cls(
@@ -112,7 +112,7 @@ class Crystal(eqx.Module):
 
 
 class Diffractometer(eqx.Module):
-    """The grid, the radiation and the geometry that all patterns of one agent share."""
+    """Grid, radiation and geometry of all patterns of one agent."""
 
     two_theta: Array
     """Shape (points,), increasing, in degree."""
@@ -122,9 +122,9 @@ class Diffractometer(eqx.Module):
     radius_mm: float = eqx.field(static=True)
     """Goniometer radius."""
     comb: FourierGrid = eqx.field(static=True)
-    """The even grid on which many peaks are added."""
+    """Evenly spaced grid for adding many peaks."""
     even: bool = eqx.field(static=True)
-    """Whether the comb's grid is the grid itself; if not, patterns are interpolated from it."""
+    """Whether the comb's grid equals the grid; otherwise patterns are interpolated."""
 
     def __init__(
         self,
@@ -162,11 +162,11 @@ class Diffractometer(eqx.Module):
 def peak_list(
     crystal: Crystal, parameters: PatternParameters, instrument: Diffractometer
 ) -> tuple[Array, Array, Array, Array]:
-    """Return where the peaks are, how strong and how wide.
+    """Return positions, areas and widths of the peaks.
 
     Returns:
         Position (degree of two-theta), area, full width at half maximum (degree) and Lorentzian share, each of
-        shape (lines * reflections,). Area is zero for a peak beyond the reach of this wavelength or grid.
+        shape (lines * reflections,). Area is zero for a peak outside the range of this wavelength or grid.
     """
     p = parameters
     cell = strained_cell(
@@ -178,7 +178,7 @@ def peak_list(
     )
     metric = reciprocal_metric(cell)
     h = crystal.equivalents[:, 0]
-    # Every equivalent has the same length, because the strain keeps the crystal system.
+    # All equivalents have the same length, since the strain preserves the crystal system.
     inverse_d_squared = jnp.sum((h @ metric) * h, axis=-1)
     cosines = cosine_squared(crystal.equivalents, jnp.asarray(p.texture_axis), metric)
     texture = march_dollase(cosines, crystal.weights, p.march_coefficient)
@@ -209,9 +209,9 @@ def peak_widths(
     """Return width and Lorentzian share of peaks.
 
     Args:
-        parameters: What the pattern depends on.
+        parameters: Parameters of the pattern.
         wavelength: In angstrom.
-        theta: Half the diffraction angle in radian, of a shape that fits `wavelength`.
+        theta: Half the diffraction angle in radian, of a shape that broadcasts with `wavelength`.
 
     Returns:
         Full width at half maximum in degree of two-theta, and mixing, in the common shape.
@@ -237,11 +237,11 @@ def powder_pattern(crystal: Crystal, parameters: PatternParameters, instrument: 
 
     Args:
         crystal: The phase.
-        parameters: Everything else that the pattern depends on.
+        parameters: All other parameters of the pattern.
         instrument: Grid, radiation and geometry.
 
     Returns:
-        Shape (points,), on a scale that is common to all phases: intensity per irradiated volume.
+        Shape (points,), on a scale common to all phases: intensity per irradiated volume.
     """
     position, area, fwhm, mixing = peak_list(crystal, parameters, instrument)
     if position.shape[0] <= _FEW_PEAKS:

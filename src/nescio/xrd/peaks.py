@@ -1,9 +1,9 @@
-"""Adding up many peaks of varying width on a grid: directly, or through the Fourier transform.
+"""Sums of many peaks of varying width on a grid: direct, or by Fourier transform.
 
-Written out, a pattern is a sum over reflections of a profile at every point. That is the fastest way for the few
-reflections of an element, and needlessly slow for the hundreds of a large cell, where most pairs of reflection and
-point are far apart. There the peaks are laid on a fine comb instead, and one Fourier transform spreads them all: a
-reflection then costs a few cells of the comb whatever its reach.
+The direct sum evaluates the profile of each reflection at every point. This is fastest for the few reflections of an
+element, and slow for the hundreds of a large cell, where most reflections are far from most points. For these, the
+peaks are placed on a fine comb, and one Fourier transform broadens them all. The cost of a reflection is then a few
+cells of the comb, independent of its width.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def sum_peaks(points: Array, position: Array, area: Array, fwhm: Array, mixing: 
     Args:
         points: Shape (points,), where to evaluate.
         position: Shape (peaks,), in the unit of the points.
-        area: Shape (peaks,), zero for a peak that is not there.
+        area: Shape (peaks,), zero for an absent peak.
         fwhm: Shape (peaks,), full width at half maximum in the unit of the points.
         mixing: Shape (peaks,), Lorentzian share.
 
@@ -40,18 +40,18 @@ def sum_peaks(points: Array, position: Array, area: Array, fwhm: Array, mixing: 
 
 
 def nodes_for(ratio: float) -> int:
-    """Return how many nodes interpolate widths that vary by this ratio within one pattern, to 1e-3 of the maximum."""
+    """Return the number of nodes that interpolate widths with this ratio within one pattern, to 1e-3 of the maximum."""
     return next((nodes for limit, nodes in ((2.0, 4), (3.0, 6), (5.5, 8)) if ratio <= limit), 12)
 
 
 class FourierGrid(eqx.Module):
-    """Adds up pseudo-Voigt peaks on an evenly spaced grid through the Fourier transform.
+    """Sum of pseudo-Voigt peaks on an evenly spaced grid by Fourier transform.
 
-    Each peak is laid on a periodic comb with the cubic B-spline's four weights, whose transform is divided out
-    again (Hockney and Eastwood 1988, Computer Simulation Using Particles, chapter 5). A profile is a product in Fourier
-    space only where the width is the same for all peaks; a width that varies along the pattern is interpolated in the
-    logarithm of the width between `nodes` Chebyshev nodes, Gaussian and Lorentzian part apart. The periodic images of
-    the Lorentzian's tails are taken off by their expansion to second order.
+    Each peak is placed on a periodic comb with the four weights of a cubic B-spline, whose transform is divided out
+    (Hockney and Eastwood 1988, Computer Simulation Using Particles, chapter 5). A profile is a product in Fourier space
+    only if all peaks have the same width. A width that varies along the pattern is interpolated in its logarithm
+    between `nodes` Chebyshev nodes, separately for the Gaussian and Lorentzian parts. The periodic images of the
+    Lorentzian tails are subtracted by their expansion to second order.
 
     Against :func:`sum_peaks` the largest difference stays below 1e-3 of the pattern's maximum (tested) while the
     narrowest peak spans at least five cells of the comb, the widest at most a fiftieth of the range, and the number of
@@ -67,7 +67,7 @@ class FourierGrid(eqx.Module):
     def __init__(
         self, start: float, stop: float, points: int, *, refinement: int = 1, nodes: int = 4
     ) -> None:
-        """Lay a comb over `points` evenly spaced points, `refinement` cells to a step."""
+        """Build a comb over `points` evenly spaced points, with `refinement` cells for each step."""
         self.start = float(start)
         self.step = (float(stop) - float(start)) / (points - 1)
         self.points = points
@@ -77,7 +77,7 @@ class FourierGrid(eqx.Module):
     def sum_peaks(self, position: Array, area: Array, fwhm: Array, mixing: Array) -> Array:
         """Add up peaks; the arguments are those of :func:`sum_peaks`.
 
-        Peaks more than half the range outside of it must have zero `area`: the comb is periodic over twice the range.
+        Peaks farther than half the range outside the grid need zero `area`: the comb is periodic over twice the range.
         """
         cells = 2 * self.points * self.refinement
         spacing = self.step / self.refinement

@@ -1,4 +1,4 @@
-"""Bringing measured patterns onto the grid and scale of a prior."""
+"""Preparation of measured patterns: grid and scale of a prior."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["prepare", "q_from_two_theta", "rebin", "two_theta_from_q"]
 
 _Array = npt.NDArray[np.float64]
 
-# Wavelengths this near are one line: K-alpha 1 and the mean of both K-alpha lines differ by 0.0008.
+# Wavelengths this close are the same line: K-alpha 1 and the mean of both K-alpha lines differ by 0.0008.
 _SAME_LINE = 1e-3
-# A step this many times those near it (the median of so many) is a hole in the axis.
+# A step this many times larger than the steps near it (their median) is a gap in the axis.
 _HOLE_STEPS, _NEAR = 4.0, 11
 _UNITS = {"two_theta": "degree", "q": "1/angstrom"}
-# A grid point is covered where more than this share of its bin was measured.
+# A grid point is covered if more than this share of its bin was measured.
 _COVERED_SHARE = 0.5
 
 
@@ -32,16 +32,16 @@ def q_from_two_theta(two_theta: npt.ArrayLike, wavelength: float) -> _Array:
 
 
 def two_theta_from_q(q: npt.ArrayLike, wavelength: float) -> _Array:
-    """Return two-theta in degree; NaN beyond q = 4 pi / wavelength, which no angle reaches."""
+    """Return two-theta in degree; NaN above q = 4 pi / wavelength, the largest possible q."""
     sine = np.asarray(q, np.float64) * wavelength / (4.0 * np.pi)
     return np.asarray(2.0 * np.degrees(np.arcsin(np.where(np.abs(sine) <= 1.0, sine, np.nan))))
 
 
 def rebin(intensity: npt.ArrayLike, points: npt.ArrayLike, grid: npt.ArrayLike) -> tuple[_Array, _Array]:
-    """Resample patterns, never beyond where they were measured.
+    """Resample patterns within the measured range.
 
-    Where the points are finer than the grid, the mean over each bin of the grid is taken, which conserves the
-    area under the pattern; where they are coarser, they are interpolated linearly.
+    Points finer than the grid are averaged over each bin of the grid, which conserves the area under the pattern.
+    Coarser points are interpolated linearly.
 
     Args:
         intensity: Shape (n, points); NaN where nothing was measured.
@@ -61,12 +61,12 @@ def rebin(intensity: npt.ArrayLike, points: npt.ArrayLike, grid: npt.ArrayLike) 
     valid = np.isfinite(values)
     finer = np.interp(new, old, widths) < bins
     left = np.clip(np.searchsorted(old, new, side="right") - 1, 0, old.size - 2)
-    # Between two points much farther apart than others near them, nothing was measured.
+    # Two points much farther apart than their neighbours enclose an unmeasured gap.
     steps = np.diff(old)
     hole = steps > _HOLE_STEPS * median_filter(steps, size=_NEAR, mode="nearest")
     within = (new >= old[0]) & (new <= old[-1])
     right_part = np.clip((new - old[left]) / (old[left + 1] - old[left]), 0.0, 1.0)
-    # Where a point of the old axis falls on the grid, it counts, even at the edge of a hole.
+    # A point of the old axis on the grid counts, even at the edge of a gap.
     within &= ~hole[left] | (right_part == 0.0) | (right_part == 1.0)
 
     filled = np.where(valid, values, 0.0)
@@ -76,7 +76,7 @@ def rebin(intensity: npt.ArrayLike, points: npt.ArrayLike, grid: npt.ArrayLike) 
         measured = np.diff(np.interp(new_edges, old_edges, _cumulative(valid[row] * widths)))
         mean = np.divide(area, measured, out=np.zeros_like(area), where=measured > 0)
         linear = (1.0 - right_part) * filled[row, left] + right_part * filled[row, left + 1]
-        # A neighbour without weight need not have been measured.
+        # A neighbour with zero weight may be unmeasured.
         known = (
             within & (valid[row, left] | (right_part == 1.0)) & (valid[row, left + 1] | (right_part == 0.0))
         )
@@ -97,27 +97,28 @@ def prepare(
     """Bring measured patterns onto a prior's grid: the prepared form of :mod:`nescio.signals`.
 
     The axis is converted (angles of another wavelength, q); patterns are rebinned (:func:`rebin`), smoothed if
-    asked, freed of background (:func:`nescio.xrd.subtract_background`), cut at zero and divided by their
-    maximum. Exact zeros at either end are padding, unless the pattern holds zeros between its ends too. A lone hot
-    pixel is not removed: it sets the maximum, unless `smooth` tempers it. Intensities are taken point for point:
-    no polarisation or bin-width factor is applied when angles become q.
+    requested; the background is subtracted (:func:`nescio.xrd.subtract_background`), negative intensities are set to
+    zero, and patterns are divided by their maximum. Exact zeros at either end count as padding, unless the pattern has
+    zeros in between. A single hot pixel is not removed and sets the maximum, unless `smooth` reduces it. Converting
+    angles to q applies no polarisation or bin-width factor.
 
     Args:
-        measured: Measured patterns (:mod:`nescio.signals`). Where each has an axis of its own, one that has nothing in
-            common with the grid is a ``problem`` of that one.
+        measured: Measured patterns (:mod:`nescio.signals`). If each pattern has its own axis, one without overlap with
+            the grid gets a ``problem``.
         axis: The prior's grid, ``two_theta`` in degree or ``q`` in 1/angstrom.
-        wavelength: The prior's, in angstrom. Angles measured with the same line (within 0.1 %) stay as they are.
+        wavelength: Of the prior, in angstrom. Angles measured with the same line (within 0.1 %) are not converted.
         background: Method of :func:`nescio.xrd.subtract_background`.
         background_options: Its options.
         smooth: Odd number of grid points of a Savitzky-Golay filter of degree 2; None for none.
 
     Returns:
         Dataset on the grid with ``intensity`` 0 to 1, ``covered``, ``background`` (as measured), ``scale``
-        (measured intensity above background that became 1), ``problem``, and what else the measurements had.
+        (measured intensity above background that became 1), ``problem``, and all other variables of the
+        measurements.
 
     Raises:
-        MeasurementError: Angles without a wavelength, or none of the range was measured by any pattern.
-        ConfigurationError: An option is not what it should be.
+        MeasurementError: Angles have no wavelength, or no pattern overlaps the range.
+        ConfigurationError: An option is invalid.
     """
     window = _checked_window(smooth, axis.size)
     if "point" in measured["intensity"].dims:
@@ -135,9 +136,9 @@ def prepare(
     if reachable.sum() < 2 or points[reachable][0] > grid[-1] or points[reachable][-1] < grid[0]:
         given = measured[own].to_numpy()
         raise MeasurementError(
-            f"{source}: was measured over {given[0]:.4g} to {given[-1]:.4g} {_UNITS[own]}, which has nothing in common"
-            f" with the prior's {grid[0]:.4g} to {grid[-1]:.4g} {_UNITS[name]} at {wavelength:.5g} angstrom;"
-            " are axis and wavelength in the right units?"
+            f"{source}: was measured over {given[0]:.4g} to {given[-1]:.4g} {_UNITS[own]}, which does not overlap"
+            f" the prior's {grid[0]:.4g} to {grid[-1]:.4g} {_UNITS[name]} at {wavelength:.5g} angstrom;"
+            " check the units of axis and wavelength"
         )
     points, values = points[reachable], values[:, reachable]
     resampled, share = rebin(values, points, grid)
@@ -174,7 +175,7 @@ def prepare(
 def _one_by_one(
     measured: xr.Dataset, axis: xr.DataArray, wavelength: float, options: dict[str, Any]
 ) -> xr.Dataset:
-    """Prepare patterns that have axes of their own, with the dimensions (measurement, point)."""
+    """Prepare patterns with their own axes, with the dimensions (measurement, point)."""
     own = "two_theta" if "two_theta" in measured.coords else "q"
     prepared: list[xr.Dataset | MeasurementError] = []
     for row in range(measured.sizes["measurement"]):
@@ -202,14 +203,14 @@ def _one_by_one(
 
 
 def _unusable(measured: xr.Dataset, like: xr.Dataset, problem: str) -> xr.Dataset:
-    """Return the prepared form of a pattern that cannot be assessed, with the same variables as another."""
+    """Return the prepared form of a pattern that cannot be assessed, with the variables of another pattern."""
     blank = xr.zeros_like(like.isel(measurement=[0]))
     own = {
         name: measured[name]
         for name in blank.variables
         if name in measured.variables and name not in like.dims
     }
-    # What it cannot share with the grid is left blank.
+    # Variables that do not fit the grid are left empty.
     own = {name: values for name, values in own.items() if "point" not in values.dims}
     blank = blank.assign_coords(measurement=measured["measurement"].values).assign(own)
     return blank.assign(problem=("measurement", np.asarray([problem], np.str_)))
@@ -226,13 +227,13 @@ def _checked_window(smooth: int | None, points: int) -> int | None:
 def _converted(
     points: _Array, own: str, wanted: str, attributes: Mapping[Any, Any], wavelength: float, source: str
 ) -> _Array:
-    """Return measured points as the prior's axis, NaN where they have no place on it."""
+    """Return measured points on the prior's axis, NaN for points outside of it."""
     measured_wavelength = attributes.get("wavelength_angstrom")
     if own == "q":
         return points if wanted == "q" else two_theta_from_q(points, wavelength)
     if measured_wavelength is None:
         raise MeasurementError(
-            f"{source}: two-theta without a wavelength; give it (--wavelength CuKa, or in angstrom)"
+            f"{source}: two-theta without a wavelength; state the wavelength (--wavelength CuKa, or in angstrom)"
         )
     same = abs(measured_wavelength / wavelength - 1.0) <= _SAME_LINE
     if wanted == "q":
@@ -243,7 +244,7 @@ def _converted(
 
 
 def _without_padding(values: _Array) -> _Array:
-    """Return patterns with NaN for exact zeros at either end, unless there are zeros in between too."""
+    """Return patterns with NaN for exact zeros at either end, unless there are also zeros in between."""
     nonzero = values != 0
     first = nonzero.argmax(axis=1)
     last = values.shape[1] - 1 - nonzero[:, ::-1].argmax(axis=1)
@@ -267,7 +268,7 @@ def _smoothed(values: _Array, covered: npt.NDArray[np.bool_], window: int) -> _A
 
 
 def _uncertainty(sigma: _Array, points: _Array, grid: _Array) -> _Array:
-    """Return the uncertainty on the grid: independent points average down where several fall in one bin."""
+    """Return the uncertainty on the grid; averaging independent points in one bin reduces it."""
     fewer = np.minimum(np.diff(_edges(points)) / np.interp(points, grid, np.diff(_edges(grid))), 1.0)
     return np.asarray(np.sqrt(rebin(sigma**2 * fewer, points, grid)[0]))
 

@@ -1,4 +1,4 @@
-"""The diffraction prior: known phases and distributions over everything else a pattern depends on."""
+"""The diffraction prior: known phases, and distributions of all other parameters of a pattern."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from nescio.xrd.widths import width_range
 
 __all__ = ["Prior"]
 
-# Reflections and their equivalents are padded up to these, so that phases of like size share one compiled program.
+# Reflections and their equivalents are padded to these sizes, so that similar phases share one compiled program.
 _REFLECTION_SIZES = (8, 32, 128, 512, 2048, 8192, 65536)
 _EQUIVALENT_SIZES = (4, 12, 24)
-# Beyond the end of the range, in degree: reflections whose tails still reach into it.
+# Beyond the end of the range, in degree: reflections whose tails still extend into it.
 _TAIL_DEGREE = 4.0
-# Patterns computed side by side: as many as leave their Fourier transforms in a processor's cache.
+# Number of patterns computed together: their Fourier transforms fit into a processor's cache.
 _SIDE_BY_SIDE = 16
 _LONGEST_NAME = 80
 _SUFFIX = re.compile(r"(?<=\.)[A-Za-z]+$")
@@ -49,38 +49,38 @@ _SUFFIX = re.compile(r"(?<=\.)[A-Za-z]+$")
 
 @dataclass(frozen=True)
 class _Group:
-    """Phases of like size, their arrays stacked along a leading axis."""
+    """Phases of similar size, with their arrays stacked along a leading axis."""
 
     phases: tuple[int, ...]
     crystals: Crystal
     axes: Array
-    """Shape (phases, choices, 3): plane normals that the texture axis is drawn from."""
+    """Shape (phases, choices, 3): candidate plane normals for the texture axis."""
     axis_counts: Array
     """Shape (phases,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Distributions over diffraction patterns of known phases (:class:`nescio.techniques.ClassPrior`).
+    """Distribution of diffraction patterns of known phases (:class:`nescio.techniques.ClassPrior`).
 
-    Build one with :meth:`from_file`, :meth:`from_settings`, or from settings and structures that are at hand.
+    Build a prior with :meth:`from_file` or :meth:`from_settings`, or from settings and structures.
     """
 
     settings: PriorSettings
     structures: tuple[Structure, ...]
     left_out: tuple[str, ...] = ()
-    """Notes on files that were found and could not be used."""
+    """Notes on files that matched a pattern and could not be used."""
 
     def __post_init__(self) -> None:
-        # Made now, so that a phase that cannot be used is an error here and not inside a compiled function.
+        # Computed here, so that an unusable phase raises an error now and not inside a compiled function.
         _ = self.instrument, self._groups
 
     @classmethod
     def from_file(cls, path: str | Path) -> Prior:
-        """Read a prior from its TOML file; CIFs are found relative to it, and a ``[learn]`` table is left alone.
+        """Read a prior from its TOML file; paths of CIFs are relative to it, and a ``[learn]`` table is ignored.
 
         Raises:
-            NescioError: The file, a key in it, or a CIF is not what it should be.
+            NescioError: The file, a key in it, or a CIF is invalid.
         """
         path = Path(path)
         document = {key: value for key, value in read_toml(path).items() if key != "learn"}
@@ -90,10 +90,10 @@ class Prior:
     def from_settings(
         cls, settings: PriorSettings, folder: Path | None = None, *, source: str = "settings"
     ) -> Prior:
-        """Build a prior from settings; CIFs are found relative to `folder`.
+        """Build a prior from settings; paths of CIFs are relative to `folder`.
 
-        A CIF that a pattern in `cifs` found and that cannot be used is left out, with a note; of a phase that is named,
-        it is an error.
+        A CIF that matches a pattern in `cifs` and cannot be used is skipped, with a note. An unusable CIF of a named
+        phase is an error.
         """
         folder = folder or Path()
         settings, named = _with_cifs(settings, folder, source), len(settings.phases)
@@ -114,7 +114,7 @@ class Prior:
 
     @classmethod
     def from_cifs(cls, paths: Sequence[str | Path], **settings: Any) -> Prior:
-        """Build a prior of the given CIFs, named after their files; `settings` as in the TOML file."""
+        """Build a prior from CIFs, with phases named after their files; `settings` as in the TOML file."""
         phases = [{"name": Path(path).stem, "cif": str(path)} for path in paths]
         return cls.from_settings(validated(PriorSettings, {"phases": phases, **settings}, "settings"))
 
@@ -122,7 +122,7 @@ class Prior:
     def from_document(cls, document: Mapping[str, Any]) -> Prior:
         """Build a prior from what :meth:`to_document` returned."""
         if set(document) - {"left_out"} != {"settings", "structures"}:
-            raise ConfigurationError("prior document: needs exactly the keys settings and structures")
+            raise ConfigurationError("prior document: must have exactly the keys settings and structures")
         settings = validated(PriorSettings, document["settings"], "prior document")
         entries = document["structures"]
         if not isinstance(entries, list | tuple):
@@ -149,7 +149,7 @@ class Prior:
 
     @property
     def kind(self) -> str:
-        """What agents that learn it answer with."""
+        """Kind of the agents trained on this prior."""
         return CLASSES
 
     def _repr_html_(self) -> str:
@@ -166,7 +166,7 @@ class Prior:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about how the phases were read, a sentence each."""
+        """Notes on how the phases were read, one sentence each."""
         return (*(note for structure in self.structures for note in structure.notes), *self.left_out)
 
     @property
@@ -176,7 +176,7 @@ class Prior:
 
     @cached_property
     def condition_names(self) -> tuple[str, ...]:
-        """Elements whose fractions the agent is told; empty where the phases have no compositions."""
+        """Elements whose fractions the agent uses; empty if the phases have no compositions."""
         return tuple(sorted({e for phase in self.settings.phases for e in phase.composition or {}}))
 
     @property
@@ -209,7 +209,7 @@ class Prior:
 
     @cached_property
     def instrument(self) -> Diffractometer:
-        """The diffractometer that the settings describe."""
+        """Diffractometer described by the settings."""
         s = self.settings
         widths = width_range(s, self.wavelength, self.two_theta)
         return Diffractometer(
@@ -222,25 +222,25 @@ class Prior:
         )
 
     def sample(self, key: Array, n: int) -> Batch:
-        """Draw `n` labelled patterns as they are measured: :meth:`sample_ideal`, then :meth:`disturb`.
+        """Draw `n` labelled patterns with background and noise: :meth:`sample_ideal`, then :meth:`disturb`.
 
         Args:
             key: Random key.
             n: Number of patterns; static under `jax.jit`.
 
         Returns:
-            Signals of shape (n, points), scaled to 0-1; labels (n,); compositions (n, elements), which may have no
-            columns. If `n` is no multiple of the number of phases, which of them are one short is random.
+            Signals of shape (n, points), scaled to 0-1; labels (n,); compositions (n, elements), possibly without
+            columns. If `n` is not a multiple of the number of phases, random phases get one pattern less.
         """
         return sample(self, key, n)[0]
 
     def disturb(self, key: Array, signals: Array) -> Array:
-        """Add background, impurities and noise to patterns (n, points) of which each one's highest peak is 1."""
+        """Add background, impurities and noise to patterns (n, points) whose highest peaks are 1."""
         keys = jax.random.split(key, signals.shape[0])
         return jax.vmap(lambda key, pattern: normalise(self._disturb(key, pattern)))(keys, signals)
 
     def sample_ideal(self, key: Array, n: int) -> Batch:
-        """Draw `n` labelled patterns of Bragg peaks alone, in random order, the phases in equal shares.
+        """Draw `n` labelled patterns with Bragg peaks only, in random order, with equal shares of the phases.
 
         Arguments and returns are those of :meth:`sample`.
         """
@@ -265,10 +265,10 @@ class Prior:
         return Batch(*(jnp.concatenate(parts)[order] for parts in (signals, labels, conditions)))
 
     def sample_phase(self, key: Array, phase: int | str, n: int) -> Array:
-        """Draw `n` patterns of Bragg peaks alone of one phase, given by name or number, shape (n, points).
+        """Draw `n` patterns of one phase, given by name or number, with Bragg peaks only; shape (n, points).
 
         Raises:
-            ConfigurationError: There is no such phase.
+            ConfigurationError: The phase is unknown.
         """
         index = self.labels.index(phase) if phase in self.labels else phase
         if not isinstance(index, int) or not 0 <= index < len(self.labels):
@@ -289,7 +289,7 @@ class Prior:
         """Draw a pattern of each of the phases at positions `which` of a group, shape (n, points)."""
         count = which.shape[0]
         keys = jax.random.split(key, count)
-        # A remainder would be a program of its own, and take as long to compile as all of the others.
+        # A remainder would need a second program, which takes as long to compile as the first.
         rounds = max(-(-count // _SIDE_BY_SIDE), 1)
         side_by_side = max(-(-count // rounds), 1)
         if more := rounds * side_by_side - count:
@@ -361,7 +361,7 @@ class Prior:
         return pattern
 
     def _draw_composition(self, key: Array, phase: Array) -> Array:
-        """Draw fractions of `condition_names` within the phase's ranges; they sum to 1 where those allow it."""
+        """Draw fractions of `condition_names` within the phase's ranges; they sum to 1 if the ranges allow it."""
         if not self.condition_names:
             return jnp.zeros((0,), jnp.float32)
         low, high = (jnp.asarray(bound, jnp.float32)[phase] for bound in self._composition_bounds)
@@ -380,7 +380,7 @@ class Prior:
 
     @cached_property
     def _composition_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest fraction, each of shape (phases, elements)."""
+        """Lowest and highest fractions, each of shape (phases, elements)."""
         bounds = np.zeros((2, len(self.structures), len(self.condition_names)))
         for i, phase in enumerate(self.settings.phases):
             for j, element in enumerate(self.condition_names):
@@ -389,7 +389,7 @@ class Prior:
 
     @cached_property
     def _groups(self) -> tuple[_Group, ...]:
-        """The phases' reflections, stacked by size."""
+        """Reflections of the phases, stacked by size."""
         two_theta, wavelength = self.two_theta, self.wavelength
         longest = max(line[0] for line in self.settings.radiation.radiation.lines)
         shortest = min(line[0] for line in self.settings.radiation.radiation.lines)
@@ -410,7 +410,7 @@ class Prior:
             if not seen.any():
                 raise ConfigurationError(
                     f"phase {phase.name!r} has no reflection between {two_theta[0]:g} and {two_theta[-1]:g} degree"
-                    f" at {wavelength:g} angstrom; widen the axis or take the phase out"
+                    f" at {wavelength:g} angstrom; widen the axis or remove the phase"
                 )
             tables.append((reflections, reflections.miller[seen]))
 
@@ -441,26 +441,26 @@ class Prior:
         return tuple(groups)
 
     def _texture_axes(self, seen: np.ndarray) -> np.ndarray:
-        """Return the plane normals that a phase's texture axis is drawn from, shape (choices, 3)."""
+        """Return the candidate plane normals for a phase's texture axis, shape (choices, 3)."""
         axes = self.settings.texture.axes
         return seen if axes == "reflections" else np.asarray(axes, float)
 
 
 def _with_cifs(settings: PriorSettings, folder: Path, source: str) -> PriorSettings:
-    """Return settings with a phase for every file that the patterns in `cifs` match."""
+    """Return settings with a phase for each file that matches a pattern in `cifs`."""
     if not settings.cifs:
         return settings
     found = []
     for pattern in settings.cifs:
         try:
-            # On some systems a glob minds capitals: structures/*.cif is meant to find NI.CIF too.
+            # Globs are case-sensitive on some systems; structures/*.cif must also match NI.CIF.
             either = _SUFFIX.sub(
                 lambda match: "".join(f"[{c.lower()}{c.upper()}]" for c in match[0]), pattern
             )
             matching = sorted(path for path in folder.glob(either) if path.is_file())
         except (ValueError, NotImplementedError, OSError) as error:
             raise ConfigurationError(
-                f"{source}: cifs: {pattern!r} is no pattern of files ({error})"
+                f"{source}: cifs: {pattern!r} is not a valid file pattern ({error})"
             ) from None
         if not matching:
             raise ConfigurationError(f"{source}: cifs: no file in {folder} matches {pattern!r}")

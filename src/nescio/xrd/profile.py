@@ -1,4 +1,4 @@
-"""Peak shapes: the pseudo-Voigt of Thompson, Cox and Hastings, and what widens a peak."""
+"""Peak shapes: the pseudo-Voigt of Thompson, Cox and Hastings, and contributions to the width of a peak."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def combine_widths(gaussian_fwhm: ArrayLike, lorentzian_fwhm: ArrayLike) -> tupl
 
 
 def split_width(fwhm: ArrayLike, mixing: ArrayLike) -> tuple[Array, Array]:
-    """Return the Gaussian and Lorentzian widths whose Voigt function has this width and mixing.
+    """Return the Gaussian and Lorentzian widths of the Voigt function with this width and mixing.
 
     The inverse of :func:`combine_widths`, good to 1 % of `fwhm`.
 
@@ -99,7 +99,7 @@ def caglioti_fwhm(u: ArrayLike, v: ArrayLike, w: ArrayLike, theta: ArrayLike) ->
 
 
 def scherrer_fwhm(size_nm: ArrayLike, wavelength_angstrom: ArrayLike, theta: ArrayLike) -> Array:
-    """Return the width that a finite crystallite gives, ``0.9 wavelength / (size cos theta)``.
+    """Return the width due to a finite crystallite size, ``0.9 wavelength / (size cos theta)``.
 
     Args:
         size_nm: Volume-weighted crystallite size in nanometre.
@@ -117,7 +117,7 @@ def scherrer_fwhm(size_nm: ArrayLike, wavelength_angstrom: ArrayLike, theta: Arr
 
 
 def strain_fwhm(microstrain: ArrayLike, theta: ArrayLike) -> Array:
-    """Return the width that a spread of lattice spacings gives, ``4 microstrain tan theta``.
+    """Return the width due to a spread of lattice spacings, ``4 microstrain tan theta``.
 
     Args:
         microstrain: Maximum (upper limit) strain, dimensionless.

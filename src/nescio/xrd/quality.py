@@ -1,4 +1,4 @@
-"""Which measured patterns cannot be assessed, and why."""
+"""Checks that find patterns which cannot be assessed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _Array = npt.NDArray[np.float64]
 
 _LEAST_COVERED = 0.5
 _PEAK_TO_NOISE = 5.0
-# Widths in points over which a peak may collect what stands above the noise.
+# Widths in points over which the signal of a peak is summed.
 _PEAK_WIDTHS = (1, 3, 9)
-# As many neighbours of equal, largest value are a detector's limit; small counts are equal by chance.
+# This many neighbours with the same, largest value show saturation; small counts are equal by chance.
 _SATURATED_RUN = 4
 _CHANCE_COUNTS = 1000.0
 
 
 def problem_of(measured: _Array, resampled: _Array, corrected: _Array, covered: npt.NDArray[np.bool_]) -> str:
-    """Say why a pattern cannot be assessed; an empty string where it can.
+    """Return why a pattern cannot be assessed; an empty string if it can.
 
     Args:
         measured: Shape (measured points,), NaN where nothing was measured.
@@ -41,12 +41,12 @@ def problem_of(measured: _Array, resampled: _Array, corrected: _Array, covered: 
     if run >= _SATURATED_RUN:
         return f"the detector was saturated: {run} neighbouring points share the largest intensity"
     if not _has_peak(corrected[covered], values):
-        return f"no peak stands {_PEAK_TO_NOISE:g} times above the noise"
+        return f"no peak is {_PEAK_TO_NOISE:g} times higher than the noise"
     return ""
 
 
 def _saturated_run(measured: _Array) -> int:
-    """Return the longest run of neighbours that share the largest value."""
+    """Return the length of the longest run of neighbours with the largest value."""
     largest = np.nanmax(measured)
     whole = bool(np.all(measured[np.isfinite(measured)] % 1 == 0))
     if largest <= 0 or (whole and largest < _CHANCE_COUNTS):
@@ -56,8 +56,8 @@ def _saturated_run(measured: _Array) -> int:
 
 
 def _has_peak(corrected: _Array, values: _Array) -> bool:
-    # Differences of neighbours hold the noise and hardly anything of the peaks; 0.6745 and the root of two
-    # turn their median into a standard deviation.
+    # Differences of neighbours contain the noise and little of the peaks; 0.6745 and the square root of two
+    # convert their median to a standard deviation.
     noise = float(np.median(np.abs(np.diff(values)))) / (0.6745 * np.sqrt(2.0))
     for width in _PEAK_WIDTHS:
         if corrected.size < width:

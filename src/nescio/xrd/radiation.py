@@ -1,4 +1,4 @@
-"""X-ray lines: which wavelengths a beam holds, and in what shares."""
+"""X-ray lines: wavelengths of a beam and their weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LINES = {
 _SHORTEST, _LONGEST = 0.05, 10.0
 _UNITS = {"angstrom": 1.0, "a": 1.0, "å": 1.0, "nm": 10.0, "pm": 0.01, "m": 1e10}
 _PHOTON_ENERGY_EV = {"ev": 1.0, "kev": 1e3}
-# A bare number this near (relative) to a tenth of a laboratory line is taken for nanometres.
+# A number without a unit this close (relative) to a tenth of a laboratory line is taken as nanometre.
 _NANOMETRE_SLIP = 5e-4
 
 
@@ -59,7 +59,7 @@ class Radiation:
 
 
 def parse_radiation(value: str | float | Sequence[Sequence[float]]) -> Radiation:
-    """Build a beam from what a user writes.
+    """Build a beam from a name, a wavelength or a list of lines.
 
     Args:
         value: A name such as "CuKa" (both K-alpha lines, two to one), "CuKa1", "CuKa2" or "CuKb"; a
@@ -67,8 +67,8 @@ def parse_radiation(value: str | float | Sequence[Sequence[float]]) -> Radiation
             [wavelength, weight].
 
     Raises:
-        ConfigurationError: The name is unknown, or a wavelength is not within 0.05 to 10 angstrom, or a bare
-            number is a laboratory line in nanometre; the message says in which unit it would make sense.
+        ConfigurationError: The name is unknown, a wavelength is not within 0.05 to 10 angstrom, or a number without
+            a unit is a laboratory line in nanometre; the message suggests the unit.
     """
     if isinstance(value, str):
         return _parse_text(value)
@@ -92,7 +92,7 @@ def parse_radiation(value: str | float | Sequence[Sequence[float]]) -> Radiation
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    # An integer beyond the range of a float is no wavelength in any unit.
+    # An integer beyond the range of a float is not a wavelength in any unit.
     whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e300
     return whole or isinstance(value, float)
 
@@ -128,13 +128,13 @@ def _parse_text(text: str) -> Radiation:
 
 
 def _checked(wavelength: float) -> float:
-    """Return a bare number as a wavelength, unless it was meant in another unit."""
+    """Return a number without a unit as a wavelength, unless it looks like another unit."""
     for first, second, _ in _LINES.values():
         for line in (first, second, (2.0 * first + second) / 3.0):
             if abs(10.0 * wavelength / line - 1.0) < _NANOMETRE_SLIP:
                 raise ConfigurationError(
-                    f"wavelength {wavelength:g} looks like {line:.5g} angstrom in nanometre; write "
-                    f'{10.0 * wavelength:.6g}, or "{wavelength:g} angstrom" where it is meant so'
+                    f"wavelength {wavelength:g} looks like {line:.5g} angstrom, written in nanometre; write "
+                    f'{10.0 * wavelength:.6g}, or "{wavelength:g} angstrom" if you mean that'
                 )
     return _within_limits(wavelength)
 
@@ -153,7 +153,7 @@ def _within_limits(wavelength: float) -> float:
         )
         plausible = [(unit, angstrom) for unit, angstrom in readings if _SHORTEST <= angstrom <= _LONGEST]
         if plausible:
-            # The likeliest reading is the one nearest to the wavelengths that diffraction is done with.
+            # The most likely unit gives the wavelength closest to those used for diffraction.
             unit, angstrom = min(plausible, key=lambda reading: abs(math.log(reading[1])))
             hint = f"; if that is in {unit}, write {angstrom:.6g}"
     raise ConfigurationError(f"wavelength {wavelength:g} is not within 0.05 to 10 angstrom{hint}")

@@ -1,4 +1,4 @@
-"""From a structure to its list of reflections."""
+"""Reflections of a structure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nescio.xrd.scattering import anomalous_factors, atomic_scattering_factor
 
 __all__ = ["Reflections", "compute_reflections", "reciprocal_metric", "structure_factor"]
 
-# Intensities below this share of the strongest are absent: rounding, not scattering.
+# Intensities below this fraction of the strongest are rounding errors.
 _ABSENT = 1e-10
 _MOST_LATTICE_POINTS = 2e7
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reflections(Summarised):
-    """The distinct reflections of a powder, by falling lattice spacing."""
+    """Distinct reflections of a powder, sorted by decreasing lattice spacing."""
 
     structure: Structure
     miller: NDArray[np.int64]
@@ -33,7 +33,7 @@ class Reflections(Summarised):
     d: NDArray[np.float64]
     """Shape (reflections,), lattice spacing in angstrom."""
     multiplicity: NDArray[np.int64]
-    """Shape (reflections,): equivalents under the Laue group, opposite ones counted."""
+    """Shape (reflections,): number of equivalents under the Laue group, opposite ones included."""
     f_squared: NDArray[np.float64]
     """Shape (reflections,): mean of F^2 over a Friedel pair, in electrons^2."""
     equivalents: NDArray[np.int64]
@@ -57,7 +57,7 @@ def reciprocal_metric(cell: ArrayLike) -> Array:
     a, b, e = c[0], c[1], c[2]
     alpha, beta, gamma = (jnp.cos(jnp.deg2rad(c[i])) for i in (3, 4, 5))
     volume_squared = 1.0 - alpha**2 - beta**2 - gamma**2 + 2.0 * alpha * beta * gamma
-    # Written out instead of inverting the direct metric: it maps over many cells and differentiates fast.
+    # Written explicitly rather than by inverting the direct metric: faster to map and differentiate.
     aa = (1.0 - alpha**2) / a**2
     bb = (1.0 - beta**2) / b**2
     cc = (1.0 - gamma**2) / e**2
@@ -71,12 +71,12 @@ def reciprocal_metric(cell: ArrayLike) -> Array:
 def structure_factor(
     structure: Structure, miller: NDArray[np.int64], wavelength: float | None
 ) -> NDArray[np.complex128]:
-    """Return F for reflections as given.
+    """Return the structure factor F of given reflections.
 
     Args:
         structure: The crystal.
         miller: Shape (reflections, 3).
-        wavelength: In angstrom, for f' and f''; None leaves them out.
+        wavelength: In angstrom, for f' and f''; without it they are ignored.
 
     Returns:
         Shape (reflections,), in electrons: sum of occupancy (f0 + f' + i f'') DW exp(2 pi i h.x).
@@ -99,7 +99,7 @@ def structure_factor(
         if site.u_aniso is None:
             summed = phases.sum(axis=1) * np.exp(-8.0 * np.pi**2 * site.u_iso * stol_squared)
         else:
-            # The displacement tensor turns with the atom: for an image under R it is met by the index R^T h.
+            # The displacement tensor rotates with the atom: its image under R sees the index R^T h.
             turned = np.einsum("hi,oij->hoj", miller, rotations[operation_of[mine]]) * reciprocal
             summed = (phases * np.exp(-2.0 * np.pi**2 * _quadratic(turned, site))).sum(axis=1)
         total += site.occupancy * amplitude * summed
@@ -119,15 +119,15 @@ def compute_reflections(
 
     Args:
         structure: The crystal.
-        wavelength: In angstrom; f' and f'' are taken there.
+        wavelength: In angstrom, for f' and f''.
         d_min: Smallest lattice spacing in angstrom.
         anomalous: Whether to add f' and f''.
 
     Returns:
-        All reflections not extinct, those of equal spacing that no symmetry relates kept apart.
+        All reflections that are not extinct; reflections of equal spacing stay separate unless symmetry relates them.
 
     Raises:
-        ConfigurationError: `d_min` is not a positive length, or so small that the list would be endless.
+        ConfigurationError: `d_min` is not positive, or so small that there are too many reflections.
     """
     volume = gemmi.UnitCell(*structure.cell).volume
     if not d_min > 0.0 or 4.0 / 3.0 * np.pi * volume / d_min**3 > _MOST_LATTICE_POINTS:
@@ -153,7 +153,7 @@ def compute_reflections(
 
 
 def _unique_reflections(structure: Structure, cell: gemmi.UnitCell, d_min: float) -> NDArray[np.int64]:
-    """Return one of each set of equivalent reflections that symmetry does not extinguish, shape (reflections, 3)."""
+    """Return one reflection of each set of equivalents that is not extinct, shape (reflections, 3)."""
     if not structure.operations:
         group = gemmi.SpaceGroup(structure.space_group)
         return np.asarray(gemmi.make_miller_array(cell, group, d_min), np.int64).reshape(-1, 3)
@@ -166,7 +166,7 @@ def _unique_reflections(structure: Structure, cell: gemmi.UnitCell, d_min: float
 def _equivalents(
     miller: NDArray[np.int64], symmetry: gemmi.GroupOps
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the equivalents of each reflection up to sign (reflections, most, 3), and how many there are."""
+    """Return the equivalents of each reflection up to sign (reflections, most, 3), and their numbers."""
     lists = _equivalent_lists(miller, symmetry)
     counts = np.array([len(row) for row in lists], np.int64)
     table = np.zeros((len(lists), int(counts.max(initial=1)), 3), np.int64)
@@ -179,7 +179,7 @@ def _equivalent_lists(miller: NDArray[np.int64], symmetry: gemmi.GroupOps) -> li
     """Return the equivalents of each reflection up to sign, sorted."""
     rotations = np.array([op.rot for op in symmetry.sym_ops], np.int64) // gemmi.Op.DEN
     images = np.einsum("hi,oij->hoj", miller, rotations)
-    # Of h and -h the one whose first index that is not zero is positive stands for both.
+    # Of h and -h, the one with a positive first non-zero index represents both.
     leading = np.sign(images[..., 0] * 4 + np.sign(images[..., 1]) * 2 + np.sign(images[..., 2]))
     first = np.where(images[..., 0] != 0, np.sign(images[..., 0]), leading)
     images = images * first[..., None]

@@ -1,4 +1,4 @@
-"""How strongly an atom or ion scatters X-rays."""
+"""Scattering factors of atoms and ions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def atomic_scattering_factor(element: str, charge: int, stol_squared: ArrayLike)
 
     Args:
         element: Symbol.
-        charge: Charge of the ion; the nearest tabulated one of the same sign is taken, else the neutral atom.
+        charge: Charge of the ion; the nearest tabulated ion of the same sign is used, otherwise the neutral atom.
         stol_squared: (sin theta / wavelength)^2 in 1/angstrom^2, any shape.
 
     Raises:
@@ -62,7 +62,7 @@ def anomalous_factors(element: str, wavelength: float) -> tuple[float, float]:
     Source: Cromer and Liberman (1981), Acta Cryst. A37, 267-268, through gemmi.
     """
     number = gemmi.Element(element).atomic_number
-    # The tables start at lithium and end below 92; hydrogen and helium have no dispersion to speak of.
+    # The tables cover lithium to protactinium; the dispersion of hydrogen and helium is negligible.
     if number < 3 or number > 92:
         return 0.0, 0.0
     f_prime, f_double_prime = gemmi.cromer_liberman(number, HC_EV_ANGSTROM / wavelength)

@@ -1,4 +1,4 @@
-"""The configuration of a diffraction prior: what a user writes in TOML, validated and frozen."""
+"""Configuration of a diffraction prior, as written in TOML; validated and frozen."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def _uniform(low: float, high: float) -> Distribution:
 
 
 _LARGEST_INDEX, _SMALLEST_INDEX = 1000.0, 1e-3
-# A grid finer than this, relative to its end, is not resolved in single precision.
+# Single precision does not resolve a grid finer than this, relative to its end.
 _FINEST_STEP = 2e-6
 
 
 class AxisSettings(Settings):
-    """The grid of a pattern; the seed's by default."""
+    """Grid of a pattern; by default that of Banko et al. (2021)."""
 
     kind: Literal["two_theta", "q"] = "two_theta"
     """Diffraction angle in degree, or momentum transfer in 1/angstrom."""
@@ -56,7 +56,7 @@ class AxisSettings(Settings):
             raise ValueError(f"two-theta must end below 180 degree, not at {self.stop:g}")
         if self.stop - self.start < _FINEST_STEP * self.stop * (self.points - 1):
             raise ValueError(
-                f"{self.points} points from {self.start:g} to {self.stop:g} lie too close; give fewer points"
+                f"{self.points} points from {self.start:g} to {self.stop:g} are too close together; use fewer points"
             )
         return self
 
@@ -69,9 +69,9 @@ class RadiationSettings(Settings):
     monochromator_two_theta: Annotated[Real, Field(ge=0.0, lt=180.0)] | None = None
     """Diffraction angle of a crystal monochromator in degree (26.6 for graphite and Cu Ka)."""
     polarisation: Annotated[Real, Field(ge=0.0, le=1.0)] | None = None
-    """In-plane over out-of-plane share: 1 unpolarised, 0 a synchrotron beam diffracted vertically."""
+    """Ratio of in-plane to out-of-plane polarisation: 1 unpolarised, 0 for a synchrotron and vertical diffraction."""
     anomalous: bool = True
-    """Whether f' and f'', at the strongest line, are added to the scattering factors."""
+    """Add f' and f'' at the strongest line to the scattering factors."""
 
     @field_validator("source", mode="before")
     @classmethod
@@ -95,7 +95,7 @@ class RadiationSettings(Settings):
 
     @property
     def polarisation_factor(self) -> float:
-        """What multiplies cos^2 of two-theta in the polarisation factor."""
+        """Factor of cos^2 of two-theta in the polarisation factor."""
         if self.polarisation is not None:
             return self.polarisation
         if self.monochromator_two_theta is not None:
@@ -115,20 +115,20 @@ class SiteSettings(Settings):
 
 
 class PhaseSettings(Settings):
-    """One known phase: a CIF, or cell, space group and sites written out."""
+    """One known phase: a CIF, or cell, space group and sites."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     cif: str | None = None
-    """Path of a CIF, relative to the configuration's folder; "FILE#BLOCK" of one with several structures."""
+    """Path of a CIF, relative to the configuration's folder; "FILE#BLOCK" for one structure of several."""
     space_group: str | Whole | None = None
     cell: tuple[Real, Real, Real, Real, Real, Real] | None = None
     """a, b, c in angstrom and alpha, beta, gamma in degree."""
     sites: tuple[SiteSettings, ...] = ()
     composition: dict[str, tuple[Real, Real]] | None = None
-    """Range of each element's atomic fraction in which the phase may occur.
+    """Range of the atomic fraction of each element in which the phase may occur.
 
-    Fractions of several elements that can sum to 1 do; those of one, or of few, leave the rest to elements that
-    are not named."""
+    If the ranges allow a sum of 1, the fractions sum to 1. Otherwise the rest belongs to elements that are not listed.
+    """
 
     @field_validator("space_group", mode="before")
     @classmethod
@@ -162,7 +162,7 @@ class PhaseSettings(Settings):
 
 
 def _is_plane(axis: Any) -> bool:
-    """Whether this is three numbers that can be the indices of a plane."""
+    """Whether the value is three numbers that can be indices of a plane."""
     if not isinstance(axis, list | tuple) or len(axis) != 3:
         return False
     if any(isinstance(index, bool) or not isinstance(index, int | float) for index in axis):
@@ -178,7 +178,7 @@ class TextureSettings(Settings):
         0.2, 1.0
     )
     axes: Literal["reflections"] | tuple[tuple[Real, Real, Real], ...] = "reflections"
-    """A random reflection of the phase within the range, or one of these plane normals."""
+    """Texture axis: a random reflection of the phase within the range, or one of these plane normals."""
     random_share: Annotated[Real, Field(ge=0.0, le=1.0)] = 0.0
     """Share of patterns without texture."""
 
@@ -202,7 +202,7 @@ class LatticeSettings(Settings):
 
 
 class BroadeningSettings(Settings):
-    """What the sample adds to the width of a peak."""
+    """Contributions of the sample to the width of a peak."""
 
     crystallite_size_nm: Annotated[Distribution, within(0.5, 10_000.0, "crystallite size (nm)")] = (
         Distribution.model_validate({"log_uniform": [5.0, 40.0]})
@@ -210,11 +210,11 @@ class BroadeningSettings(Settings):
     microstrain: Annotated[Distribution, within(0.0, 0.1, "microstrain")] = _CONSTANT_ZERO
     mixing: Annotated[Distribution, within(0.0, 1.0, "profile mixing")] = _uniform(0.0, 1.0)
     b_iso: Annotated[Distribution, within(0.0, 20.0, "b_iso (angstrom^2)")] = _CONSTANT_ZERO
-    """Displacement parameter B added to every site's own."""
+    """Displacement parameter B, added to that of every site."""
 
 
 class InstrumentSettings(Settings):
-    """What the diffractometer adds."""
+    """Contributions of the diffractometer."""
 
     u: Annotated[Distribution, within(-10.0, 10.0, "Caglioti u (degree^2)")] = _CONSTANT_ZERO
     v: Annotated[Distribution, within(-10.0, 10.0, "Caglioti v (degree^2)")] = _CONSTANT_ZERO
@@ -227,7 +227,7 @@ class InstrumentSettings(Settings):
 
 
 class BackgroundSettings(Settings):
-    """What is left of the background after subtraction, on a scale where the highest peak is 1."""
+    """Background that remains after subtraction, relative to the highest peak."""
 
     polynomial: Annotated[Distribution, within(-2.0, 2.0, "background coefficients")] = _uniform(-0.01, 0.01)
     """Each Chebyshev coefficient."""
@@ -243,31 +243,31 @@ class BackgroundSettings(Settings):
 
 
 class ImpuritySettings(Settings):
-    """Weak peaks of minor phases that a sample may hold and still count as known."""
+    """Weak peaks of minor phases; a sample with such peaks still counts as known."""
 
     peaks: Annotated[Whole, Field(ge=0, le=32)] = 0
     """Number of peaks, each anywhere on the axis."""
     height: Annotated[Distribution, within(0.0, 1.0, "impurity height")] = _uniform(0.0, 0.05)
-    """Where the highest peak of the phase is 1."""
+    """Relative to the highest peak of the phase."""
     fwhm: Annotated[Distribution, within(1e-3, 180.0, "impurity width")] = _uniform(0.1, 0.4)
     """In the unit of the axis."""
 
 
 class NoiseSettings(Settings):
-    """Noise, on a scale where the highest Bragg peak is 1."""
+    """Noise, relative to the highest Bragg peak."""
 
     gaussian: Annotated[Distribution, within(0.0, 1.0, "noise standard deviation")] = _uniform(0.0, 0.01)
     counts: Annotated[Distribution, within(1.0, 1e9, "counts at the highest peak")] | None = None
-    """Counts at the highest Bragg peak, for counting noise; none if absent."""
+    """Counts at the highest Bragg peak, for counting noise; without it there is no counting noise."""
 
 
 class PriorSettings(Settings):
-    """All of a diffraction prior; the defaults are the ranges of Banko et al. (2021), and a background on top."""
+    """Settings of a diffraction prior; the defaults are the ranges of Banko et al. (2021) plus a background."""
 
     technique: Literal["xrd"] = "xrd"
     phases: Annotated[tuple[PhaseSettings, ...], Field(max_length=500)] = ()
     cifs: tuple[str, ...] = ()
-    """Patterns such as ``structures/*.cif`` below the configuration's folder: a phase for each file, named after it."""
+    """Patterns such as ``structures/*.cif``, relative to the configuration's folder: one phase for each file."""
     axis: AxisSettings = AxisSettings()
     radiation: RadiationSettings = RadiationSettings()
     texture: TextureSettings = TextureSettings()
@@ -285,7 +285,7 @@ class PriorSettings(Settings):
             raise ValueError("phases and cifs are empty; give at least one phase")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two phases are called {twice[0]!r}; names must differ")
+            raise ValueError(f"two phases have the name {twice[0]!r}; names must differ")
         conditioned = [phase.name for phase in self.phases if phase.composition is not None]
         if conditioned and len(conditioned) < len(names):
             missing = next(phase.name for phase in self.phases if phase.composition is None)

@@ -1,4 +1,4 @@
-"""Diffraction as one of the techniques that the hall speaks to (entry point ``nescio.techniques``)."""
+"""Diffraction as a technique of Nescio (entry point ``nescio.techniques``)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["XRD"]
 
 
 def _known(options: dict[str, Any], function: Callable[..., Any]) -> dict[str, Any]:
-    """Return options, all of which a function takes.
+    """Return options after checking that a function accepts all of them.
 
     Raises:
-        ConfigurationError: It does not take one, such as that of another technique.
+        ConfigurationError: An option is unknown, for example one of another technique.
     """
     taken = signature(function).parameters
     if unknown := [name for name in options if name not in taken]:
@@ -40,7 +40,7 @@ class XRD:
         return Prior.from_file(path)
 
     def prior_from_document(self, document: Mapping[str, Any]) -> Prior:
-        """Build a prior from what :meth:`nescio.xrd.Prior.to_document` returned."""
+        """Build a prior from the result of :meth:`nescio.xrd.Prior.to_document`."""
         return Prior.from_document(document)
 
     def read(self, path: Path, **options: Any) -> xr.Dataset:
@@ -48,20 +48,20 @@ class XRD:
         return read_patterns(path, **_known(options, read_patterns))
 
     def prepare(self, measured: xr.Dataset, prior: AnyPrior, **options: Any) -> xr.Dataset:
-        """Bring patterns onto the prior's grid; options as in :func:`nescio.xrd.prepare`."""
+        """Prepare patterns on the prior's grid; options as in :func:`nescio.xrd.prepare`."""
         if not isinstance(prior, Prior):
             raise ConfigurationError(f"a prior of technique 'xrd' is needed, not of {prior.technique!r}")
         known = _known(options, prepare)
         return prepare(measured, axis=prior.axis, wavelength=prior.wavelength, **known)
 
     def prior_patterns(self) -> Sequence[str]:
-        """Crystal structures (:class:`nescio.techniques.MakesPriors`)."""
+        """Glob patterns of crystal structures (:class:`nescio.techniques.MakesPriors`)."""
         return ("*.cif",)
 
     def prior_from_files(self, paths: Sequence[Path]) -> Prior:
-        """Make a prior of CIF files, each a phase with the default distributions."""
+        """Make a prior from CIF files, each a phase with the default distributions."""
         return Prior.from_cifs(paths)
 
     def file_patterns(self) -> Sequence[str]:
-        """Glob patterns of the files that can be read."""
+        """Return the glob patterns of readable files."""
         return FILE_PATTERNS

@@ -24,7 +24,7 @@ def cosine_squared(miller: ArrayLike, axis: ArrayLike, reciprocal_metric: ArrayL
     g = jnp.asarray(reciprocal_metric)
     dual = g @ jnp.asarray(axis)
     length_axis = jnp.dot(jnp.asarray(axis), dual)
-    # The quadratic form is written out: h @ g @ h for thousands of small vectors is slower as a contraction.
+    # The quadratic form is written explicitly: as a contraction, h @ g @ h is slower for many small vectors.
     length = (
         g[0, 0] * h[..., 0] ** 2
         + g[1, 1] * h[..., 1] ** 2
@@ -39,20 +39,20 @@ def cosine_squared(miller: ArrayLike, axis: ArrayLike, reciprocal_metric: ArrayL
 
 
 def march_dollase(cosine_squared: ArrayLike, weights: ArrayLike, r: ArrayLike) -> Array:
-    """Return by how much preferred orientation multiplies each powder intensity.
+    """Return the factor of preferred orientation on each powder intensity.
 
     Args:
         cosine_squared: Shape (reflections, equivalents), of the angle between each symmetry equivalent's
             normal and the texture axis.
         weights: Shape (reflections, equivalents), one over the number of equivalents, zero for padding.
-        r: March coefficient: 1 for a random powder, below 1 when plane normals gather along the sample's
-            normal (plates in reflection), above 1 when they avoid it (needles).
+        r: March coefficient: 1 for a random powder, below 1 if plane normals align with the sample's
+            normal (plates in reflection), above 1 if they avoid it (needles).
 
     Returns:
         Shape (reflections,); its mean over all directions is 1.
 
-    Source: Dollase (1986), J. Appl. Cryst. 19, 267-272, equation 4; the sum over symmetry equivalents is
-    what makes the answer independent of which equivalent names the reflection.
+    Source: Dollase (1986), J. Appl. Cryst. 19, 267-272, equation 4; the sum over symmetry equivalents makes
+    the result independent of the equivalent that labels the reflection.
     """
     c = jnp.asarray(cosine_squared)
     base = r**2 * c + (1.0 - c) / r

@@ -1,4 +1,4 @@
-"""How narrow and how unequal the peaks of a prior can be: what its comb has to resolve."""
+"""Extreme peak widths of a prior, which the comb must resolve."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from nescio.xrd.settings import PriorSettings
 
 __all__ = ["WidthRange", "width_range"]
 
-# A peak narrower than this, in degree, is narrower than any diffractometer's.
+# No diffractometer gives narrower peaks than this, in degree.
 _LEAST = 0.02
 _ANGLES = 16
-# Beyond the ends of the range, in degree: reflections that still reach into it.
+# Beyond the ends of the range, in degree: reflections that still extend into it.
 _TAIL_DEGREE = 4.0
 
 
 class WidthRange(NamedTuple):
-    """Of all patterns that a prior can draw."""
+    """Extremes over all patterns of a prior."""
 
     narrowest: float
     """Narrowest peak, full width at half maximum in degree."""
     ratio: float
-    """Widest over narrowest peak within one pattern."""
+    """Ratio of the widest to the narrowest peak within one pattern."""
 
 
 def width_range(settings: PriorSettings, wavelength: float, two_theta: NDArray[np.float64]) -> WidthRange:
     """Return the extremes over the corners of the settings' ranges.
 
     Args:
-        settings: The prior's.
+        settings: Of the prior.
         wavelength: In angstrom.
         two_theta: Shape (points,), grid in degree.
     """

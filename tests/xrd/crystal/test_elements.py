@@ -71,7 +71,7 @@ def test_a_type_symbol_counts_before_the_label(symbol, element):
 
 def test_a_type_symbol_that_is_no_element_leaves_it_to_the_label():
     (site,) = elements_of([("Fe1", "M1")], None)
-    assert (site.element, site.remark) == ("Fe", "read as Fe by its label, since 'M1' is no element")
+    assert (site.element, site.remark) == ("Fe", "read as Fe by its label, since 'M1' is not an element")
 
 
 def test_a_type_symbol_that_the_formula_lacks_is_noted():
@@ -89,13 +89,13 @@ def test_water_without_a_type_symbol_is_oxygen_and_noted(read):
     )
     assert found.formula == "FeO"
     assert "site Wat1: read as the oxygen of water" in found.notes[0]
-    assert "no site holds the H of the formula" in found.notes[1]
+    assert "no site contains the H of the formula" in found.notes[1]
 
 
 def test_a_vacancy_is_left_out_and_noted(read):
     found = read(("Na1 0 0 0", "Vac1 .25 .25 .25", "Cl1 .5 .5 .5"), columns=LABELS)
     assert found.formula == "NaCl"
-    assert "site Vac1: a vacancy, left out" in found.notes[0]
+    assert "site Vac1: a vacancy, skipped" in found.notes[0]
 
 
 def test_an_element_that_the_formula_lacks_is_refused(read):

@@ -24,7 +24,7 @@ def anisotropic(kind: str, *rows: str) -> str:
 def test_a_refined_occupancy_a_little_above_one_is_used_and_noted(read):
     found = read(("Na1 Na 0 0 0 1.02(3)", "Cl1 Cl 0.5 0.5 0.5 ."), columns=OCCUPANCY)
     assert [site.occupancy for site in found.sites] == [1.02, 1.0]
-    assert "an occupancy above 1 is used as it is: Na1 (1.02)" in found.notes[0]
+    assert "occupancies above 1 are used unchanged: Na1 (1.02)" in found.notes[0]
     assert read(("Na1 Na 0 0 0 1.12(5)",), columns=OCCUPANCY).sites[0].occupancy == 1.12
 
 
@@ -32,7 +32,7 @@ def test_sites_that_nobody_occupies_are_left_out_and_noted(read):
     rows = ("Na1 Na 0 0 0 1", "Cl1 Cl 0.5 0.5 0.5 1", "K1 K .25 .25 .25 0", "Li1 Li .25 .25 .25 -0.01(1)")
     found = read(rows, columns=OCCUPANCY)
     assert found.formula == "NaCl"
-    assert "sites of occupancy 0 are left out: K1, Li1" in found.notes[0]
+    assert "sites with zero occupancy are skipped: K1, Li1" in found.notes[0]
 
 
 @pytest.mark.parametrize("occupancy", ["1.5", "-0.3", "1.2(1)x", "100"])
@@ -51,14 +51,14 @@ def test_too_many_atoms_on_one_site_are_refused_symmetry_included(read):
 def test_hydrogen_without_coordinates_is_left_out_and_noted(read):
     found = read(("Na1 Na 0 0 0", "Cl1 Cl 0.5 0.5 0.5", "H1 H ? ? ?"))
     assert found.formula == "NaCl"
-    assert "hydrogen without coordinates is left out: H1" in found.notes[0]
+    assert "hydrogen without coordinates is skipped: H1" in found.notes[0]
 
 
 def test_a_dummy_atom_is_left_out_and_noted(read):
     columns = "label type_symbol calc_flag fract_x fract_y fract_z"
     found = read(("Na1 Na d 0 0 0", "Cg1 C dum 0.5 0.5 0.5"), columns=columns)
     assert found.elements == ("Na",)
-    assert "dummy atoms are left out: Cg1" in found.notes[0]
+    assert "dummy atoms are skipped: Cg1" in found.notes[0]
 
 
 @pytest.mark.parametrize("half", ["0.5", "1/2", "0.50000(2)", "+.5", "5e-1", "-1/2", "\u22120.5"])
@@ -89,7 +89,7 @@ def test_an_atom_near_a_special_position_is_moved_there_and_noted(read):
 def test_parts_of_an_atom_on_both_sides_of_a_mirror_are_joined(read):
     found = read(("Fe1 Fe 0.0040 0 0 0.5",), columns=OCCUPANCY, cell=(5, 6, 7, 90, 90, 90), symbol="P m m m")
     assert found.sites[0].occupancy == 1.0
-    assert "joined to one atom: Fe1 (2 images)" in found.notes[0]
+    assert "merged into one atom: Fe1 (2 images)" in found.notes[0]
 
 
 def test_b_written_as_u_is_noted_with_what_it_probably_is(read):
@@ -140,7 +140,7 @@ def test_a_displacement_far_below_zero_is_refused(read):
 
 def test_a_displacement_that_some_sites_lack_is_noted(read):
     found = read(("Na1 Na 0 0 0 0.01", "Cl1 Cl 0.5 0.5 0.5 ?"), columns=U_ISO)
-    assert "no displacement parameter, so that 0 is taken, has: Cl1" in found.notes[0]
+    assert "sites without a displacement parameter, taken as 0: Cl1" in found.notes[0]
 
 
 def test_u_b_and_beta_give_the_same_structure_factors(written, text):
@@ -176,8 +176,8 @@ def test_anisotropic_displacements_that_cannot_be_are_noted_or_refused(written, 
     content = text() + anisotropic("U", "Na1 .01 -.002 .01 0 0 0", "Cl1 .01 .01 .01 0 0 0", "K9 1 1 1 0 0 0")
     found = read_structure(written(content))
     assert found.sites[0].u_aniso == pytest.approx((0.01, 0, 0.01, 0, 0, 0))
-    assert any("negative in some direction count as 0 there: Na1" in note for note in found.notes)
-    assert any("of sites that are not listed are left out: K9" in note for note in found.notes)
+    assert any("with a negative direction count as 0 in that direction: Na1" in note for note in found.notes)
+    assert any("of unlisted sites are ignored: K9" in note for note in found.notes)
     with pytest.raises(StructureError, match="impossible anisotropic displacements"):
         read_structure(written(text() + anisotropic("U", "Na1 .01 -.2 .01 0 0 0")))
 
@@ -200,10 +200,10 @@ def test_signs_that_a_label_lacks_in_one_of_two_loops_are_no_obstacle(written, t
             "the stated density is 4.1 g/cm^3, that of the sites 2.164",
         ),
         ({"more": "_cell_volume 150"}, "the stated cell volume is 150 angstrom^3, that of the cell 179.406"),
-        ({"cell": (0.564, 0.564, 0.564, 90, 90, 90)}, "is the cell in angstrom?"),
-        ({"cell": (2.8, 2.8, 2.8, 90, 90, 90)}, "Na1 and Cl1 are 1.40 angstrom from each other"),
+        ({"cell": (0.564, 0.564, 0.564, 90, 90, 90)}, "check that the cell is in angstrom"),
+        ({"cell": (2.8, 2.8, 2.8, 90, 90, 90)}, "Na1 and Cl1 are 1.40 angstrom apart"),
         ({"cell": (60, 60, 60, 90, 90, 90)}, "is below that of any crystal"),
-        ({"more": "_cell_length_a 5.7"}, "_cell_length_a stands there with different values"),
+        ({"more": "_cell_length_a 5.7"}, "_cell_length_a occurs with different values"),
         ({"more": "_cell_modulation_dimension 1"}, "the structure is modulated; its average is read"),
     ],
 )

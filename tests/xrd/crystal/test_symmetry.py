@@ -74,10 +74,10 @@ def test_all_atoms_with_the_identity_alone_are_not_multiplied_by_the_symbol(read
     rows += [f"Cl{i} Cl {x + 0.5} {y} {z}" for i, (x, y, z) in enumerate(faces)]
     found = read(rows, operations=["x,y,z"])
     assert (found.space_group, atoms(found)) == ("F m -3 m", 8)
-    assert "puts 4 atoms at one position" in found.notes[0]
+    assert "puts 4 atoms on one position" in found.notes[0]
     counted_once = read(rows, operations=operations("F m -3 m"))
     assert (len(counted_once.sites), atoms(counted_once)) == (2, 8)
-    assert "sites that symmetry makes of others count once: Na1 (of Na0)" in counted_once.notes[0]
+    assert "symmetry copies of other sites count once: Na1 (of Na0)" in counted_once.notes[0]
 
 
 def test_a_number_that_neither_symbol_nor_operations_have_is_noted(read):
@@ -172,7 +172,7 @@ def test_an_open_origin_is_decided_by_multiplicities(read):
 def test_an_open_origin_is_decided_by_distances(read):
     found = read(**SPINEL)
     assert (found.space_group, found.formula) == ("F d -3 m:2", "Al2MgO4")
-    assert "puts O1 and O1 0.28 angstrom from each other" in found.notes[0]
+    assert "places O1 and O1 0.28 angstrom apart" in found.notes[0]
 
 
 def test_an_open_origin_that_nothing_decides_is_refused_with_both_outcomes(read):

@@ -1,4 +1,4 @@
-"""Crystal structures: read from CIF or written out, validated, brought to their true symmetry."""
+"""Crystal structures: from CIF or TOML, validated, in their true symmetry."""
 
 from nescio.xrd.crystal.read import read_structure, read_structures
 from nescio.xrd.crystal.structure import Site, Structure

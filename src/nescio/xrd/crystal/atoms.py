@@ -20,8 +20,8 @@ __all__ = ["FORMULA_TAGS", "Atoms", "has_atoms", "read_atoms"]
 _AXES = ("x", "y", "z")
 _MULTIPLICITY = ("_atom_site_site_symmetry_multiplicity", "_atom_site_symmetry_multiplicity")
 FORMULA_TAGS = ("_chemical_formula_sum", "_chemical_formula_structural", "_chemical_formula_moiety")
-"""Where a CIF states the formula; the first that can be understood counts."""
-# A refined occupancy may be this much above one, or below zero, and more within three standard uncertainties.
+"""Tags of the formula in a CIF; the first readable one counts."""
+# A refined occupancy may exceed 1 or fall below 0 by this much, and by three standard uncertainties.
 _OCCUPANCY_TOLERANCE = 0.05
 _LARGEST_OCCUPANCY = 1.2
 _MOST_SITES = 20_000
@@ -29,28 +29,28 @@ _MOST_SITES = 20_000
 
 @dataclass(frozen=True)
 class Atoms:
-    """The sites of a block that hold atoms, and what else it says of each."""
+    """Sites of a block that contain atoms, with their further data."""
 
     sites: tuple[Site, ...]
     rounding: tuple[tuple[float, float, float], ...]
-    """Half a unit of the last written digit of each coordinate."""
+    """Half a unit of the last digit of each coordinate."""
     multiplicities: tuple[int | None, ...]
     """Stated number of atoms in the unit cell."""
     notes: tuple[str, ...]
 
 
 def has_atoms(block: Block) -> bool:
-    """Say whether a block lists atom sites with fractional coordinates."""
+    """Return whether a block lists atom sites with fractional coordinates."""
     return bool(block.column("_atom_site_fract_x"))
 
 
 def read_atoms(block: Block, cell: gemmi.UnitCell, where: str) -> Atoms:
     """Return the atom sites of a block.
 
-    Vacancies, dummy atoms, sites of occupancy zero and hydrogen without coordinates are left out, with a note.
+    Vacancies, dummy atoms, sites with zero occupancy and hydrogen without coordinates are skipped, with a note.
 
     Raises:
-        StructureError: A site has no element, or a number that cannot be.
+        StructureError: A site has no element, or an impossible number.
     """
     columns = [block.column(f"_atom_site_fract_{axis}") for axis in _AXES]
     x, y, z = columns
@@ -58,7 +58,7 @@ def read_atoms(block: Block, cell: gemmi.UnitCell, where: str) -> Atoms:
         raise StructureError(f"{where}: no atom sites (_atom_site_fract_x, _y and _z)")
     count = len(x)
     if count > _MOST_SITES:
-        raise StructureError(f"{where}: {count} atom sites are more than the {_MOST_SITES} that are read")
+        raise StructureError(f"{where}: {count} atom sites are more than the limit of {_MOST_SITES}")
     symbols = _column(block, "_atom_site_type_symbol", count)
     labels = [
         label or symbol or f"site {number}"
@@ -97,7 +97,7 @@ def read_atoms(block: Block, cell: gemmi.UnitCell, where: str) -> Atoms:
         *tensor_notes,
     ]
     if not kept:
-        raise StructureError(f"{where}: no atom site is left: {'; '.join(all_notes)}")
+        raise StructureError(f"{where}: no usable atom site: {'; '.join(all_notes)}")
     sites = [
         Site(
             element=named[i].element,
@@ -118,7 +118,7 @@ def read_atoms(block: Block, cell: gemmi.UnitCell, where: str) -> Atoms:
     if note := unlikely_displacements(given, kind if any(u is not None for u in isotropic) else "U"):
         all_notes.append(note)
     if given and (without := [site.label for site in sites if site.label not in given]):
-        all_notes.append(f"no displacement parameter, so that 0 is taken, has: {listed(without)}")
+        all_notes.append(f"sites without a displacement parameter, taken as 0: {listed(without)}")
     return Atoms(
         tuple(sites),
         tuple(_rounding(coordinates[i]) for i in kept),
@@ -135,7 +135,7 @@ def _column(block: Block, tags: str | Sequence[str], count: int) -> tuple[str | 
 def _coordinates(
     texts: tuple[str | None, str | None, str | None], site: NamedSite, place: str
 ) -> tuple[Number, Number, Number] | None:
-    """Return fractional coordinates, or None of a hydrogen atom for which the file has none."""
+    """Return fractional coordinates, or None for a hydrogen atom without coordinates."""
     if any(text is None for text in texts):
         if site.vacant or site.element in ("H", "D"):
             return None
@@ -150,7 +150,7 @@ def _coordinates(
 
 
 def _occupancy(text: str | None, place: str) -> float:
-    """Return an occupancy; 0 for one that is not above it within its uncertainty."""
+    """Return an occupancy; 0 if it is not above 0 within its uncertainty."""
     if text is None:
         return 1.0
     try:
@@ -164,7 +164,7 @@ def _occupancy(text: str | None, place: str) -> float:
 
 
 def _remarks(named: Sequence[NamedSite], dummies: set[int]) -> list[str]:
-    """Return a note for each way in which elements were found that their names do not say."""
+    """Return a note for each rule that found elements not stated by the site names."""
     together: dict[str, list[str]] = {}
     for i, site in enumerate(named):
         if site.remark and i not in dummies:
@@ -185,18 +185,18 @@ def _left_out_notes(
         if site.vacant:
             continue
         if i in dummies:
-            reason = "dummy atoms are left out"
+            reason = "dummy atoms are skipped"
         elif coordinates[i] is None:
-            reason = "hydrogen without coordinates is left out"
+            reason = "hydrogen without coordinates is skipped"
         else:
-            reason = "sites of occupancy 0 are left out"
+            reason = "sites with zero occupancy are skipped"
         reasons.setdefault(reason, []).append(site.label)
     return [f"{reason}: {listed(labels)}" for reason, labels in reasons.items()]
 
 
 def _occupancy_notes(occupancies: Sequence[tuple[str, float]]) -> list[str]:
     above = [f"{label} ({occupancy:g})" for label, occupancy in occupancies if occupancy > 1.0 + 1e-3]
-    return [f"an occupancy above 1 is used as it is: {listed(above)}"] if above else []
+    return [f"occupancies above 1 are used unchanged: {listed(above)}"] if above else []
 
 
 def _values(coordinates: tuple[Number, Number, Number] | None) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Checks of a structure: errors where it is impossible, notes where it is unlikely."""
+"""Checks of a structure: errors for impossible structures, notes for unlikely ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["check_cell", "check_contents", "check_parts", "check_symmetry", "unl
 _MOST_SITES = 5000
 _MOST_ATOMS = 200_000
 _LARGEST_OCCUPANCY = 1.2
-# Osmium has 22.6 g/cm^3; the emptiest frameworks have 0.1.
+# Osmium has 22.6 g/cm^3, the lightest frameworks have 0.1.
 _DENSEST, _LIGHTEST = 25.0, 0.05
 
 
@@ -25,7 +25,7 @@ def check_cell(cell: Cell, where: str) -> None:
     """Check that a cell encloses a volume.
 
     Raises:
-        StructureError: It does not, or is too small or large.
+        StructureError: The cell has no volume, or is too small or large.
     """
     if not all(math.isfinite(x) for x in cell) or not all(0.5 <= x <= 1000.0 for x in cell[:3]):
         raise StructureError(f"{where}: cell lengths must be within 0.5 to 1000 angstrom, not {cell[:3]}")
@@ -37,10 +37,10 @@ def check_cell(cell: Cell, where: str) -> None:
 
 
 def check_parts(structure: Structure, where: str) -> None:
-    """Check cell and sites, each for itself.
+    """Check the cell and each site separately.
 
     Raises:
-        StructureError: One is impossible; the message names it.
+        StructureError: The cell or a site is impossible; the message names it.
     """
     check_cell(structure.cell, where)
     if not 0 < len(structure.sites) <= _MOST_SITES:
@@ -68,10 +68,10 @@ def check_parts(structure: Structure, where: str) -> None:
 
 
 def check_symmetry(structure: Structure, where: str) -> None:
-    """Check that the cell fits the space group, and that the atoms are not too many to be counted.
+    """Check that the cell fits the space group, and the number of atoms.
 
     Raises:
-        StructureError: It does not, or they are; the message says how.
+        StructureError: The cell does not fit, or there are too many atoms.
     """
     unit = gemmi.UnitCell(*structure.cell)
     if structure.operations:
@@ -86,21 +86,19 @@ def check_symmetry(structure: Structure, where: str) -> None:
         raise StructureError(f"{where}: a cell of {cell} does not fit {group}")
     most = len(structure.sites) * len(structure.symmetry)
     if most > _MOST_ATOMS:
-        raise StructureError(
-            f"{where}: {most} atoms in a unit cell are more than the {_MOST_ATOMS} that are read"
-        )
+        raise StructureError(f"{where}: {most} atoms in a unit cell are more than the limit of {_MOST_ATOMS}")
 
 
 def check_contents(structure: Structure, contents: Contents, where: str) -> None:
     """Check that no position of the unit cell holds more than one atom.
 
     Raises:
-        StructureError: One does; the message names the sites.
+        StructureError: A position holds more; the message names the sites.
     """
     if contents.crowded is None:
         return
     members, total = contents.crowded
-    # An occupancy above one that was refined for a site alone has been accepted before.
+    # A refined occupancy above 1 of a single site was accepted before.
     if total <= 1.0 + OVERFULL or len(members) == 1:
         return
     labels = [structure.sites[i].label or structure.sites[i].element for i in members]
@@ -111,21 +109,22 @@ def check_contents(structure: Structure, contents: Contents, where: str) -> None
 
 
 def unlikely_contents(contents: Contents) -> tuple[str, ...]:
-    """Return notes on a density or a distance that no crystal has."""
+    """Return notes on an impossible density or distance."""
     notes = []
     closest = contents.closest
     if closest is not None and closest.ratio < IMPOSSIBLE:
         first, second = closest.labels
         notes.append(
-            f"{first} and {second} are {closest.distance:.2f} angstrom from each other, which no crystal has;"
-            " are cell, space group and coordinates right?"
+            f"{first} and {second} are {closest.distance:.2f} angstrom apart, closer than in any crystal;"
+            " check cell, space group and coordinates"
         )
     if contents.density > _DENSEST:
         notes.append(
-            f"a density of {contents.density:.4g} g/cm^3 is above that of any crystal; is the cell in angstrom?"
+            f"a density of {contents.density:.4g} g/cm^3 is above that of any crystal;"
+            " check that the cell is in angstrom"
         )
     elif contents.density < _LIGHTEST:
         notes.append(
-            f"a density of {contents.density:.2g} g/cm^3 is below that of any crystal; is an atom missing?"
+            f"a density of {contents.density:.2g} g/cm^3 is below that of any crystal; check for missing atoms"
         )
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Deciding between settings of a crystal by what its atoms make of each."""
+"""Choice between settings of a crystal by its atoms."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from nescio.xrd.crystal.structure import Structure
 __all__ = ["IMPOSSIBLE", "OVERFULL", "Stated", "choose", "contradictions"]
 
 IMPOSSIBLE = 0.6
-"""Atoms nearer than this share of the sum of their covalent radii are in no crystal: the shortest multiple bonds of
-metals (Cr-Cr, 1.73 angstrom) are at 0.62."""
+"""Smallest ratio of a distance to the sum of the covalent radii: the shortest multiple bonds of metals (Cr-Cr,
+1.73 angstrom) have 0.62."""
 OVERFULL = 0.05
-"""Occupancies of one position may add up to so much more than one, as refined or rounded."""
+"""Occupancies of one position may exceed 1 in total by this much, from refinement or rounding."""
 _FORMULA_TOLERANCE = 0.04
 _DENSITY_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
 class Stated:
-    """What a file says of a crystal beside cell, symmetry and sites."""
+    """Statements of a file on a crystal besides cell, symmetry and sites."""
 
     formula: Mapping[str, float] | None = None
     """Atoms of each element in the formula unit."""
     formula_units: float | None = None
-    """Of these in the unit cell, Z."""
+    """Formula units in the unit cell, Z."""
     density: float | None = None
     """In g/cm^3."""
     multiplicities: tuple[int | None, ...] = ()
@@ -44,16 +44,16 @@ def choose(
     preferred: Setting | None = None,
     advice: str = "",
 ) -> tuple[Structure, tuple[str, ...]]:
-    """Return the candidate that agrees with the atoms and with all other statements.
+    """Return the candidate that agrees with the atoms and all other statements.
 
-    A candidate is dropped if it puts atoms on top of each other and another one does not; then, for the formula, the
-    multiplicities and the density in turn, if it contradicts the statement and another one does not.
+    A candidate is dropped if its atoms overlap while those of another candidate do not. Then formula, multiplicities
+    and density are compared in turn: a candidate that contradicts one of them is dropped if another candidate agrees.
 
     Args:
-        candidates: At least one setting with the structure in it.
-        stated: What the candidates are compared with.
-        question: The first part of the note or the error: what the file leaves open or contradicts.
-        preferred: The candidate to take, with a note, where nothing decides.
+        candidates: The structure in at least one setting.
+        stated: Statements to compare the candidates with.
+        question: First part of the note or error: the open question or contradiction in the file.
+        preferred: Candidate to use, with a note, if nothing decides.
         advice: How to answer the question.
 
     Returns:
@@ -80,7 +80,7 @@ def choose(
     if len(remaining) == 1:
         return structure, (f"{question}; {setting.words()} is taken, since {'; '.join(reasons)}",)
     if all(diffract_alike(structure, other) for _, other, _ in remaining[1:]):
-        # A choice that changes nothing is not worth a word; a contradiction in the file is.
+        # A choice without effect needs no note; a contradiction in the file does.
         return structure, (f"{question}; both give the same pattern",) if setting.listed else ()
     for setting, structure, _ in remaining:
         if setting == preferred:
@@ -92,7 +92,7 @@ def choose(
 
 
 def contradictions(structure: Structure, contents: Contents, stated: Stated) -> dict[str, str]:
-    """Return a sentence for each statement that a structure contradicts, by "formula", "multiplicities", "density"."""
+    """Return a sentence for each contradicted statement, by "formula", "multiplicities", "density"."""
     found: dict[str, str] = {}
     if (sentence := _formula_contradiction(contents, stated)) is not None:
         found["formula"] = sentence
@@ -107,13 +107,13 @@ def contradictions(structure: Structure, contents: Contents, stated: Stated) -> 
 
 
 def _impossible(contents: Contents) -> str:
-    """Return why no crystal can be so, or an empty text."""
+    """Return why a structure is impossible, or an empty text."""
     if contents.crowded and contents.crowded[1] > 1.0 + OVERFULL:
-        return f"puts {contents.crowded[1]:.3g} atoms at one position"
+        return f"puts {contents.crowded[1]:.3g} atoms on one position"
     closest = contents.closest
     if closest and closest.ratio < IMPOSSIBLE:
         first, second = closest.labels
-        return f"puts {first} and {second} {closest.distance:.2f} angstrom from each other"
+        return f"places {first} and {second} {closest.distance:.2f} angstrom apart"
     return ""
 
 
@@ -136,7 +136,7 @@ def _formula_contradiction(contents: Contents, stated: Stated) -> str | None:
         return None
     z = stated.formula_units
     if z is None:
-        # Whatever number of formula units fits best.
+        # Use the number of formula units that fits best.
         weight = sum(n * n for n in formula.values())
         z = sum(formula[e] * counts.get(e, 0.0) for e in formula) / weight
         if _agree(counts, formula, z):
@@ -186,7 +186,7 @@ def _multiplicity_contradiction(structure: Structure, contents: Contents, stated
         )
         if given is not None
     ]
-    # An old program wrote the order of the site's symmetry there.
+    # An old program wrote the order of the site symmetry here.
     if not pairs or all(given * found == total for _, given, found in pairs):
         return None
     for site, given, found in pairs:

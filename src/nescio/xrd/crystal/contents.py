@@ -1,4 +1,4 @@
-"""What a unit cell holds: atoms, density, atoms that are too near each other; and whether two cells diffract alike."""
+"""Contents of a unit cell: atoms, density, close contacts; comparison of the diffraction of two cells."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from nescio.xrd.crystal.structure import SAME_ATOM, Structure, orthogonal_axes
 
 __all__ = ["Contact", "Contents", "contents_of", "diffract_alike", "formula_text"]
 
-# Grams a cubic centimetre of one atomic mass unit a cubic angstrom.
+# g/cm^3 for one atomic mass unit per cubic angstrom.
 _DENSITY = 1.66053906660
-# Contacts are sought this far (angstrom); the shortest possible one of any two atoms is shorter.
+# Search radius of contacts in angstrom; larger than the shortest possible distance of any two atoms.
 _REACH = 3.2
 _NEIGHBOURS = 24
 _MOST_ATOMS = 60_000
-# Atoms whose occupancies add up to less may be alternatives, of which only one is there at a time.
+# Atoms whose occupancies add up to less may be alternatives.
 _ALTERNATIVES = 1.2
 _MOST_REFLECTIONS = 400
 _ALIKE = 1e-3
@@ -27,7 +27,7 @@ _ALIKE = 1e-3
 
 @dataclass(frozen=True)
 class Contact:
-    """The two atoms of a crystal that are nearest to each other, for their size."""
+    """The closest two atoms of a crystal, relative to their size."""
 
     labels: tuple[str, str]
     distance: float
@@ -38,18 +38,18 @@ class Contact:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a unit cell holds."""
+    """Contents of a unit cell."""
 
     counts: Mapping[str, float]
     """Atoms of each element in the unit cell."""
     multiplicities: tuple[int, ...]
-    """Atoms of each site in the unit cell, whatever its occupancy."""
+    """Atoms of each site in the unit cell, independent of its occupancy."""
     density: float
     """In g/cm^3."""
     closest: Contact | None
-    """None where no two atoms are within reach."""
+    """None if no two atoms are close enough."""
     crowded: tuple[tuple[int, ...], float] | None
-    """Sites that share a position, the one with the largest total occupancy, and that occupancy."""
+    """Sites on the position with the largest total occupancy, and that occupancy."""
 
     def formula(self) -> str:
         """Atoms of the unit cell, such as "Al16 Mg8 O32"."""
@@ -57,7 +57,7 @@ class Contents:
 
 
 def contents_of(structure: Structure) -> Contents:
-    """Count what a structure's unit cell holds; of very large cells, contacts are not sought."""
+    """Return the contents of a structure's unit cell; contacts are not searched in very large cells."""
     positions, site_of, _ = structure.unit_cell()
     cell = gemmi.UnitCell(*structure.cell)
     sites = structure.sites
@@ -78,14 +78,14 @@ def formula_text(counts: Mapping[str, float]) -> str:
 def _neighbours(
     structure: Structure, positions: NDArray[np.float64], site_of: NDArray[np.int64], cell: gemmi.UnitCell
 ) -> tuple[Contact | None, tuple[tuple[int, ...], float] | None]:
-    """Return the contact that is shortest for its atoms, and the position that holds most."""
+    """Return the closest contact relative to the radii, and the position with the largest occupancy."""
     from scipy.spatial import KDTree
 
     if len(positions) > _MOST_ATOMS:
         return None, None
     sites = structure.sites
     axes = orthogonal_axes(cell)
-    # Atoms of the cells around it that may be within reach of one in the cell.
+    # Atoms of neighbouring cells that may be in contact with an atom of the cell.
     margin = _REACH * np.array(cell.reciprocal().parameters[:3])
     steps = [np.arange(-np.ceil(m), np.floor(m) + 2) for m in margin]
     shifts = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -93,7 +93,7 @@ def _neighbours(
     inside = ((around >= -margin) & (around <= 1.0 + margin)).all(axis=2)
     owner = np.broadcast_to(site_of, inside.shape)[inside]
     tree = KDTree(around[inside] @ axes.T)
-    # By symmetry, one atom of each site sees all that any other does.
+    # By symmetry, one atom of each site has all contacts of the site.
     _, first = np.unique(site_of, return_index=True)
     distances, found = tree.query(
         (positions[first] % 1.0) @ axes.T,
@@ -126,9 +126,9 @@ def _label(structure: Structure, index: int) -> str:
 
 
 def diffract_alike(first: Structure, second: Structure) -> bool:
-    """Say whether two structures in cells of the same size give the same powder pattern.
+    """Return whether two structures in cells of the same size give the same powder pattern.
 
-    Compared are the summed intensities at each lattice spacing, of point atoms, for the first few hundred reflections.
+    Compares the summed intensities of point atoms at each lattice spacing, for the first few hundred reflections.
     """
     if first.cell != second.cell:
         return False

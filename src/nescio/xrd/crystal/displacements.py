@@ -28,22 +28,22 @@ _ISOTROPIC = {
     "U": ("_atom_site_u_iso_or_equiv", "_atom_site_u_iso", "_atom_site_u_equiv_geom_mean"),
     "B": ("_atom_site_b_iso_or_equiv", "_atom_site_b_iso", "_atom_site_b_equiv_geom_mean"),
 }
-# Refinements give values a little below zero, where the model of absorption or of the background is wrong.
+# Refinements give slightly negative values if the model of absorption or background is wrong.
 _MOST_NEGATIVE = -0.05
 _ROUNDING = 1e-4
-# An atom that moves farther than the root of this (angstrom^2) is hardly in a crystal.
+# Larger mean-square displacements (angstrom^2) are unlikely in a crystal.
 _LARGE_U = 0.2
-# Zero-point motion alone gives even heavy atoms in hard crystals (osmium, 0.03) more than this.
+# Zero-point motion alone exceeds this, even for heavy atoms in hard crystals (osmium, 0.03).
 _SMALL_B = 0.025
 
 
 def isotropic_u(
     block: Block, labels: Sequence[str], where: str
 ) -> tuple[list[float | None], str, tuple[str, ...]]:
-    """Return U of each site in angstrom^2 (None where it is not given), "U" or "B" as the file has it, and notes.
+    """Return U of each site in angstrom^2 (None if missing), the kind in the file ("U" or "B"), and notes.
 
     Raises:
-        StructureError: One is no number, or far below zero.
+        StructureError: A value is not a number, or far below zero.
     """
     columns = {
         kind: column
@@ -90,7 +90,7 @@ def anisotropic_u(
     Source: Trueblood et al. (1996), Acta Cryst. A52, 770-781, section 1.2.
 
     Raises:
-        StructureError: One is no number, or far from what atoms do.
+        StructureError: A value is not a number, or impossible.
     """
     found = [
         (
@@ -105,7 +105,7 @@ def anisotropic_u(
     strangers: list[str] = []
     repeated: list[str] = []
     known = {label: label for label in labels}
-    # Some programs drop signs from labels in one of the two loops: "Oh1" for "O-h1".
+    # Some programs omit signs from labels in one of the two loops: "Oh1" for "O-h1".
     plain = Counter(_plain(label) for label in labels)
     known |= {
         _plain(label): label for label in labels if plain[_plain(label)] == 1 and _plain(label) not in known
@@ -136,23 +136,23 @@ def anisotropic_u(
             tensors[label] = tensor
     if negative:
         notes.append(
-            f"anisotropic displacements that are negative in some direction count as 0 there: {listed(negative)}"
+            f"anisotropic displacements with a negative direction count as 0 in that direction: {listed(negative)}"
         )
     if strangers:
-        notes.append(
-            f"anisotropic displacements of sites that are not listed are left out: {listed(strangers)}"
-        )
+        notes.append(f"anisotropic displacements of unlisted sites are ignored: {listed(strangers)}")
     if repeated:
-        notes.append(f"only the first anisotropic displacements are used of: {listed(repeated)}")
+        notes.append(
+            f"several anisotropic displacements are given, the first are used, for: {listed(repeated)}"
+        )
     return tensors, tuple(notes)
 
 
 def unlikely_displacements(values: Mapping[str, float], kind: str) -> str | None:
-    """Return a note on values of U (angstrom^2) by label that atoms hardly have, or None.
+    """Return a note on unlikely values of U (angstrom^2) by label, or None.
 
     Args:
-        values: Mean-square displacements of the sites for which one is given.
-        kind: "U", "B" or "beta", as what the file has them.
+        values: Stated mean-square displacements of sites.
+        kind: "U", "B" or "beta", the kind in the file.
     """
     given = {label: u for label, u in values.items() if u > 0.0}
     if not given:
@@ -168,10 +168,10 @@ def unlikely_displacements(values: Mapping[str, float], kind: str) -> str | None
         )
         if kind == "U" and (every or len(given) == 1):
             return f"{sentence}; probably B was written as U ({largest:.3g} / (8 pi^2) = {largest * U_PER_B:.2g})"
-        return f"{sentence}; is that what was meant?"
+        return f"{sentence}; check this value"
     if kind == "B" and largest / U_PER_B < _SMALL_B:
         return (
-            f"B = {largest / U_PER_B:.3g} square angstrom, the largest, is less than atoms move at absolute zero;"
+            f"B = {largest / U_PER_B:.3g} square angstrom, the largest, is below the zero-point motion of atoms;"
             f" probably U was written as B (U = {largest / U_PER_B:.3g} is B = {largest / U_PER_B**2:.2g})"
         )
     return None

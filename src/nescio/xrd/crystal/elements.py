@@ -1,4 +1,4 @@
-"""Which element a site is of, by what a file calls it and by what its formula holds."""
+"""The element of a site, from its label, type symbol and the formula."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LETTERS = re.compile(r"[A-Za-z]+")
 _CHARGE = re.compile(r"^[A-Za-z]{1,2}(?:(\d{0,9}\.?\d{1,9})?([+-])(\d{0,9}\.?\d{0,9})?)?")
 _WATER = ("wat", "water", "hoh")
 _SQUARES = ("\u25a1", "\u25a2", "\u2610", "\u25fb")
-# Groups that are written where an element belongs.
+# Groups that are written in place of an element.
 _GROUPS = {
     "OH": "O",
     "OD": "O",
@@ -34,22 +34,22 @@ _MOST_LETTERS = 40
 
 @dataclass(frozen=True)
 class NamedSite:
-    """What a file calls a site, and what it is."""
+    """Label and type symbol of a site, and its element."""
 
     label: str
     type_symbol: str | None
     element: str = ""
-    """Its symbol; empty for a vacancy, or while it is not known."""
+    """Chemical symbol; empty for a vacancy, or if unknown."""
     charge: int = 0
     vacant: bool = False
     remark: str = ""
-    """How the element was found, where the name alone does not say; empty where it does."""
+    """How the element was found, if not from the name alone; else empty."""
     problem: str = ""
-    """Why the element is not known; empty where it is."""
+    """Why the element is unknown; else empty."""
 
 
 def parse_formula(text: str | None) -> dict[str, float] | None:
-    """Return how many atoms of each element a formula such as "Al2 O3" has, or None where it is not so simple."""
+    """Return the number of atoms of each element in a formula such as "Al2 O3", or None for other notations."""
     words = (text or "").split()
     counts: dict[str, float] = {}
     for word in words:
@@ -68,29 +68,29 @@ def parse_formula(text: str | None) -> dict[str, float] | None:
 def elements_of(
     names: Sequence[tuple[str, str | None]], formula: Mapping[str, float] | None
 ) -> list[NamedSite]:
-    """Say of which element each site is.
+    """Return the element of each site.
 
-    A type symbol counts before a label. Where it is not plainly an element, or the formula lacks that element, what
-    the formula holds decides: "Wat1" is oxygen, "Vac1" is no vanadium, "Ob" is oxygen, "M1" is the one element of the
-    formula that no other site has.
+    A type symbol counts before a label. If it is not an element, or the formula lacks that element, the formula
+    decides: "Wat1" is oxygen, "Vac1" is not vanadium, "Ob" is oxygen, "M1" is the only element of the formula that no
+    other site has.
 
     Args:
         names: Label and type symbol (or None) of each site.
-        formula: Atoms of each element, or None where the file states none.
+        formula: Atoms of each element, or None if the file states none.
 
     Returns:
-        The sites in order; `problem` is not empty where the element cannot be said.
+        The sites in order; `problem` is not empty if the element is unknown.
     """
     sites = [_by_symbol_or_label(label, symbol, formula) for label, symbol in names]
     if formula is None:
         return sites
     found = {site.element for site in sites}
-    # Hydrogen is often not located, so that its absence says nothing of another site.
+    # Hydrogen is often not located, so that its absence does not identify another site.
     missing = [symbol for symbol in formula if symbol not in found and symbol not in ("H", "D")]
     unknown = [site for site in sites if site.problem]
     if len(missing) != 1 or not unknown:
         return sites
-    remark = f"read as {missing[0]}, the one element of the formula that no other site has"
+    remark = f"read as {missing[0]}, the only element of the formula without another site"
     return [
         replace(site, element=missing[0], problem="", remark=remark) if site.problem else site
         for site in sites
@@ -105,7 +105,7 @@ def _by_symbol_or_label(label: str, symbol: str | None, formula: Mapping[str, fl
     if by_label.problem:
         return site
     remark = (
-        by_label.remark or f"read as {by_label.element} by its label, since {symbol[:20]!r} is no element"
+        by_label.remark or f"read as {by_label.element} by its label, since {symbol[:20]!r} is not an element"
     )
     return replace(by_label, type_symbol=symbol, remark=remark)
 
@@ -118,7 +118,7 @@ def _named(label: str, symbol: str | None, formula: Mapping[str, float] | None) 
     letters = match[0] if match else ""
     word = letters.lower()
     if _is_vacancy(text, word, formula):
-        return replace(site, vacant=True, remark="a vacancy, left out")
+        return replace(site, vacant=True, remark="a vacancy, skipped")
     if word in _WATER:
         if formula is not None and "O" not in formula:
             return replace(site, problem="would be water, but the formula has no oxygen")
@@ -158,9 +158,9 @@ def _without_formula(site: NamedSite, text: str, source: str, possible: list[str
 
 
 def _begun(letters: str, length: int) -> str:
-    """Return the element that the first letters write, or an empty text."""
+    """Return the element given by the first letters, or an empty text."""
     found = _element(letters[:length])
-    # "OG1" in capitals is rather an oxygen than an element that no crystal was ever made of.
+    # "OG1" in capitals is oxygen rather than oganesson.
     if found and length == 2 and gemmi.Element(found).it92 is None and letters[:2] != found:
         return ""
     return found
@@ -171,7 +171,7 @@ def _is_vacancy(text: str, word: str, formula: Mapping[str, float] | None) -> bo
         return True
     if word not in _VACANCY:
         return False
-    # "Va1" may be a site of vanadium, where there is vanadium.
+    # "Va1" may be a vanadium site if the formula has vanadium.
     return word != "va" or (formula is not None and "V" not in formula)
 
 
@@ -180,7 +180,7 @@ def _in_formula(element: str, formula: Mapping[str, float]) -> bool:
 
 
 def _element(text: str) -> str:
-    """Return the symbol of the element that is written so, in whatever case, or an empty text."""
+    """Return the symbol of an element written in any case, or an empty text."""
     found = gemmi.Element(text.capitalize()) if text else gemmi.Element("X")
     return str(found.name) if found.atomic_number > 0 and found.name == text.capitalize() else ""
 

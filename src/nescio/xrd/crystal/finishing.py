@@ -1,4 +1,4 @@
-"""From a statement of symmetry, a cell and sites to one structure with its notes."""
+"""Building a structure from symmetry, cell and sites."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def finished(
     """Choose the setting of a structure, move its atoms onto special positions, and check it.
 
     Args:
-        bare: Cell and sites; its space group is replaced, its notes are kept.
+        bare: Structure with cell and sites; its space group is replaced, its notes are kept.
         symmetry: The possible settings.
-        stated: Formula, Z, density and multiplicities, as far as the file states them.
+        stated: Formula, Z, density and multiplicities stated by the file.
         rounding: Half a unit of the last written digit of each site's coordinates.
         where: The file, and the place in it, for messages.
 
     Raises:
-        StructureError: It is impossible, or nothing decides between settings.
+        StructureError: The structure is impossible, or its setting is ambiguous.
     """
     check_parts(bare, where)
     found: list[tuple[Setting, Structure]] = []
@@ -63,6 +63,6 @@ def finished(
         and (absent := {"H", "D"} & set(stated.formula))
         and not {"H", "D"} & set(contents.counts)
     ):
-        notes.append(f"no site holds the {min(absent)} of the formula")
+        notes.append(f"no site contains the {min(absent)} of the formula")
     named = (f"{where}: {note.removeprefix(f'{where}: ')}" for note in notes)
     return replace(structure, notes=(*bare.notes, *named))

@@ -1,4 +1,4 @@
-"""Moving atoms onto the special positions that they were written for, and finding atoms that were written twice."""
+"""Moving atoms onto special positions, and finding duplicate atoms."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["settled", "without_images"]
 
 # Moves farther than this (angstrom) are noted.
 _NOTED = 0.005
-# What coordinates are written for that end in thirds: 1/3 as 0.33, 0.333, 0.3333.
+# Fractions behind rounded coordinates: 1/3 is written as 0.33, 0.333, 0.3333.
 _SIXTHS = np.array([1.0, 2.0, 4.0, 5.0]) / 6.0
 
 
 def settled(
     structure: Structure, rounding: Sequence[tuple[float, float, float]]
 ) -> tuple[Structure, tuple[str, ...]]:
-    """Return the structure with its atoms on the special positions that they were written for, and notes.
+    """Return the structure with rounded atoms moved onto their special positions, and notes.
 
-    An atom belongs on a special position where its images are nearer to each other than 0.05 angstrom, or would be if
-    0.33 were written as 1/3. If it is there only in part, and its images are apart by more than rounding explains,
-    they are parts of one atom, whose occupancies add up.
+    An atom belongs on a special position if its images are closer than 0.05 angstrom, or would be with 1/3 in place of
+    0.33. If the occupancy is partial and the distance of the images exceeds rounding, the images are parts of one atom,
+    and their occupancies add up.
 
     Args:
-        structure: As written.
+        structure: As in the file.
         rounding: Half a unit of the last written digit of each site's coordinates.
     """
     rotations, translations = operation_arrays(structure.symmetry)
@@ -69,7 +69,7 @@ def settled(
     if moved:
         notes.append(f"moved onto special positions: {listed(moved)}")
     if joined:
-        notes.append(f"images nearer than {SAME_ATOM:g} angstrom are joined to one atom: {listed(joined)}")
+        notes.append(f"images closer than {SAME_ATOM:g} angstrom are merged into one atom: {listed(joined)}")
     return replace(structure, sites=tuple(sites)), tuple(notes)
 
 
@@ -79,7 +79,7 @@ def _images(
     translations: NDArray[np.float64],
     axes: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Return images (operations, 3) in the cell around a position, which are the same atom, and how far they are."""
+    """Return images (operations, 3) in the cell around a position, which of them coincide, and their distances."""
     offsets = rotations @ x + translations - x
     offsets -= np.round(offsets)
     apart = np.linalg.norm(offsets @ axes.T, axis=1)
@@ -87,7 +87,7 @@ def _images(
 
 
 def _with_thirds(x: NDArray[np.float64], halves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a position with 1/3, 2/3, 1/6, 5/6 for coordinates that are these, rounded or cut off."""
+    """Return a position with exact 1/3, 2/3, 1/6, 5/6 in place of rounded or truncated coordinates."""
     whole = np.floor(x)
     differences = _SIXTHS - (x - whole)[:, None]
     written = halves[:, None]
@@ -98,10 +98,10 @@ def _with_thirds(x: NDArray[np.float64], halves: NDArray[np.float64]) -> NDArray
 
 
 def without_images(structure: Structure) -> tuple[Structure, tuple[str, ...], tuple[int, ...]]:
-    """Return the structure without sites that symmetry makes of earlier ones, notes, and which sites are left.
+    """Return the structure without symmetry copies of earlier sites, notes, and the kept sites.
 
-    Some programs write all atoms of the unit cell beside all operations. Only atoms that cannot both be there are
-    taken for one: of the same element, with occupancies that add up to more than one.
+    Some programs write all atoms of the unit cell in addition to all operations. Only atoms that cannot coexist are
+    merged: those of the same element whose occupancies add up to more than 1.
     """
     from scipy.spatial import KDTree
 
@@ -109,7 +109,7 @@ def without_images(structure: Structure) -> tuple[Structure, tuple[str, ...], tu
     axes = orthogonal_axes(gemmi.UnitCell(*structure.cell))
     positions = _within_cell(np.array([site.position for site in structure.sites]))
     tree = KDTree(positions, boxsize=np.ones(3))
-    # Nearer than this in fractions of the axes, whatever the angles.
+    # Closer than this in fractions of the axes, for any angles.
     reach = SAME_ATOM * float(np.abs(np.linalg.inv(axes)).sum(axis=1).max())
     kept: list[int] = []
     twice: list[str] = []
@@ -134,7 +134,7 @@ def without_images(structure: Structure) -> tuple[Structure, tuple[str, ...], tu
                     twice.append(f"{candidate.label or candidate.element} (of {site.label or site.element})")
     if not twice:
         return structure, (), tuple(kept)
-    note = f"sites that symmetry makes of others count once: {listed(twice)}"
+    note = f"symmetry copies of other sites count once: {listed(twice)}"
     return replace(structure, sites=tuple(structure.sites[i] for i in kept)), (note,), tuple(kept)
 
 

@@ -27,9 +27,9 @@ _LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 _ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
 _USED = ("_cell_", "_atom_site_", "_symmetry_", "_space_group_", "_chemical_formula_sum")
 _VOLUME_TOLERANCE = 0.01
-# The search for symmetry takes a time that grows with the square of the number of atoms: some seconds for these.
+# The time of the symmetry search grows with the square of the number of atoms: some seconds for this many.
 _MOST_SEARCHED = 2500
-# What a crystal may be beside the average structure that is read.
+# Properties beyond the average structure, which are ignored.
 _MORE = {
     "_atom_site_moment": "magnetic moments are not used: X-rays see the nuclear structure only",
     "_cell_modulation_dimension": "the structure is modulated; its average is read",
@@ -45,25 +45,24 @@ def read_structure(
     resymmetrise: bool = True,
     tolerance: float = 1e-3,
 ) -> Structure:
-    """Read one structure of a CIF: the first, unless a block is named.
+    """Read one structure of a CIF: that of a named block, or the first.
 
-    The structure's `notes` say what is doubtful in the file and how it was read: contradictions between symmetry,
-    formula and sites; elements that were read from labels; unlikely displacements, distances and densities; sites that
-    were left out. If the file leaves the origin or the setting open, formula, multiplicities, density or distances
-    decide; if they do not, it is refused.
+    The structure's `notes` list all doubtful points and how they were resolved: contradictions between symmetry,
+    formula and sites; elements read from labels; unlikely displacements, distances and densities; skipped sites. If the
+    file does not state the origin or setting, formula, multiplicities, density or distances decide; otherwise it is
+    refused.
 
     Args:
         path: The file.
-        name: What to call it; by default the file's stem.
+        name: Of the structure; by default the file's stem.
         block: Name of the data block.
-        resymmetrise: Find the symmetry of a file written in P 1, as databases often are; texture and strain
-            need it. The standard conventional cell is then taken, and anisotropic displacements give way to
-            the equivalent isotropic ones.
+        resymmetrise: Find the symmetry of a file written in P 1, common in databases; texture and strain need it.
+            The result has the standard conventional cell and equivalent isotropic displacements.
         tolerance: Distance in angstrom within which positions count as equivalent.
 
     Raises:
-        FileError: The file is missing, empty, too large or no CIF.
-        StructureError: It holds no usable structure; the message says what is missing or impossible.
+        FileError: The file is missing, empty, too large or not a CIF.
+        StructureError: The file contains no usable structure; the message names the missing or impossible part.
     """
     path = Path(path)
     blocks = _blocks(path)
@@ -82,7 +81,7 @@ def read_structure(
             failures.append(str(error))
             continue
         rest = [other.name for other in with_atoms[index + 1 :]]
-        notes = [f"{failure} (this block is left out)" for failure in failures]
+        notes = [f"{failure} (this block is skipped)" for failure in failures]
         if rest:
             notes.append(
                 f"{path}: block {one.name!r} is read; further structures are in: {listed(rest)}"
@@ -105,10 +104,10 @@ def read_structures(
         tolerance: As of :func:`read_structure`.
 
     Returns:
-        The structures, and an error for each block whose atom sites cannot be used.
+        The structures, and an error for each block with unusable atom sites.
 
     Raises:
-        FileError: The file is missing, empty, too large or no CIF.
+        FileError: The file is missing, empty, too large or not a CIF.
     """
     path = Path(path)
     found: list[Structure] = []
@@ -134,7 +133,7 @@ def _structure(
     unit = gemmi.UnitCell(*cell)
     atoms = read_atoms(block, unit, where)
     notes += [
-        f"{tag} stands there with different values; the first counts"
+        f"{tag} occurs with different values; the first is used"
         for tag in block.conflicts
         if tag.startswith(_USED)
     ]
@@ -155,7 +154,7 @@ def _structure(
     if not resymmetrise or structure.space_group_number != 1 or structure.operations:
         return structure
     if len(structure.sites) > _MOST_SEARCHED:
-        note = f"{where}: more than {_MOST_SEARCHED:,} atoms in P 1, among which no symmetry is sought"
+        note = f"{where}: more than {_MOST_SEARCHED:,} atoms in P 1; the symmetry is not searched"
         return replace(structure, notes=(*structure.notes, note))
     return resymmetrised(structure, tolerance)
 
@@ -170,7 +169,7 @@ def _cell(block: Block, where: str) -> tuple[Cell, list[str]]:
     notes = []
     angles = [_parameter(block, tag, where) for tag in _ANGLES]
     if any(angle is None for angle in angles):
-        # The dictionary of CIF gives this default.
+        # The CIF dictionary defines this default.
         notes.append("angles of the cell that are not stated are 90 degree")
     a, b, c = (float(length or 0.0) for length in lengths)
     alpha, beta, gamma = (90.0 if angle is None else angle for angle in angles)
@@ -192,7 +191,7 @@ def _parameter(block: Block, tag: str, where: str) -> float | None:
 
 
 def _number(block: Block, *tags: str) -> float | None:
-    """Return a number that only helps to decide, and does not count if it is none."""
+    """Return a number that helps to decide, or None if it is invalid."""
     text = block.value(*tags)
     try:
         return None if text is None else parse_number(text).value

@@ -1,4 +1,4 @@
-"""Finding the symmetry of a structure that was written without any."""
+"""Finding the symmetry of a structure in P 1."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["resymmetrised"]
 
 
 def resymmetrised(structure: Structure, tolerance: float) -> Structure:
-    """Return a structure in P 1 in the standard setting of the space group that its positions have.
+    """Return a structure in P 1 in the standard setting of the space group of its positions.
 
     Args:
-        structure: Its anisotropic displacements give way to the equivalent isotropic ones.
+        structure: Its anisotropic displacements are replaced by equivalent isotropic ones.
         tolerance: Distance in angstrom within which positions count as equivalent.
 
     Returns:
-        The structure as it is where no more symmetry is found.
+        The structure; unchanged if there is no further symmetry.
     """
     import spglib
 
-    # Atoms that share a position (partial occupancy) are one species to the search.
+    # The search treats atoms on a shared position (partial occupancy) as one species.
     written = gemmi.UnitCell(*structure.cell)
     orthogonal = orthogonal_axes(written)
     members = _sharing_positions(structure.sites, structure.cell, tolerance)
@@ -43,16 +43,16 @@ def resymmetrised(structure: Structure, tolerance: float) -> Structure:
     species = sorted(set(kinds))
     numbers = [species.index(kind) for kind in kinds]
     with warnings.catch_warnings():
-        # spglib 2.7 announces a change in how it reports errors; both ways are met here.
+        # spglib 2.7 announces a change of its error reporting; both forms are handled.
         warnings.simplefilter("ignore", DeprecationWarning)
         cell_of_atoms = (orthogonal.T.tolist(), positions, numbers)
-        # Raised from spglib 2.8 on; before, the answer was None.
+        # Raised since spglib 2.8; earlier versions return None.
         errors = (ValueError, getattr(spglib, "SpglibError", ValueError))
         try:
             dataset = spglib.get_symmetry_dataset(cell_of_atoms, symprec=tolerance)
         except errors:
             dataset = None
-    # Without an answer (atoms nearer than the tolerance, say) the structure stays usable as it was written.
+    # Without a result (for example, atoms closer than the tolerance) the structure stays in P 1.
     if dataset is None or dataset.number == 1:
         return structure
     found = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(dataset.hall))

@@ -1,4 +1,4 @@
-"""Settings of space groups that a symbol, a number or a list of operations can mean."""
+"""Settings of space groups from a symbol, a number or a list of operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
     "numbered_settings",
 ]
 
-# How files mark the choice of origin or axes: ":2", "Z" (origin at the centre), "(origin choice 2)", "O2", "H".
+# Marks of the choice of origin or axes in files: ":2", "Z" (origin at the centre), "(origin choice 2)", "O2", "H".
 _MARK = re.compile(
     r"^(?P<symbol>.*?)\s*(?:[:;]\s*(?P<after>[12HRSZ])|\(?\s*origin\s*(?:choice|at)?\s*(?P<origin>[12])\s*\)?"
     r"|\s*O(?P<o>[12])|(?P<letter>[HRSZ])|\(?\s*(?P<axes>hexagonal|rhombohedral)(?: axes)?\s*\)?)\s*$",
@@ -53,9 +53,9 @@ class Setting:
     space_group: str
     """Extended Hermann-Mauguin symbol; of the standard setting where `operations` are given."""
     operations: tuple[str, ...] = ()
-    """All operations, of a setting that no table has."""
+    """All operations of an untabulated setting."""
     listed: bool = False
-    """Whether it is that of operations which a file lists."""
+    """Whether the setting is that of operations listed in a file."""
 
     @property
     def symmetry(self) -> gemmi.GroupOps:
@@ -66,13 +66,13 @@ class Setting:
 
     @property
     def number(self) -> int:
-        """Number in the International Tables; 0 where it is not known."""
+        """Number in the International Tables; 0 if unknown."""
         return (
             group_number(self.symmetry) if self.operations else int(gemmi.SpaceGroup(self.space_group).number)
         )
 
     def words(self) -> str:
-        """Return what to call it beside other settings."""
+        """Return a name that distinguishes it from other settings."""
         if self.listed:
             untabulated = " in a setting without a symbol" if self.operations else ""
             return f"the list of operations ({self.space_group}{untabulated})"
@@ -85,7 +85,7 @@ def listed_setting(triplets: Iterable[str]) -> Setting:
     """Return the setting of listed operations.
 
     Raises:
-        ValueError: They make no group; the message says why.
+        ValueError: The operations do not form a group; the message explains why.
     """
     group = operations_from(triplets)
     found = tabulated(group)
@@ -97,7 +97,7 @@ def listed_setting(triplets: Iterable[str]) -> Setting:
 
 
 def hall_setting(symbol: str) -> Setting | None:
-    """Return the setting of a Hall symbol, or None where it is not understood."""
+    """Return the setting of a Hall symbol, or None if it is not recognised."""
     if len(symbol) > _LONGEST_SYMBOL or not symbol.isascii():
         return None
     try:
@@ -115,11 +115,11 @@ def hall_setting(symbol: str) -> Setting | None:
 
 
 def named_settings(symbol: str, choice: str | None = None) -> tuple[Setting, ...]:
-    """Return the settings that a Hermann-Mauguin symbol can mean; none where it is not recognised.
+    """Return the possible settings of a Hermann-Mauguin symbol; none if it is not recognised.
 
     Args:
         symbol: Such as "P6_3/mmc", "F d -3 m:2", "F d -3 m Z", "P 2(1)/c"; full or short.
-        choice: "1", "2", "H" or "R", where it is stated elsewhere.
+        choice: "1", "2", "H" or "R", if stated elsewhere.
     """
     text = _OVERBAR.sub(r"-\1", symbol.strip())
     if len(text) > _LONGEST_SYMBOL:
@@ -154,7 +154,7 @@ def alternatives(
     """Return other settings of the same groups that a cell fits: "P 1 1 2/m" of "P 2/m", with gamma off 90 degree.
 
     Args:
-        settings: What was meant at first.
+        settings: The settings first considered.
         cell: a, b, c in angstrom; alpha, beta, gamma in degree.
         symbol: Only settings of this short symbol count; None for all of the group.
     """
@@ -186,7 +186,7 @@ def _named(symbol: str, choice: str | None) -> tuple[Setting, ...]:
     )
     if group is not None:
         extension = str(group.ext).strip()
-        # gemmi chooses an origin where the symbol does not; it is chosen here only where the symbol says so.
+        # gemmi chooses an origin if the symbol does not; here it counts only if the symbol states it.
         stated = text.replace(" ", "").upper().endswith(f":{extension}") if extension else False
         return _with_extensions(group.hm, group.number, extension if stated else choice)
     # Short symbols of settings with other axes, such as "P 21/b".
@@ -203,7 +203,7 @@ def _with_extensions(hm: str, number: int, choice: str | None) -> tuple[Setting,
 
 
 def _distinct(settings: Sequence[Setting]) -> tuple[Setting, ...]:
-    """Return settings, those with the same operations once."""
+    """Return settings without duplicates (the same operations)."""
     found: dict[frozenset[str], Setting] = {}
     for setting in settings:
         found.setdefault(frozenset(triplets_of(setting.symmetry)), setting)

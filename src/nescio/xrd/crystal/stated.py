@@ -1,4 +1,4 @@
-"""What a CIF says of the symmetry: operations, Hall symbol, Hermann-Mauguin symbol, number; and whether these agree."""
+"""Symmetry stated in a CIF: operations, Hall symbol, Hermann-Mauguin symbol, number; and their agreement."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ _SYMBOL = (
 )
 _NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
 _CHOICE = {"1": "1", "2": "2", "h": "H", "r": "R"}
-# Time reversal, which follows a magnetic operation, leaves positions as they are.
+# Time reversal, which follows a magnetic operation, does not change positions.
 _TIME_REVERSAL = re.compile(r",\s*[-+]?1\s*$")
 _QUOTES = "'\" "
 
 
 @dataclass(frozen=True)
 class SymmetryStatement:
-    """The settings that statements can mean."""
+    """Possible settings of the stated symmetry."""
 
     candidates: tuple[Setting, ...]
     question: str = ""
-    """What is open between several candidates."""
+    """The open question between several candidates."""
     preferred: Setting | None = None
-    """Which is meant where nothing decides; None where that is open."""
+    """The candidate to use if nothing decides; None if that is open."""
     advice: str = ""
-    """How a user can answer the question."""
+    """How the user can answer the question."""
     notes: tuple[str, ...] = ()
 
 
 def symbol_or_number(text: str, cell: Sequence[float], where: str) -> SymmetryStatement:
-    """Return what a symbol or number that stands alone means, as in a TOML file.
+    """Return the symmetry of a symbol or number alone, as in a TOML file.
 
     Raises:
-        StructureError: It is unknown, or no setting of it fits the cell.
+        StructureError: The symbol is unknown, or none of its settings fits the cell.
     """
     word = text.strip()
     if word.isascii() and word.isdigit():
@@ -87,14 +87,14 @@ def symbol_or_number(text: str, cell: Sequence[float], where: str) -> SymmetrySt
 
 
 def stated_symmetry(block: Block, cell: Sequence[float], where: str) -> SymmetryStatement:
-    """Return which settings the symmetry of a block can mean.
+    """Return the possible settings of the symmetry in a block.
 
-    Operations that are listed are taken as they are, if what else is stated does not contradict them; a Hall symbol
-    counts next. A Hermann-Mauguin symbol or number alone leaves the origin or the axes open in some groups. Statements
-    that contradict each other all remain candidates.
+    Listed operations are used if no other statement contradicts them; a Hall symbol counts next. A Hermann-Mauguin
+    symbol or number alone does not determine the origin or axes of some groups. Contradicting statements all remain
+    candidates.
 
     Raises:
-        StructureError: Nothing is stated, or nothing that can be understood or fits the cell.
+        StructureError: No symmetry is stated, or none that is recognised or fits the cell.
     """
     symbol, hall_text = block.value(*_SYMBOL), block.value(*_HALL)
     number_text = block.value(*_NUMBER)
@@ -121,7 +121,7 @@ def stated_symmetry(block: Block, cell: Sequence[float], where: str) -> Symmetry
 
 
 def _listed(block: Block, notes: list[str], where: str) -> Setting | None:
-    """Return the setting of the listed operations; None where there are none, or none that can be used."""
+    """Return the setting of the listed operations; None if there are no usable ones."""
     column = block.column(*_OPERATIONS)
     triplets = [_triplet(text) for text in column or () if text is not None]
     if not triplets:
@@ -156,11 +156,11 @@ def _exact(
     where: str,
     notes: list[str],
 ) -> SymmetryStatement:
-    """Compare operations, or those of a Hall symbol, with what else is stated."""
+    """Compare operations, or those of a Hall symbol, with the other statements."""
     symbol, number = stated
     said = exact.words() if exact.listed else f"the Hall symbol ({exact.space_group})"
     others: list[tuple[str, tuple[Setting, ...]]] = []
-    # A short symbol is that of other axes too.
+    # A short symbol also covers other axes.
     if by_symbol and not _same(exact, (*by_symbol, *alternatives(by_symbol, cell, symbol))):
         others.append((f"the symbol is {symbol}", by_symbol))
     if by_number and exact.number != number:
@@ -182,13 +182,13 @@ def _exact(
         question=f"{where}: {words}, which contradicts {said}",
         # Within one space group type, operations are the more explicit statement; or another statement agrees.
         preferred=exact if same_type or seconded else None,
-        advice="remove from the file what is wrong",
+        advice="remove the wrong statement from the file",
         notes=(*notes, f"{words}, which contradicts {said}") if len(candidates) == 1 else tuple(notes),
     )
 
 
 def _same(exact: Setting, settings: Sequence[Setting], *, strictly: bool = False) -> bool:
-    """Say whether a setting is one of others; a setting without a symbol is one of any of its number."""
+    """Return whether a setting is among others; a setting without a symbol is compared by its number."""
     if exact.operations and not strictly:
         return any(setting.number == exact.number for setting in settings)
     # Some settings have two symbols, such as A b a m and A c a m.
@@ -246,10 +246,10 @@ def _by_name(
 def _fitting(
     settings: tuple[Setting, ...], cell: Sequence[float], symbol: str | None, where: str
 ) -> tuple[Setting, ...]:
-    """Return the settings that the cell fits, of the same symbol or number with other axes if it fits none.
+    """Return the settings that the cell fits; if none, those of the same symbol or number with other axes.
 
     Raises:
-        StructureError: It fits none of these either.
+        StructureError: The cell fits none of these either.
     """
     fit = fitting(settings, cell) or alternatives(settings, cell, symbol)
     if not fit:

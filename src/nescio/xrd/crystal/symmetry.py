@@ -1,4 +1,4 @@
-"""Symmetry operations: listed, completed to a group, named, and tried against a cell."""
+"""Symmetry operations: completion to a group, naming, and comparison with a cell."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = [
     "triplets_of",
 ]
 
-# Relative departure of a cell from the symmetry that its group asks for.
+# Relative deviation of a cell from the symmetry of its group.
 _CELL_TOLERANCE = 1e-2
 _MOST_OPERATIONS = 192 * 4
-# A cell of each system that its operations leave as it is, if they belong to axes as they are usually chosen.
+# For each system, a cell that its operations preserve if the axes follow the convention.
 _SAMPLE_CELLS = {
     "triclinic": [("b", (5, 6, 7, 80, 95, 103))],
     "monoclinic": [
@@ -41,13 +41,13 @@ _SAMPLE_CELLS = {
 
 
 def operations_from(triplets: Iterable[str]) -> gemmi.GroupOps:
-    """Return the group that listed operations belong to; repeated ones count once, missing products are added.
+    """Return the group of listed operations; repeated ones count once, missing products are added.
 
     Args:
         triplets: Such as "-x,y+1/2,-z".
 
     Raises:
-        ValueError: One is no operation of a crystal, or they make no group; the message says which.
+        ValueError: One is not a symmetry operation of a crystal, or they do not form a group.
     """
     return _operations(tuple(triplets))
 
@@ -77,7 +77,7 @@ def _operations(triplets: tuple[str, ...]) -> gemmi.GroupOps:
 
 
 def _is_closed(group: gemmi.GroupOps) -> bool:
-    """Say whether the product of any two operations is one of them, each of which is there once."""
+    """Return whether the operations are distinct and closed under multiplication."""
     rotations, translations = operation_arrays(group)
     keys = _keys(rotations, translations)
     if len(np.unique(keys, axis=0)) != len(keys):
@@ -89,7 +89,7 @@ def _is_closed(group: gemmi.GroupOps) -> bool:
 
 
 def _keys(rotations: NDArray[np.float64], translations: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return one row of whole numbers an operation, equal where they differ by a lattice translation."""
+    """Return one row of whole numbers for each operation, equal for operations that differ by a lattice translation."""
     whole = np.rint(rotations * gemmi.Op.DEN).astype(np.int64).reshape(-1, 9)
     return np.concatenate(
         [whole, np.rint(translations * gemmi.Op.DEN).astype(np.int64) % gemmi.Op.DEN], axis=1
@@ -110,13 +110,13 @@ def operation_arrays(group: gemmi.GroupOps) -> tuple[NDArray[np.float64], NDArra
 
 
 def tabulated(group: gemmi.GroupOps) -> gemmi.SpaceGroup | None:
-    """Return the setting of a space group that has exactly these operations, or None where no table has it."""
+    """Return the setting of a space group that has exactly these operations, or None if it is not tabulated."""
     found: gemmi.SpaceGroup | None = gemmi.find_spacegroup_by_ops(group)
     return found
 
 
 def group_number(group: gemmi.GroupOps) -> int:
-    """Return the number in the International Tables of a group in any setting; 0 where it is not recognised."""
+    """Return the number in the International Tables of a group in any setting; 0 if it is not recognised."""
     found = tabulated(group)
     return int(found.number) if found is not None else _searched_number(triplets_of(group))
 
@@ -127,7 +127,7 @@ def _searched_number(triplets: tuple[str, ...]) -> int:
 
     rotations, translations = operation_arrays(operations_from(triplets))
     with warnings.catch_warnings():
-        # spglib 2.7 announces a change in how it reports errors; both ways are met here.
+        # spglib 2.7 announces a change of its error reporting; both forms are handled.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             found = spglib.get_spacegroup_type_from_symmetry(np.rint(rotations).astype(np.intc), translations)
@@ -140,8 +140,8 @@ def system_of(group: gemmi.GroupOps) -> tuple[str, str]:
     """Return the crystal system of a group in an untabulated setting, and its unique axis.
 
     Returns:
-        Name as :func:`nescio.xrd.lattice.lattice_freedom` takes it, "isotropic" where the axes are not chosen as is
-        usual in the system; and the unique axis if it is monoclinic, else "b".
+        Name for :func:`nescio.xrd.lattice.lattice_freedom`, "isotropic" if the axes differ from the convention of the
+        system; and the unique axis of a monoclinic cell, else "b".
     """
     number = group_number(group)
     standard = gemmi.find_spacegroup_by_number(number) if number else None
@@ -154,7 +154,7 @@ def system_of(group: gemmi.GroupOps) -> tuple[str, str]:
 
 
 def fits_cell(group: gemmi.GroupOps, cell: gemmi.UnitCell) -> bool:
-    """Say whether the operations leave lengths and angles of a cell as they are, within one per cent."""
+    """Return whether the operations preserve lengths and angles of a cell within one per cent."""
     rotations, _ = operation_arrays(group)
     axes = np.array(cell.orth.mat.tolist())
     metric = axes.T @ axes

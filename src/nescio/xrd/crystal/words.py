@@ -1,4 +1,4 @@
-"""Words that notes and errors about crystals share."""
+"""Text shared by notes and errors on crystals."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ _FEW = 4
 
 
 def listed(labels: Sequence[str]) -> str:
-    """Return labels as text, the first few of many."""
+    """Return labels as text; of many labels, the first few."""
     shown = ", ".join(labels[:_FEW])
     return shown if len(labels) <= _FEW else f"{shown} and {len(labels) - _FEW} more"

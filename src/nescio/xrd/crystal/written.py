@@ -1,4 +1,4 @@
-"""Structures from their parts, as in a TOML file, and from documents of their own."""
+"""Structures from their parts, as in a TOML file, and from JSON documents."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def make_structure(
     """Build a structure from its parts.
 
     Args:
-        name: What to call it.
+        name: Of the structure.
         cell: a, b, c in angstrom; alpha, beta, gamma in degree.
-        space_group: Hermann-Mauguin symbol ("P6_3/mmc" or "P63/mmc") or number, which means the standard setting. Where
-            it leaves the origin open ("F d -3 m" and not "F d -3 m:2"), distances must decide.
+        space_group: Hermann-Mauguin symbol ("P6_3/mmc" or "P63/mmc") or number, in the standard setting. If it does
+            not state the origin ("F d -3 m" and not "F d -3 m:2"), distances decide.
         sites: Mappings with element, position, and optionally occupancy, charge, b_iso (angstrom^2).
-        source: Where it comes from, for messages.
+        source: Origin of the structure, for messages.
 
     Raises:
-        StructureError: Something is impossible or ambiguous; the message names it.
+        StructureError: A part is impossible or ambiguous; the message names it.
     """
     where = source or f"phase {name!r}"
     try:
@@ -85,7 +85,7 @@ def _written_site(site: object, where: str) -> Site:
 
 
 def _rounding(site: Site) -> tuple[float, float, float]:
-    """Return half a unit of the last digit that a coordinate needs to be written."""
+    """Return half a unit of the last digit of a coordinate."""
     x, y, z = (_half_a_digit(value) for value in site.position)
     return x, y, z
 
@@ -96,7 +96,7 @@ def _half_a_digit(value: float) -> float:
 
 
 def structure_from_document(document: Mapping[str, Any]) -> Structure:
-    """Build a structure from what :meth:`Structure.to_document` returned.
+    """Build a structure from the result of :meth:`Structure.to_document`.
 
     Raises:
         StructureError: The document does not describe a structure.

@@ -1,4 +1,4 @@
-"""What the title of an axis says: which quantity, in which unit."""
+"""Quantity and unit in the title of an axis."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Kind:
-    """A quantity and a unit in which an axis may be."""
+    """A quantity and unit of an axis."""
 
     quantity: str
     """"two_theta", "q", or "d"."""
     factor: float
-    """What brings it to degree, 1/angstrom or angstrom."""
+    """Factor that converts it to degree, 1/angstrom or angstrom."""
     unit: str
 
 
@@ -53,26 +53,26 @@ _USUAL_UNIT = {"two_theta": "degree", "q": "1/angstrom", "d": "angstrom"}
 
 @dataclass(frozen=True)
 class Title:
-    """What a title says."""
+    """Quantity and unit of a title."""
 
     quantity: str | None
-    """"two_theta", "q", "d", another quantity in words, or None where it names none that is known."""
+    """"two_theta", "q", "d", another quantity in words, or None if it is unknown."""
     unit: str | None
-    """None where it states none."""
+    """None if the title states none."""
     start: int = 0
-    """Where the quantity begins in the title, as it is simplified."""
+    """Position of the quantity in the simplified title."""
     only_units: bool = False
-    """Whether nothing but units and the name of an intensity follows."""
+    """Whether only units and the name of an intensity follow."""
 
     @property
     def stands_alone(self) -> bool:
-        """Whether it is a title by itself: more than a letter, with nothing but units after the quantity."""
+        """Whether it is a complete title: more than a letter, with only units after the quantity."""
         named = self.unit is not None or len(self.quantity or "") > 1
         return self.start == 0 and self.only_units and named
 
     @property
     def kind(self) -> str | None:
-        """Name of the kind of axis, None where it is none; without a unit it is in degree, 1/angstrom or angstrom."""
+        """Kind of axis, None if it is not an axis; the default unit is degree, 1/angstrom or angstrom."""
         unit = self.unit or _USUAL_UNIT.get(self.quantity or "")
         return _BY_UNIT.get((self.quantity or "", unit or ""))
 
@@ -139,15 +139,15 @@ _QUANTITIES = [
     ("radial distance", re.compile(r"\bradial(?:[\s_-]*(?:distance|position))?\b|\bradius\b")),
     ("time of flight", re.compile(r"\b(?:tof|time[\s_-]*of[\s_-]*flight)\b")),
 ]  # fmt: skip
-# Letters without which no title names any of these; tables may have thousands of titles.
+# Quick test for possible titles, since tables may have thousands of titles.
 _POSSIBLE = re.compile(r"q|th|tt|1\s*/|d|azim|radi|tof|vector|transfer|lattice|planar|plane|bragg|angle")
-# What only counts as the title of a column, or with nothing but a unit after it: in a remark it may be anything.
+# These count only as the title of a column, or with only a unit after them; in a remark they may mean anything.
 _SHORT = re.compile(
     r"(d|r|theta|th|omega|om|chi|phi|psi|eta|energy|e|time|temperature|channel|index|no|nr|number|points?|row|unnamed"
     r"|pixels?|px|frame|step|distance|position|x|y|z|s|k|wavelength|lambda|motor|image|scan)"
     r"(?=[\s_(\[,/:;.]|$)"
 )
-# Names of variables, where a unit after an underscore is that of an inverse length.
+# Names of variables, in which a unit after an underscore is an inverse length.
 _Q_IN = re.compile(r"q_(nm|a|ang|angstrom|pm)")
 _SHORT_LENGTHS = {"nm": "nm", "a": "angstrom", "ang": "angstrom", "angstrom": "angstrom", "pm": "pm"}
 _REST = re.compile(r"[\s_()\[\],/:;.|-]*")
@@ -159,7 +159,7 @@ _ANGLE_WORDS = re.compile(r"(?:angles?|degrees?|deg)\b")
 
 
 def simplified(text: str) -> str:
-    """Return a title in lower case, with Greek letters, LaTeX and superscripts in plain letters."""
+    """Return a title in lower case, with Greek letters, LaTeX and superscripts as plain letters."""
     text = html.unescape(text[:_LONGEST]).translate(_BEFORE)
     text = _LATEX_NAMES.sub(lambda match: _LATEX_WORDS.get(match[1].lower(), match[1].lower()), text)
     text = unicodedata.normalize("NFKC", _LATEX.sub("", text)).casefold()
@@ -168,9 +168,9 @@ def simplified(text: str) -> str:
 
 
 def read_title(title: str, units: str = "") -> Title:
-    """Return what a title says, with its unit where that is stated apart.
+    """Return quantity and unit of a title; the unit may be stated separately.
 
-    The quantity may stand anywhere in it, but for short names such as "d" or "r", which must begin it.
+    The quantity may be anywhere in the title, except short names such as "d" or "r", which must be at its beginning.
     """
     words = simplified(title)
     if not units and (match := _Q_IN.fullmatch(words)):
@@ -184,22 +184,22 @@ def read_title(title: str, units: str = "") -> Title:
     if not found:
         unit = _unit(None, f"{words} {simplified(units)}") if units or not words.isalnum() else None
         return Title(None, unit)
-    # What comes first in the list is more special than what comes later at the same place.
+    # Of quantities at the same place, the earlier one in the list is more specific.
     _, name, match = min(found, key=lambda one: one[0])
     return _with_unit(name, words, units, match)
 
 
 def axis_kind(title: str, units: str = "") -> str | None:
-    """Return the name of the kind of axis (of `KINDS`) that a title and units say, or None where they say none."""
+    """Return the kind of axis (of `KINDS`) of a title and units, or None if it is unknown."""
     return read_title(title, units).kind
 
 
 def other_quantity(title: str, *, alone: bool = False) -> str | None:
-    """Return which quantity, that is no axis of a pattern, a title names: theta, azimuth, r, an energy, an index.
+    """Return the quantity in a title that is not an axis of patterns: theta, azimuth, r, an energy, an index.
 
     Args:
         title: Of a column, or a line of comment.
-        alone: Only where nothing but units follows, as in "r (mm)"; "energy = 8.05 keV" is a remark.
+        alone: Only if nothing but units follows, as in "r (mm)"; "energy = 8.05 keV" is a remark.
     """
     found = read_title(title)
     if found.quantity is None or found.kind is not None:
@@ -208,13 +208,13 @@ def other_quantity(title: str, *, alone: bool = False) -> str | None:
 
 
 def mentions_inverse_length(text: str) -> bool:
-    """Say whether a text holds a unit of q, such as "nm^-1" or "inverse Angstrom"."""
+    """Return whether a text contains a unit of q, such as "nm^-1" or "inverse Angstrom"."""
     words = simplified(text)
     return any(pattern.search(words) for _, pattern in _INVERSE[:3])
 
 
 def names_an_angle(title: str) -> bool:
-    """Say whether a title is "angle" or "degrees", which in these formats is two-theta."""
+    """Return whether a title is "angle" or "degrees", which means two-theta in these formats."""
     return bool(_ANGLE_WORDS.match(simplified(title)))
 
 
@@ -222,13 +222,13 @@ def _with_unit(quantity: str, words: str, units: str, match: re.Match[str]) -> T
     after = words[match.end() :]
     unit = _unit(quantity, f" {simplified(units)}" if units.strip() else after)
     if quantity == "radial distance" and unit in _RADIAL:
-        # Programs that integrate images call so whatever grows from the beam outwards.
+        # Programs that integrate images use this name for any quantity that increases from the beam outwards.
         quantity = _RADIAL[unit]
     return Title(quantity, unit, match.start(), _only_units(after))
 
 
 def _unit(quantity: str | None, text: str) -> str | None:
-    """Return the unit in a text: of the quantity's own kind first."""
+    """Return the unit in a text, preferably one of the quantity."""
     inverse, plain, angles = (
         next((name for name, pattern in patterns if pattern.search(text)), None)
         for patterns in (_INVERSE, _PLAIN, _ANGLES)

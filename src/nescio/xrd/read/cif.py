@@ -23,7 +23,7 @@ from nescio.xrd.read.several import joined
 
 __all__ = ["holds_profile", "read_cif"]
 
-# In this order: what the instrument recorded before what was made of it.
+# In this order: measured before processed intensities.
 _INTENSITIES = (
     "_pd_meas_counts_total",
     "_pd_meas_intensity_total",
@@ -32,7 +32,7 @@ _INTENSITIES = (
     "_pd_meas_intensity_net",
     "_pd_proc_intensity_net",
 )
-# Listed, or as a range; the corrected angle before the one that was set.
+# Listed, or as a range; the corrected angle before the nominal one.
 _AXES = (
     ("_pd_proc_2theta_corrected", "two_theta"),
     ("_pd_meas_2theta_scan", "two_theta"),
@@ -49,31 +49,31 @@ _OPTIONS = {"q_nm": "q"}
 
 
 def holds_profile(content: bytes) -> bool:
-    """Say whether a text can be a CIF with a powder profile."""
+    """Return whether a text can be a CIF with a powder profile."""
     return b"data_" in content[:1_000_000].lower() and _MARK.search(content) is not None
 
 
 def read_cif(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
-    """Read the powder profiles of a CIF, one of each data block that holds one.
+    """Read the powder profiles of a CIF, one for each data block with a profile.
 
-    The intensity is that which was measured (``_pd_meas_counts_total``, ``_pd_meas_intensity_total``), or else that
-    which was processed (``_pd_proc_intensity_total``, ``_net``); its uncertainty stands in parentheses, or follows from
-    counting statistics where counts are given. The axis is the corrected two-theta, the scanned one, its range, q or d.
-    The wavelength is that of the block (of several the one with the largest weight), or the only one in the file.
+    The intensity is the measured one (``_pd_meas_counts_total``, ``_pd_meas_intensity_total``), or else the processed
+    one (``_pd_proc_intensity_total``, ``_net``). Its uncertainty is given in parentheses, or follows from counting
+    statistics of counts. The axis is the corrected two-theta, the scanned one, its range, q or d. The wavelength is
+    that of the block (of several, that with the largest weight), or the only one in the file.
 
     Raises:
-        FileError: The file breaks the rules of CIF, or holds no profile.
+        FileError: The file is not valid CIF, or contains no profile.
     """
     path = source.path
     blocks = parse_cif(source)
     measured = [block for block in blocks if block.column(*_INTENSITIES) is not None]
     if not measured:
         what = (
-            "a crystal structure"
+            "a crystal structure, but no powder profile"
             if any(block.column("_atom_site_fract_x") for block in blocks)
-            else "no profile"
+            else "no powder profile"
         )
-        raise FileError(f"{path}: this CIF holds {what}, no powder profile (_pd_meas_counts_total ...)")
+        raise FileError(f"{path}: this CIF contains {what} (_pd_meas_counts_total ...)")
     scans: list[xr.Dataset] = []
     left_out: list[str] = []
     for block in measured:
@@ -109,9 +109,9 @@ def _profile(
     valid = np.isfinite(points)
     notes = []
     if not valid.all():
-        notes.append(f"{place}: {int((~valid).sum())} points without a place on the axis are left out")
+        notes.append(f"{place}: {int((~valid).sum())} points without a value on the axis are skipped")
     if "neutron" in (block.value(*_PROBES) or "").lower():
-        notes.append(f"{place}: was measured with neutrons; the prior draws X-ray patterns")
+        notes.append(f"{place}: was measured with neutrons; the prior simulates X-ray patterns")
     sigma = _sigma(numbers, values, counts="counts" in tag)
     return measured_dataset(
         source.path,
@@ -127,7 +127,7 @@ def _profile(
 
 
 def _axis(block: Block, points: int, place: str, option: str | None) -> tuple[str, npt.NDArray[np.float64]]:
-    """Return the kind of axis and its points, NaN where it has none."""
+    """Return the kind of axis and its points, NaN for missing ones."""
     wanted = _OPTIONS.get(option or "", option)
     for tag, kind in _AXES:
         column = block.column(tag)
@@ -154,7 +154,7 @@ def _axis(block: Block, points: int, place: str, option: str | None) -> tuple[st
 def _range(
     first: float, last: float | None, step: float | None, points: int, place: str
 ) -> npt.NDArray[np.float64]:
-    """Return the angles of a range; what is missing of its ends follows from the number of points."""
+    """Return the angles of a range; a missing end follows from the number of points."""
     if last is None and step is None:
         raise FileError(f"{place}: a range of two-theta needs its end or its step")
     if last is None:
@@ -170,7 +170,7 @@ def _range(
 def _sigma(
     numbers: Sequence[Number | None], values: npt.NDArray[np.float64], *, counts: bool
 ) -> npt.NDArray[np.float64] | None:
-    """Return uncertainties in parentheses, or those of counts; None where neither is there."""
+    """Return uncertainties in parentheses, or those of counts; None if there are neither."""
     stated = np.array(
         [np.nan if number is None or number.sigma is None else number.sigma for number in numbers]
     )
@@ -187,7 +187,7 @@ def _numbers(column: Sequence[str | None], place: str) -> list[Number | None]:
 
 
 def _wavelength(block: Block, blocks: Sequence[Block], place: str) -> float | None:
-    """Return the wavelength in angstrom of the strongest line that a block states, or the only one of the file."""
+    """Return the wavelength in angstrom of the strongest line of a block, or the only one in the file."""
     own = _lines(block, place)
     if own:
         return own[0]

@@ -1,4 +1,4 @@
-"""Reading files of any known kind, one or many."""
+"""Reading one or many files of any known kind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _NOT_READ = {
     FileKind.XML: "XML",
     FileKind.JSON: "JSON",
 }
-"""What files are that hold no pattern in a form that is read, or none at all."""
+"""Kinds of files that are not read, in words."""
 
 FILE_PATTERNS: tuple[str, ...] = tuple(
     f"*{suffix}" for suffix in (*_BY_SUFFIX, *VENDOR_SUFFIXES, ".cbf", ".edf") if suffix != ".cif"
@@ -109,10 +109,10 @@ def read_many(
     flat: str | Path | None = None,
     sectors: int | None = None,
 ) -> tuple[list[xr.Dataset], list[NescioError]]:
-    """Read many files; a bad one is reported and the others are kept.
+    """Read many files; errors of single files are returned, and the others are read.
 
     Args:
-        paths: Files, and folders whose files of known kinds are taken in order of their names.
+        paths: Files, and folders. Files of known kinds in a folder are read in order of their names.
         axis: As in :func:`read_patterns`.
         wavelength: As in :func:`read_patterns`.
         poni: As in :func:`read_patterns`.
@@ -121,10 +121,10 @@ def read_many(
         sectors: As in :func:`read_patterns`.
 
     Returns:
-        One dataset for each file that could be read, and an error for each that could not.
+        One dataset for each readable file, and an error for each other file.
 
     Raises:
-        FileError: There is no file to read at all.
+        FileError: There is no file to read.
         ConfigurationError: An option is not what it should be.
     """
     checked_axis_option(axis)
@@ -135,9 +135,7 @@ def read_many(
     files = [file for path in given for file in (_files_in(path) if path.is_dir() else [path])]
     if not files:
         where = ", ".join(map(str, given[:3])) or "nothing was given"
-        raise FileError(
-            f"no patterns to read ({where}); files of these kinds are known: {', '.join(FILE_PATTERNS)}"
-        )
+        raise FileError(f"no patterns to read ({where}); known kinds are: {', '.join(FILE_PATTERNS)}")
     datasets: list[xr.Dataset] = []
     errors: list[NescioError] = []
     for file in files:
@@ -180,7 +178,7 @@ def _reader(source: Source) -> _Reader:
             f"{source.name}: is {what}, which this version does not read; export it as xy, xye or csv"
         )
     if suffix in VENDOR_SUFFIXES and kind is FileKind.TEXT:
-        # Columns are columns, whatever the file is called.
+        # Plain columns may have any of these suffixes.
         return read_text
     try:
         return _BY_SUFFIX[suffix]

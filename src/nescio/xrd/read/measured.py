@@ -1,4 +1,4 @@
-"""What all readers share: limits, the kinds of axis, and the dataset they return (:mod:`nescio.signals`)."""
+"""Shared by all readers: limits, kinds of axes, and the dataset they return (:mod:`nescio.signals`)."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ __all__ = [
 ]
 
 MAX_BYTES = 512 * 2**20
-"""Larger files, and larger unpacked contents of a file, are refused."""
+"""Limit of the size of a file and of its unpacked content, in bytes."""
 MAX_POINTS = 1_000_000
-"""Points of one pattern."""
+"""Limit of points in one pattern."""
 MAX_VALUES = 50_000_000
-"""Points of all patterns of one file together."""
+"""Limit of points in all patterns of one file."""
 MAX_PATTERNS = 50_000
-"""Patterns of one file, each of which is brought onto the grid of the prior."""
+"""Limit of patterns in one file; each is resampled on the grid of the prior."""
 
 AXES = ("two_theta", "q", "q_nm", "d")
-"""Kinds of axis that a user can name: two-theta in degree, q in 1/angstrom or 1/nm, spacing d in angstrom."""
+"""Kinds of axis for the user: two-theta in degree, q in 1/angstrom or 1/nm, spacing d in angstrom."""
 
 _LARGEST_INTENSITY = 1e30
 _LARGEST_Q = 60.0  # 1/angstrom: beyond what any laboratory or synchrotron beam reaches
 
-# A q without a unit that reaches farther is rather in 1/nm.
+# A larger q without a unit is probably in 1/nm.
 _LARGEST_UNITLESS_Q = 30.0
-_SAY_AXIS = "say so with --axis two_theta, q (1/angstrom), q_nm (1/nm) or d (angstrom)"
+_SAY_AXIS = "state it with --axis two_theta, q (1/angstrom), q_nm (1/nm) or d (angstrom)"
 _SAME_WAVELENGTH = 1e-3
 
 
 def checked_axis_option(axis: str | None) -> str | None:
-    """Return the kind of axis a user asked for.
+    """Return the requested kind of axis.
 
     Raises:
-        ConfigurationError: It is not one of `AXES`.
+        ConfigurationError: The kind is not one of `AXES`.
     """
     if axis is not None and axis not in AXES:
         raise ConfigurationError(f"axis {axis!r} is unknown; give one of {', '.join(AXES)}")
@@ -64,9 +64,9 @@ def checked_axis_option(axis: str | None) -> str | None:
 
 
 def not_an_axis(place: str, title: str) -> FileError:
-    """Return the error for a title that is none of the axes of a pattern."""
+    """Return the error for a title that is not an axis of patterns."""
     return FileError(
-        f"{place}: {title[:40]!r} is neither two-theta nor q nor d; if it is one of them all the same, {_SAY_AXIS}"
+        f"{place}: {title[:40]!r} is neither two-theta nor q nor d; if it is one of them, {_SAY_AXIS}"
     )
 
 
@@ -74,7 +74,7 @@ def check_unit(place: str, title: Title, points: npt.NDArray[np.float64]) -> Non
     """Check that q without a unit can be in 1/angstrom.
 
     Raises:
-        FileError: It reaches too far.
+        FileError: q is too large.
     """
     largest = float(np.abs(points[np.isfinite(points)]).max(initial=0.0))
     if title.quantity == "q" and title.unit is None and largest > _LARGEST_UNITLESS_Q:
@@ -82,23 +82,23 @@ def check_unit(place: str, title: Title, points: npt.NDArray[np.float64]) -> Non
 
 
 def bin_centres(edges: npt.NDArray[np.float64], points: int) -> npt.NDArray[np.float64]:
-    """Return the centres of bins where there is one number more than there are points, else the numbers as they are."""
+    """Return bin centres if there is one number more than points; otherwise the unchanged numbers."""
     return (edges[:-1] + edges[1:]) / 2.0 if edges.ndim == 1 and edges.size == points + 1 else edges
 
 
 def resolved_wavelength(
     path: Path, kind: str, option: float | None, stated: Callable[[], float | None]
 ) -> float | None:
-    """Return the wavelength of a pattern: what the file states, else for angles what the user says.
+    """Return the wavelength of a pattern: that of the file, or for angles that of the user.
 
     Args:
         path: The file, for messages.
         kind: Of the axis; q needs no wavelength.
-        option: What the user says, in angstrom.
-        stated: Returns what the file states; its error counts only where the user says nothing.
+        option: Wavelength from the user, in angstrom.
+        stated: Returns the wavelength in the file; its error counts only without `option`.
 
     Raises:
-        FileError: The file states something impossible, or for angles something else than the user.
+        FileError: The file states an impossible wavelength, or for angles another one than the user.
     """
     try:
         own = stated()
@@ -111,16 +111,16 @@ def resolved_wavelength(
     if own is not None and abs(option / own - 1.0) > _SAME_WAVELENGTH:
         raise FileError(
             f"{path}: says {own:.6g} angstrom, --wavelength says {option:.6g};"
-            " leave the option out, or correct the file"
+            " omit the option, or correct the file"
         )
     return option if own is None else own
 
 
 def wavelength_angstrom(value: Any, place: str) -> float:
-    """Return the wavelength in angstrom of the strongest line of what a user or a file says.
+    """Return the wavelength in angstrom of the strongest line of a stated radiation.
 
     Raises:
-        FileError: It is no wavelength; the message starts with `place`.
+        FileError: It is not a wavelength; the message starts with `place`.
     """
     from nescio.xrd.radiation import parse_radiation
 
@@ -146,23 +146,23 @@ def measured_dataset(
     notes: Sequence[str] = (),
     place: Callable[[int], str] = lambda index: f"point {index + 1}",
 ) -> xr.Dataset:
-    """Check what a file held and put it into the measured form of :mod:`nescio.signals`.
+    """Check the content of a file and return it in the measured form of :mod:`nescio.signals`.
 
     Args:
         path: The file, for messages and as ``source``.
         kind: Name of the kind, of :data:`nescio.xrd.read.axis.KINDS`, in which `axis` is given; d becomes q.
-        axis: Shape (points,), increasing or decreasing throughout; intensities of points that repeat, as rounding makes
-            them, are averaged, with a note.
+        axis: Shape (points,), increasing or decreasing throughout; intensities at repeated points, a result of
+            rounding, are averaged, with a note.
         intensity: Shape (n, points) or (points,); NaN where nothing was measured.
-        wavelength: In angstrom, or None where it is not known.
-        names: Of the n measurements; by default the stem of the file, numbered where there are several.
+        wavelength: In angstrom, or None if unknown.
+        names: Of the n measurements; by default the stem of the file, numbered if there are several.
         uncertainty: One standard deviation, of the shape of `intensity`.
         position_mm: Shape (n, 2), x and y on the sample.
         composition: Shape (n, elements), fractions or percent.
         elements: Symbols of the columns of `composition`.
         attributes: Further attributes of the dataset.
-        notes: What should be known of how it was read.
-        place: Where in the file the point of an index stands.
+        notes: Notes on how it was read.
+        place: Returns the place in the file of the point with an index.
 
     Raises:
         FileError: The axis is not finite, not monotonic or not physical, or shapes or values do not fit.
@@ -177,7 +177,8 @@ def measured_dataset(
         raise FileError(f"{path}: a pattern needs at least 2 points, {points.size} found")
     if points.size > MAX_POINTS or values.size > MAX_VALUES or values.shape[0] > MAX_PATTERNS:
         raise FileError(
-            f"{path}: more than {MAX_POINTS:,} points a pattern, {MAX_PATTERNS:,} patterns or {MAX_VALUES:,} in all"
+            f"{path}: more than {MAX_POINTS:,} points in a pattern, {MAX_PATTERNS:,} patterns or {MAX_VALUES:,} "
+            "points in all"
         )
     sigma = None if uncertainty is None else np.atleast_2d(np.asarray(uncertainty, np.float64))
     if sigma is not None and sigma.shape != values.shape:
@@ -191,9 +192,9 @@ def measured_dataset(
         points = points[starts]
         notes = [
             *notes,
-            f"{path}: points that repeat the place of the one before are averaged with it: {repeated}",
+            f"{path}: points at the same place as the previous one are averaged with it: {repeated}",
         ]
-    # Row by row, since a table of all comparisons would take as much memory again.
+    # Row by row, to save memory.
     for row, one in enumerate(values):
         too_large = ~((np.abs(one) <= _LARGEST_INTENSITY) | np.isnan(one))
         if too_large.any():
@@ -204,7 +205,7 @@ def measured_dataset(
     name = "two_theta" if KINDS[kind].quantity == "two_theta" else "q"
     names = list(map(short_name, names)) if names is not None else _numbered(path, values.shape[0])
     if len(names) != values.shape[0] or len(set(names)) != len(names):
-        raise FileError(f"{path}: {values.shape[0]} patterns need as many names, each only once")
+        raise FileError(f"{path}: {values.shape[0]} patterns need as many different names")
     dataset = xr.Dataset(
         {"intensity": (("measurement", name), values, {"long_name": "intensity"})},
         coords={"measurement": np.asarray(names, np.str_), name: (name, points, _axis_attributes(name))},
@@ -221,7 +222,7 @@ def measured_dataset(
 
 
 def stem_of(path: Path) -> str:
-    """Return the name of a file without its suffix, and without that of a compression."""
+    """Return the name of a file without its suffix and that of a compression."""
     suffix = suffix_of(path)
     end = path.name.lower().rfind(suffix) if suffix else -1
     return path.name[:end] if end > 0 else path.stem
@@ -241,7 +242,7 @@ def _numbered(path: Path, n: int) -> list[str]:
 def _checked_axis(
     path: Path, kind: str, points: npt.NDArray[np.float64], place: Callable[[int], str]
 ) -> tuple[npt.NDArray[np.float64], slice]:
-    """Return the axis, increasing and in the units of `nescio.signals`, and how the data are to be ordered."""
+    """Return the axis, increasing and in the units of `nescio.signals`, and the order of the data."""
     if not np.isfinite(points).all():
         where = int(np.nonzero(~np.isfinite(points))[0][0])
         raise FileError(f"{path}: {place(where)}: the axis is {points[where]}, not a finite number")
@@ -259,8 +260,8 @@ def _checked_axis(
     if outside.any():
         where = int(np.nonzero(outside)[0][0])
         hints = {
-            "q": "; is it in 1/nm (axis q_nm), or two_theta?",
-            "two_theta_rad": "; is it in degree, not radian (axis two_theta)?",
+            "q": "; check whether it is in 1/nm (axis q_nm), or two_theta",
+            "two_theta_rad": "; check whether it is in degree, not radian (axis two_theta)",
         }
         other = hints.get(kind, "") if points[where] > 0 else ""
         raise FileError(
@@ -273,7 +274,8 @@ def _checked_axis(
         where = (int(np.nonzero(wrong)[0][0]) if wrong.any() else 0) + 1
         what = "repeats" if points[where] == points[where - 1] else "falls below"
         raise FileError(
-            f"{path}: {place(where)}: the axis at {points[where]:g} {what} the point before it; it must rise throughout"
+            f"{path}: {place(where)}: the axis at {points[where]:g} {what} the previous point;"
+            " it must increase throughout"
         )
     order = slice(None, None, -1) if falling else slice(None)
     return points[order], order
@@ -284,10 +286,10 @@ def _averaged(
     sigma: npt.NDArray[np.float64] | None,
     starts: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
-    """Return means over the groups of points that begin at `starts`, NaN left out, and their uncertainties."""
+    """Return means over the groups of points that begin at `starts`, without NaN, and their uncertainties."""
     measured = np.isfinite(values)
     counts = np.add.reduceat(measured, starts, axis=1)
-    # Of a group that was never measured the mean is not a number.
+    # The mean of an unmeasured group is NaN.
     divisor = np.where(counts > 0, counts, np.nan)
     means = np.add.reduceat(np.where(measured, values, 0.0), starts, axis=1) / divisor
     if sigma is None:
@@ -318,7 +320,7 @@ def _add_sample(
     if composition is not None:
         if composition.shape != (n, len(elements)) or len(set(elements)) != len(elements) or not elements:
             raise FileError(
-                f"{path}: a composition needs a row for each of {n} patterns and a column an element"
+                f"{path}: a composition needs a row for each of {n} patterns and a column for each element"
             )
         finite = np.isfinite(composition).all() and np.abs(composition).max() < 1e6
         total = composition.sum(axis=1, keepdims=True) if finite else np.zeros(1)
@@ -327,6 +329,6 @@ def _add_sample(
                 f"{path}: fractions of a composition must be finite, not negative, and not all zero"
             )
         if unknown := _unknown_elements(elements):
-            raise FileError(f"{path}: {unknown[0][:20]!r} of the composition is no element")
+            raise FileError(f"{path}: {unknown[0][:20]!r} of the composition is not an element")
         dataset["composition"] = (("measurement", "element"), composition / total)
         dataset.coords["element"] = ("element", np.asarray(list(elements), np.str_))

@@ -26,22 +26,22 @@ def joined(
 ) -> xr.Dataset:
     """Return scans as the measurements of one dataset (:mod:`nescio.signals`).
 
-    Scans over the same axis share it; others keep their own, with the dimensions (measurement, point). Angles of
-    different wavelengths become q.
+    Scans over the same axis share it; others keep their own, with the dimensions (measurement, point). Angles with
+    different wavelengths are converted to q.
 
     Args:
         source: The file, for messages, names and its budget of memory.
         scans: Measured datasets, each with an axis of its own.
-        notes: On the file, beside those of the scans.
-        left_out: Why other parts of the file could not be read.
+        notes: On the file, in addition to those of the scans.
+        left_out: Reasons why other parts of the file were skipped.
 
     Raises:
-        FileError: There is no scan, angles cannot be compared since their wavelength is not known, or scans that are
-            padded to the longest of them take more memory than the file may.
+        FileError: There is no scan, angles cannot be compared because a wavelength is unknown, or scans padded to the
+            longest exceed the memory budget of the file.
     """
     path = source.path
     if not scans:
-        raise FileError(left_out[0] if left_out else f"{path}: holds no pattern")
+        raise FileError(left_out[0] if left_out else f"{path}: contains no pattern")
     scans = _of_one_kind(path, scans)
     first = scans[0]
     axis = _axis(first)
@@ -50,11 +50,11 @@ def joined(
     else:
         if not all(scan[axis].equals(first[axis]) for scan in scans[1:]):
             points = max(scan.sizes[axis] for scan in scans)
-            # Axis, intensities and uncertainties, each once more while they are put together.
+            # Axis, intensities and uncertainties, and a copy of each while they are joined.
             padded = points * sum(scan.sizes["measurement"] for scan in scans)
             source.spend(2 * 3 * 8 * padded, f"padding {len(scans)} scans to {points:,} points")
             scans = [_with_own_axis(scan, axis, points) for scan in scans]
-        # Variables that only some of the scans have (uncertainties) are dropped.
+        # Variables of only some scans (uncertainties) are dropped.
         shared = set.intersection(*(set(map(str, scan.data_vars)) for scan in scans))
         together = xr.concat(
             [scan[sorted(shared)] for scan in scans],
@@ -74,7 +74,7 @@ def _axis(scan: xr.Dataset) -> str:
 
 
 def _names(path: Path, scans: Sequence[xr.Dataset]) -> list[str]:
-    """Return the names of all measurements, numbered where they repeat."""
+    """Return the names of all measurements, numbered if they repeat."""
     names = [str(name) for scan in scans for name in scan["measurement"].values]
     if len(set(names)) == len(names):
         return names
@@ -82,14 +82,14 @@ def _names(path: Path, scans: Sequence[xr.Dataset]) -> list[str]:
 
 
 def _of_one_kind(path: Path, scans: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """Return scans over one kind of axis: q where some are over q, or angles are of different wavelengths."""
+    """Return scans over one kind of axis: q if some are over q, or if wavelengths differ."""
     lengths = {scan.attrs.get("wavelength_angstrom") for scan in scans if _axis(scan) == "two_theta"}
     kinds = {_axis(scan) for scan in scans}
     if (kinds == {"two_theta"} and len(lengths) == 1) or kinds == {"q"}:
         return list(scans)
     if None in lengths:
         raise FileError(
-            f"{path}: its scans are of different kinds or wavelengths, of which one is not known; give --wavelength"
+            f"{path}: its scans have different axes or wavelengths, and one wavelength is unknown; state --wavelength"
         )
     return [scan if _axis(scan) == "q" else _over_q(scan) for scan in scans]
 

@@ -1,4 +1,4 @@
-"""Patterns from arrays with well-known names, whatever container they came in."""
+"""Patterns from named arrays of any container."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OTHER_NAMES = ("xy_mm", "comp", "composition", "elements", "scan")
 
 
 def is_known(name: str) -> bool:
-    """Say whether an array of this name means something here; see :func:`dataset_from_named`."""
+    """Return whether an array of this name is used; see :func:`dataset_from_named`."""
     known = (*_INTENSITY_NAMES, *_UNCERTAINTY_NAMES, *_WAVELENGTH_NAMES, *_OTHER_NAMES)
     return name in known or axis_kind(name) is not None
 
@@ -62,14 +62,14 @@ def dataset_from_named(
     Args:
         source: The file, for messages.
         arrays: Arrays by name.
-        units: Units by name, where the container tells them.
-        axis: Kind of the axis, over what the name of the array says.
-        wavelength: In angstrom, where the file does not say; as in :func:`nescio.xrd.read_patterns`.
-        beam: Returns the wavelength that the container tells elsewhere, if any.
-        others: Names of what else the container holds, for messages.
+        units: Units by name, if the container states them.
+        axis: Kind of the axis; overrides the name of the array.
+        wavelength: In angstrom, if the file states none; as in :func:`nescio.xrd.read_patterns`.
+        beam: Returns the wavelength stated elsewhere in the container, if any.
+        others: Names of other contents of the container, for messages.
 
     Raises:
-        FileError: Axis or intensities are missing, or an array is not what its name says.
+        FileError: Axis or intensities are missing, or an array does not match its name.
     """
     path = source.path
     axis_name = _axis_name(path, arrays, axis, others)
@@ -112,10 +112,10 @@ def dataset_from_named(
 def _axis_name(
     path: Path, arrays: Mapping[str, np.ndarray], axis: str | None, others: Collection[str]
 ) -> str:
-    """Return the name of the array that is the axis: of the kind that is asked for, if any is.
+    """Return the name of the array with the axis, if possible of the requested kind.
 
     Raises:
-        FileError: There is none.
+        FileError: There is no axis.
     """
     found = {
         name: kind for name in (*_AXIS_NAMES, *sorted(arrays)) if name in arrays and (kind := axis_kind(name))
@@ -124,7 +124,7 @@ def _axis_name(
     if wanted or found:
         return next(iter([*wanted, *found]))
     if axis is not None:
-        # Of an unknown name, but one number for each point.
+        # An array with an unknown name and one number for each point.
         lengths = {
             arrays[name].shape[-1] for name in _INTENSITY_NAMES if name in arrays and arrays[name].ndim
         }
@@ -152,7 +152,7 @@ def _wavelength(path: Path, arrays: Mapping[str, np.ndarray], units: Mapping[str
     for name in _WAVELENGTH_NAMES:
         if name in arrays and arrays[name].size == 1:
             value = arrays[name].ravel()[0]
-            # A bare number is checked as such: a laboratory line given in nanometre is told so.
+            # A number without a unit is checked: a laboratory line in nanometre is an error that says so.
             text = value.item() if arrays[name].dtype.kind in "iuf" else _text(value)
             unit = units.get(name, "").strip()
             return wavelength_angstrom(f"{text} {unit}" if unit else text, f"{path}: {name}")

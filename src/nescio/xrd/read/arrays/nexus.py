@@ -45,39 +45,39 @@ _SEVERAL_NAMES = re.compile(r"[:,\s\[\]]+")
 
 @dataclass(frozen=True)
 class _Data:
-    """What an NXdata group says of itself, in the new style or the old one."""
+    """Description of an NXdata group, in the new or old style."""
 
     group: Any
     signal: str
     axes: tuple[str, ...]
-    """Names of the axes, one a dimension; "." for one without values."""
+    """Names of the axes, one for each dimension; "." for one without values."""
 
 
 def read_nexus(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
     """Read the NXdata of each NXentry of a NeXus file, or datasets of well-known names at the root of an HDF5 file.
 
-    Of an entry that names a ``default``, only that is read; of another, all NXdata with a signal, which the attribute
-    ``signal`` of the group names, or in older files ``signal=1`` marks, with its ``axes`` or with ``axis=1`` on the
-    axis itself. One axis must be two-theta, q or d by name or units; others are unrolled into measurements. Of edges of
-    bins, one more than there are points, the centres are taken. The wavelength comes from an NXmonochromator
+    If an entry names a ``default``, only the default is read; otherwise all NXdata with a signal. The attribute
+    ``signal`` of the group names the signal, or ``signal=1`` marks it in older files; ``axes`` names the axes, or
+    ``axis=1`` marks them. One axis must be two-theta, q or d by name or units; other axes become measurements. Bin
+    edges, one more than points, are converted to bin centres. The wavelength comes from an NXmonochromator
     (``wavelength``, ``energy``) or NXbeam (``incident_wavelength``, ``incident_energy``) of the same entry, or else of
-    the file. Links out of the file are never followed.
+    the file. Links to other files are never followed.
 
     Raises:
-        FileError: The file is damaged, or holds no pattern.
+        FileError: The file is damaged, or contains no pattern.
     """
     with opened_hdf5(source) as file:
         entries = [
             group for group in groups_below(file.root) if attribute(group, "NX_class") == "NXentry"
         ] or [file.root]
-        # An entry within another is met twice.
+        # An entry within another one is found twice.
         found = list(
             {data.group.name: (entry, data) for entry in entries for data in _data_of(entry)}.values()
         )
         if not found:
             return _from_plain(file, axis, wavelength)
         if len(found) > _MOST_SCANS:
-            raise FileError(f"{source.name}: more than {_MOST_SCANS:,} NXdata; divide it into several files")
+            raise FileError(f"{source.name}: more than {_MOST_SCANS:,} NXdata; split it into several files")
 
         @cache
         def beam(entry: Any) -> float | None:
@@ -98,7 +98,7 @@ def read_nexus(source: Source, *, axis: str | None, wavelength: float | None) ->
 
 
 def _data_of(entry: Any) -> list[_Data]:
-    """Return the NXdata of an entry that hold patterns: the default, or all."""
+    """Return the NXdata of an entry with patterns: the default, or all."""
     import h5py
 
     group: Any = entry
@@ -112,7 +112,7 @@ def _data_of(entry: Any) -> list[_Data]:
         default = _described(group)
         if default is not None:
             return [default]
-        # The default may be a group that holds NXdata.
+        # The default may be a group with NXdata.
         if group is not entry:
             return list(_all_data(group)) or list(_all_data(entry))
     return list(_all_data(entry))
@@ -125,7 +125,7 @@ def _all_data(group: Any) -> Iterator[_Data]:
 
 
 def _described(group: Any) -> _Data | None:
-    """Return what an NXdata group says of signal and axes, or None where it names no signal."""
+    """Return signal and axes of an NXdata group, or None if it names no signal."""
     import h5py
 
     name = attribute(group, "signal")
@@ -150,7 +150,7 @@ def _described(group: Any) -> _Data | None:
 
 
 def _names(group: Any, axes: Any) -> tuple[str, ...]:
-    """Return the names in an attribute ``axes``: a list, one name, or several in one text."""
+    """Return the names in an attribute ``axes``: a list, one name, or several names in one text."""
     if axes is None:
         return ()
     names = [axes] if isinstance(axes, str) else [text_of(name) for name in np.ravel(axes)]
@@ -188,7 +188,7 @@ def _from_nxdata(
     sigmas = None if errors is None else np.moveaxis(errors, dimension, -1).reshape(rows.shape)
     line = resolved_wavelength(path, kind, wavelength, beam)
     if points.ndim > 1 and points.shape == values.shape:
-        # An axis of its own for every pattern.
+        # Each pattern has its own axis.
         if len(rows) > MAX_PATTERNS:
             raise FileError(f"{path}: {place}: more than {MAX_PATTERNS:,} patterns")
         own = points.reshape(rows.shape)
@@ -216,10 +216,10 @@ def _from_nxdata(
 
 
 def _axis(file: Hdf5, data: _Data, dimensions: int, option: str | None) -> tuple[int, str, str]:
-    """Return the dimension of the axis of patterns, its name and its kind.
+    """Return the dimension, name and kind of the axis of patterns.
 
     Raises:
-        FileError: None of the axes is one, and no kind was asked for.
+        FileError: No axis is recognised, and no kind was requested.
     """
     path = file.source.path
     candidates = (
@@ -240,7 +240,7 @@ def _axis(file: Hdf5, data: _Data, dimensions: int, option: str | None) -> tuple
 
 
 def _title(group: Any, name: str) -> Title:
-    """Return what name, long name and units of an axis say."""
+    """Return the kind of an axis from its name, long name and units."""
     node = member(group, name)
     if node is None:
         return Title(None, None)
@@ -249,7 +249,7 @@ def _title(group: Any, name: str) -> Title:
     title = read_title(name, units)
     if title.quantity is None and long_name:
         title = read_title(long_name, units)
-    # Under any unknown name, an inverse length is q.
+    # An inverse length with an unknown name is q.
     if title.quantity is None and (title.unit or "").startswith("1/"):
         return Title("q", title.unit)
     return title
@@ -265,7 +265,7 @@ def _errors(file: Hdf5, data: _Data, shape: tuple[int, ...]) -> np.ndarray | Non
 
 
 def _unread(file: Hdf5, entries: list[Any], found: list[tuple[Any, _Data]]) -> list[str]:
-    """Return a note on patterns that stand beside the default ones."""
+    """Return a note on patterns outside the default."""
     read = {data.group.name for _, data in found}
     beside = [
         data.group.name
@@ -287,7 +287,7 @@ def _from_plain(file: Hdf5, axis: str | None, wavelength: float | None) -> xr.Da
     units: dict[str, str] = {}
     for name in list(root)[:_MOST_OBJECTS]:
         node = member(root, name)
-        # What else a file holds is left alone, however large.
+        # Other contents of a file are ignored, whatever their size.
         asked = axis is not None and isinstance(node, h5py.Dataset) and node.ndim == 1
         if not isinstance(node, h5py.Dataset) or not (is_known(name) or asked):
             continue
@@ -310,9 +310,9 @@ def _from_plain(file: Hdf5, axis: str | None, wavelength: float | None) -> xr.Da
 
 
 def _wavelength(file: Hdf5, top: Any) -> float | None:
-    """Return the wavelength in angstrom of the beam that fell on the sample, as stated in a group or below."""
+    """Return the wavelength in angstrom of the incident beam, stated in a group or below it."""
     names = {
-        # A wavelength without units stays bare: a laboratory line in nanometre is then an error.
+        # A wavelength without units stays without: a laboratory line in nanometre is then an error.
         "NXmonochromator": (("wavelength", ""), ("energy", "keV")),
         "NXbeam": (("incident_wavelength", ""), ("incident_energy", "keV")),
     }

@@ -1,4 +1,4 @@
-"""Rows of numbers in a text, whatever separates them, in one block or several."""
+"""Rows of numbers in a text, with any separator, in one block or several."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MOST_TABLES = 5000
 _LONGEST_REMARK = 300
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d*)?(?:[ed][+-]?\d+)?", re.I)
 _FORTRAN = re.compile(r"^([-+]?[\d.]+)[dD]([-+]?\d+)$")
-# What begins like a number, perhaps with a letter O or l where a digit should be.
+# A word that begins like a number, perhaps with a letter O or l in place of a digit.
 _LIKE_NUMBER = re.compile(r"[-+]?[OolI]?[.,\d]")
-# A word that may hold bracketed blanks, and a word that can only be the unit of the one before it.
+# A word that may contain blanks in brackets, and a word that can only be the unit of the previous one.
 _WORD = re.compile(r"(?:[^\s(\[]|\([^()]{0,40}\)|\[[^\[\]]{0,40}\]|[(\[])+")
 _UNIT = re.compile(r"[(\[]|1/|(?:nm|a|å|angstrom)(?:\^|\*\*)?\{?[-⁻−][1¹]\}?$", re.I)
 _WIDE_GAP = re.compile(r"\s{2,}|\t")
@@ -39,7 +39,7 @@ _EMPTY = ("", "nan", "n/a", "na", "-", "--", "null", "none")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of numbers and the lines they stood on."""
+    """Rows of numbers and their line numbers."""
 
     rows: np.ndarray
     """Shape (points, columns); NaN for empty cells."""
@@ -49,12 +49,12 @@ class Table:
     separator: str | None
     """None for white space."""
     words: list[str]
-    """Of the last line before the numbers: one a column where there are as many, else none."""
+    """Words of the last line before the numbers, if there is one for each column; else empty."""
 
 
 @dataclass
 class _Open:
-    """A table that is being read."""
+    """A table while it is read."""
 
     header: list[str]
     last: str = ""
@@ -66,21 +66,21 @@ class _Open:
     decimal_comma: bool = False
 
     def rises(self) -> int:
-        """Return 1 where the first column rises, -1 where it falls, 0 where that is not known yet."""
+        """Return 1 if the first column increases, -1 if it decreases, 0 if this is not known yet."""
         if len(self.lines) < 2:
             return 0
         first, last = self.rows[0], self.rows[-self.width]
         return int(first < last) - int(first > last)
 
     def goes_on(self, values: Sequence[float]) -> bool:
-        """Say whether a row can be the next of this table."""
+        """Return whether a row can be the next row of this table."""
         step = values[0] - self.rows[-self.width]
         return len(values) == self.width and (not self.rises() or step * self.rises() > 0)
 
     def closed(self, source: Source) -> Table:
         source.spend(16 * len(self.rows), "its numbers")
         rows = np.array(self.rows).reshape(-1, self.width)
-        # Titles of several words may be apart by several blanks: "Two Theta   Counts".
+        # Titles of several words may be separated by several blanks: "Two Theta   Counts".
         readings = [_words(self.last, self.separator), _WIDE_GAP.split(self.last.strip())]
         words = next((words for words in readings if len(words) == self.width), [])
         return Table(rows, self.lines, self.header, self.separator, words)
@@ -89,12 +89,12 @@ class _Open:
 def read_tables(source: Source) -> tuple[list[Table], list[str]]:
     """Return all tables of a text, with notes.
 
-    Separators may be white space, tabs, semicolons or commas; a decimal comma is understood where no comma separates,
-    and commas between thousands within quotes. A further table begins after a line of text where the first column
-    starts again.
+    Separators may be white space, tabs, semicolons or commas. Decimal commas are supported if no comma separates
+    columns, and commas between thousands within quotes. Another table begins after a line of text if the first column
+    restarts.
 
     Raises:
-        FileError: There is no table, or a line in one is not a row of numbers.
+        FileError: There is no table, or a line of a table is not a row of numbers.
     """
     tables: list[Table] = []
     notes: list[str] = []
@@ -128,7 +128,7 @@ def read_tables(source: Source) -> tuple[list[Table], list[str]]:
                 between.append((number, stripped, comment))
                 continue
             texts = [(where, words) for where, words, remark in between if not remark]
-            # A single row before a line of text is a scan that was aborted at once.
+            # A single row before a line of text is a scan that was aborted immediately.
             if between and (not table.goes_on(values) or (texts and len(table.lines) == 1)):
                 tables.append(table.closed(source))
                 if len(tables) > _MOST_TABLES:
@@ -143,10 +143,10 @@ def read_tables(source: Source) -> tuple[list[Table], list[str]]:
             between = []
         if len(values) != table.width:
             if is_last and not ended and len(values) < table.width:
-                notes.append(f"{source.name}: line {number} is cut short and left out")
+                notes.append(f"{source.name}: line {number} is incomplete and skipped")
                 continue
             raise FileError(
-                f"{source.name}: line {number}: {len(values)} numbers where the rows before it have {table.width}"
+                f"{source.name}: line {number}: {len(values)} numbers; the previous rows have {table.width}"
             )
         table.rows.extend(values)
         table.lines.append(number)
@@ -163,7 +163,7 @@ def read_tables(source: Source) -> tuple[list[Table], list[str]]:
                 f"{source.name}: {doubtful[:40]!r}: the comma may separate thousands or decimals; write numbers with"
                 " points only"
             )
-        raise FileError(f"{source.name}: holds no rows of at least two numbers (axis, intensity)")
+        raise FileError(f"{source.name}: contains no rows of at least two numbers (axis, intensity)")
     return tables, notes
 
 
@@ -184,13 +184,13 @@ def _no_row(source: Source, number: int, line: str) -> FileError:
 
 def _add_header(table: _Open, line: str, number: int, comment: bool) -> None:
     table.last = _SPEC_TITLES.sub("", line, count=1).lstrip(_COMMENT_SIGNS) if comment else line
-    # A slip in a row is sought in what is no comment.
+    # Comments are not checked for typing errors.
     table.last_line = -1 if comment else number
     table.header.append(table.last[:_LONGEST_REMARK])
 
 
 def _first_row(table: _Open, line: str) -> list[float] | None:
-    """Return the numbers of a line and set how the table is written, or None where it is no row."""
+    """Return the numbers of a line and set the notation of the table, or None if the line is not a row."""
     separator, decimal_comma = _convention(line)
     values = _numbers(line, separator, decimal_comma, None)
     if values is None or len(values) < 2:
@@ -213,13 +213,13 @@ def _words(line: str, separator: str | None) -> list[str]:
 
 
 def _is_spoilt_row(line: str, separator: str | None, columns: int) -> bool:
-    """Say whether a line is a row with a slip in it rather than titles or a remark."""
+    """Return whether a line is a row with a typing error rather than titles or a remark."""
     tokens = [token.strip() for token in _split(line, separator, None)]
     if len(tokens) != columns or axis_kind(tokens[0]):
         return False
     if _NUMBER.fullmatch(tokens[0]):
         return True
-    # "2O.0 100" is a slip; "Temperature 300" is a remark.
+    # "2O.0 100" is a typing error; "Temperature 300" is a remark.
     return bool(_LIKE_NUMBER.match(tokens[0])) and any(map(_NUMBER.fullmatch, tokens[1:]))
 
 
@@ -248,7 +248,7 @@ def _convention(line: str) -> tuple[str | None, bool]:
 
 
 def _split(line: str, separator: str | None, width: int | None) -> list[str]:
-    """Return the cells of a line; empty ones at its end only as far as the table is wide."""
+    """Return the cells of a line; trailing empty ones only up to the width of the table."""
     if separator is None:
         return line.split()
     if '"' in line:
@@ -264,9 +264,9 @@ def _split(line: str, separator: str | None, width: int | None) -> list[str]:
 
 
 def _numbers(line: str, separator: str | None, decimal_comma: bool, width: int | None) -> list[float] | None:
-    """Return the numbers of a row, NaN for empty cells, or None where it is not one."""
+    """Return the numbers of a row, NaN for empty cells, or None if it is not a row."""
     if decimal_comma and "." in line:
-        # One of the two would have to separate thousands: too doubtful to guess.
+        # One of the two would have to separate thousands, which is ambiguous.
         return None
     numbers = []
     for cell in _split(line, separator, width):
@@ -274,7 +274,7 @@ def _numbers(line: str, separator: str | None, decimal_comma: bool, width: int |
         if decimal_comma:
             token = token.replace(",", ".")
         elif "," in token:
-            # Only a point elsewhere in the row says that 1,100 is not 1.1.
+            # Only a point elsewhere in the row shows that 1,100 is not 1.1.
             if not _THOUSANDS.fullmatch(token) or "." not in line:
                 return None
             token = token.replace(",", "")

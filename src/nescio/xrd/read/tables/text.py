@@ -36,7 +36,7 @@ from nescio.xrd.read.tables.table import Table, read_tables
 
 __all__ = ["read_text"]
 
-# Possessive quantifiers, so that a hostile line costs no more than its length.
+# Possessive quantifiers, so that the time for a hostile line is proportional to its length.
 _WAVELENGTH = re.compile(
     r"(?:wave\s*+length|lambda)\w*+(?:\s*+(?:\(([^)]*+)\)|\[([^\]]*+)\]))?(?:\s*+[=:,]|\s++)\s*+(.+)", re.I
 )
@@ -60,44 +60,43 @@ _INDICES = (
     "frame",
 )
 _NO_TITLES = "name them in a line before the numbers"
-# Fewer points in a row that rises again are a slip in a scan rather than a scan of their own.
+# Shorter runs are errors in a scan rather than separate scans.
 _SHORTEST_SCAN = 5
-# One standard deviation of counts is below half of them, from four counts on.
+# From four counts on, one standard deviation is below half of the counts.
 _LARGEST_SIGMA = 0.5
 
 
 @dataclass(frozen=True)
 class _Scan:
-    """Which columns of a table are a scan."""
+    """Columns of a table that form a scan."""
 
     axis: int
     kind: str
     intensities: tuple[int, ...]
     names: tuple[str, ...] | None
-    """Of the intensities, where there are several."""
+    """Names of the intensities, if there are several."""
     sigmas: tuple[int, ...]
-    """None, or one for each intensity."""
+    """Empty, or one for each intensity."""
     notes: tuple[str, ...] = ()
 
 
 def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
     """Read columns of text: the axis, then one intensity and perhaps its uncertainty, or many patterns.
 
-    Separators may be white space, tabs, semicolons or commas; a decimal comma is understood where no comma
-    separates. Lines that start with ``# ! ; ' // % *`` are comments, and titles may stand before the numbers;
-    both may name the axis ("2theta", "q (1/nm)", "d (A)") and the wavelength ("wavelength = 1.5406"). The axis is the
-    column whose title says so; several of them, each followed by its intensities, are scans side by side, and a line of
-    text after which the axis starts again begins another scan. A file without any title is over two-theta in degree, as
-    is the convention of these formats; an unknown title, or one of another quantity, is an error that asks for the
-    axis. Columns without titles: a third one is the uncertainty, except in ``.xy`` files, where
-    it is left alone (a fit, a background).
+    Separators may be white space, tabs, semicolons or commas. Decimal commas are supported if no comma separates
+    columns. Lines that start with ``# ! ; ' // % *`` are comments, and titles may precede the numbers. Both may name
+    the axis ("2theta", "q (1/nm)", "d (A)") and the wavelength ("wavelength = 1.5406"). The title of a column
+    identifies the axis. Several axes, each followed by its intensities, are scans side by side. A line of text after
+    which the axis restarts begins another scan. A file without any title is over two-theta in degree, the convention of
+    these formats. An unknown title, or that of another quantity, is an error that asks for the axis. Without titles, a
+    third column is the uncertainty, except in ``.xy`` files, where it is ignored (a fit, a background).
 
     Raises:
-        FileError: The text is not such a table, or its axis is something else; the message names line or title.
+        FileError: The text is not such a table, or has another axis; the message names the line or title.
     """
     path = source.path
     tables, notes = read_tables(source)
-    # The header of the first table holds for all, and titles hold until there are others.
+    # The header of the first table applies to all, and titles apply until there are new ones.
     header = tables[0].header
     words: list[str] = []
     scans: list[xr.Dataset] = []
@@ -107,7 +106,7 @@ def read_text(source: Source, *, axis: str | None, wavelength: float | None) -> 
         lines = table.header if table is tables[0] else [*header, *table.header]
         try:
             if table.rows.shape[0] == 1 and len(tables) > 1:
-                notes.append(f"{path}: line {table.lines[0]}: a scan of one point is left out")
+                notes.append(f"{path}: line {table.lines[0]}: a scan of one point is skipped")
                 continue
             fits = len(words) == table.rows.shape[1]
             scans += _scans(replace(table, header=lines, words=words if fits else []), path, axis, wavelength)
@@ -125,14 +124,14 @@ def _scans(table: Table, path: Path, option: str | None, wavelength: float | Non
     found: list[xr.Dataset] = []
     for scan in _columns(path, table, option):
         rows = np.flatnonzero(np.isfinite(table.rows[:, scan.axis]) | (len(table.rows) < 2))
-        # A column of the axis may end before the others, where scans of different lengths stand side by side.
+        # An axis may end before the other columns if scans of different lengths are side by side.
         rows = rows if rows.size and rows[-1] == rows.size - 1 else np.arange(len(table.rows))
         points = table.rows[rows, scan.axis]
         notes = list(scan.notes)
         pieces = _pieces(points)
         if len(pieces) > 1:
             lines = ", ".join(str(table.lines[int(rows[piece.start])]) for piece in pieces[1:4])
-            notes.append(f"{path}: the axis starts again at line {lines}: read as {len(pieces)} scans")
+            notes.append(f"{path}: the axis restarts at line {lines}: read as {len(pieces)} scans")
         for piece in pieces:
             mine = rows[piece]
             found.append(
@@ -155,7 +154,7 @@ def _scans(table: Table, path: Path, option: str | None, wavelength: float | Non
 
 
 def _pieces(points: npt.NDArray[np.float64]) -> list[slice]:
-    """Return the runs in which an axis rises or falls throughout; one, where some are too short for a scan."""
+    """Return the runs in which an axis increases or decreases; a single one if some are too short for a scan."""
     whole = [slice(0, len(points))]
     steps = np.diff(points)
     if not np.isfinite(points).all() or not steps.any():
@@ -171,7 +170,7 @@ def _pieces(points: npt.NDArray[np.float64]) -> list[slice]:
 
 
 def _columns(path: Path, table: Table, option: str | None) -> list[_Scan]:
-    """Return the scans that the columns of a table are."""
+    """Return the scans in the columns of a table."""
     words = table.words
     if words and are_titles(words, separated=table.separator is not None):
         return _titled(path, table, option)
@@ -180,7 +179,7 @@ def _columns(path: Path, table: Table, option: str | None) -> list[_Scan]:
 
 
 def _titled(path: Path, table: Table, option: str | None) -> list[_Scan]:
-    """Return the scans of columns that have titles."""
+    """Return the scans of columns with titles."""
     titles = table.words
     found = {i: title for i, word in enumerate(titles) if (title := read_title(word)).kind is not None}
     wanted = [
@@ -188,7 +187,7 @@ def _titled(path: Path, table: Table, option: str | None) -> list[_Scan]:
     ]
     column = next(iter([*wanted, *found]), None)
     if column is None:
-        # What comes first may be an index without a title.
+        # The first column may be an index without a title.
         column = 1 if len(titles) > 2 and _is_index(titles[0], table.rows[:, 0]) else 0
         kind = option or _kind_by_title(path, titles[column], table)
         return [_scan_of(path, table, column, kind, range(len(titles)))]
@@ -203,17 +202,17 @@ def _titled(path: Path, table: Table, option: str | None) -> list[_Scan]:
 
 
 def _is_index(title: str, values: npt.NDArray[np.float64]) -> bool:
-    """Say whether a first column counts the rows: its title says so, or it has none and counts from 0 or 1."""
+    """Return whether a first column is a row index: by its title, or by counting from 0 or 1 without a title."""
     if title:
         return other_quantity(title) in _INDICES
     return bool(values[0] in (0.0, 1.0) and (np.diff(values) == 1.0).all())
 
 
 def _kind_by_title(path: Path, title: str, table: Table) -> str:
-    """Return the kind of an axis whose title does not say it plainly.
+    """Return the kind of an axis whose title does not name it directly.
 
     Raises:
-        FileError: It names something else, or nothing that is known.
+        FileError: The title names another quantity, or is unknown.
     """
     if names_an_angle(title):
         return "two_theta"
@@ -226,10 +225,10 @@ def _kind_by_title(path: Path, title: str, table: Table) -> str:
 
 
 def _kind_by_header(path: Path, table: Table) -> str:
-    """Return the kind of axis that comments and titles name; two-theta in degree where they name none.
+    """Return the kind of axis in comments and titles; two-theta in degree if they name none.
 
     Raises:
-        FileError: They name another quantity, or hold a unit of q without a quantity.
+        FileError: They name another quantity, or contain a unit of q without a quantity.
     """
     found = _by_line(table.header)
     if found is not None and found.kind is not None:
@@ -248,12 +247,12 @@ def _kind_by_header(path: Path, table: Table) -> str:
 
 
 def _by_line(header: Sequence[str]) -> Title | None:
-    """Return what the last of the lines says that names an axis."""
+    """Return the title in the last line that names an axis."""
     for line in reversed(header):
         title = read_title(line)
         if title.kind is None:
             continue
-        # A single letter is a title where it begins the line or has a unit; "d" only where nothing else follows.
+        # A single letter is a title if it begins the line or has a unit; "d" only if nothing else follows.
         if title.quantity == "d":
             if title.stands_alone:
                 return title
@@ -263,12 +262,12 @@ def _by_line(header: Sequence[str]) -> Title | None:
 
 
 def _scan_of(path: Path, table: Table, axis: int, kind: str, columns: range) -> _Scan:
-    """Return the scan of a column with the axis among others that have titles."""
+    """Return the scan of an axis among other columns with titles."""
     titles = table.words
     roles = {i: role_of(titles[i]) for i in columns if i != axis}
     observed = [i for i, role in roles.items() if role is Role.INTENSITY]
     sigmas = [i for i, role in roles.items() if role is Role.UNCERTAINTY and i > axis]
-    # What stands before the axis is an index or another axis, unless it is the intensity.
+    # A column before the axis is an index or another axis, unless it is the intensity.
     others = [i for i, role in roles.items() if role is Role.OTHER and i > axis]
     quantities = [i for i in others if other_quantity(titles[i], alone=True)]
     notes: list[str] = []
@@ -284,7 +283,7 @@ def _scan_of(path: Path, table: Table, axis: int, kind: str, columns: range) -> 
             unused = [titles[i] for i in quantities]
             notes.append(f"{path}: columns that are not used: {', '.join(map(repr, unused[:6]))}")
     if not chosen:
-        raise FileError(f"{path}: no column holds an intensity; the titles are {', '.join(titles)[:80]}")
+        raise FileError(f"{path}: no column is an intensity; the titles are {', '.join(titles)[:80]}")
     names = None
     if len(chosen) > 1:
         names = tuple(titles[i] for i in chosen)
@@ -308,18 +307,18 @@ def _untitled(path: Path, table: Table, kind: str) -> _Scan:
         return _Scan(0, kind, (1,), None, ())
     suffix = suffix_of(path)
     if suffix == ".xy":
-        note = f"{path}: the third column has no title and is not used, as is usual in .xy files"
+        note = f"{path}: the third column has no title and is ignored, as usual in .xy files"
         return _Scan(0, kind, (1,), None, (), (note,))
     if suffix != ".xye" and not _can_be_sigma(table.rows[:, 1], table.rows[:, 2]):
         note = (
-            f"{path}: the third column has no title, cannot be an uncertainty of the second, and is not used"
+            f"{path}: the third column has no title, cannot be an uncertainty of the second, and is ignored"
         )
         return _Scan(0, kind, (1,), None, (), (note,))
     return _Scan(0, kind, (1,), None, (2,))
 
 
 def _can_be_sigma(intensity: npt.NDArray[np.float64], sigma: npt.NDArray[np.float64]) -> bool:
-    """Say whether a column can hold one standard deviation of another: never negative, and mostly smaller."""
+    """Return whether a column can be the standard deviation of another: never negative, and mostly smaller."""
     if (sigma < 0.0).any():
         return False
     positive = intensity > 0.0
@@ -330,8 +329,8 @@ def _can_be_sigma(intensity: npt.NDArray[np.float64], sigma: npt.NDArray[np.floa
 
 
 def _wavelength_in(path: Path, header: list[str]) -> float | None:
-    """Return the wavelength that a comment or title states; words that name no radiation are ignored."""
-    # The line nearest to the numbers counts.
+    """Return the wavelength in a comment or title; words that are not a radiation are ignored."""
+    # The line closest to the numbers counts.
     for line in reversed(header):
         match = _WAVELENGTH.search(line)
         quantity = _QUANTITY.match(match[3].strip()) if match else None

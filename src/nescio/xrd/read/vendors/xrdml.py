@@ -23,19 +23,19 @@ _MOST_SCANS = 5000
 
 
 def read_xrdml(source: Source, *, axis: str | None, wavelength: float | None) -> xr.Dataset:
-    """Read all scans over two-theta; uncertainties follow from counting statistics where counts are given.
+    """Read all scans over two-theta; counts have uncertainties from counting statistics.
 
-    Counts are multiplied by the beam attenuation factors, and brought to the mean counting time where it
-    varies from point to point. Scans over the same range become several measurements; scans over different
-    ranges are frames of one sample and are merged (:func:`nescio.xrd.merge_frames`). A scan that holds nothing, or
-    cannot be read, costs that scan; one that was aborted is read as far as it went.
+    Counts are multiplied by the beam attenuation factors, and scaled to the mean counting time if it varies from point
+    to point. Scans over the same range are separate measurements; scans over different ranges are merged as frames of
+    one sample (:func:`nescio.xrd.merge_frames`). Empty and unreadable scans are skipped; aborted scans are read as far
+    as they go.
 
     Raises:
-        FileError: The file is not XRDML, or holds no scan over two-theta.
+        FileError: The file is not XRDML, or contains no scan over two-theta.
     """
     path = source.path
     if axis not in (None, "two_theta"):
-        raise FileError(f"{path}: XRDML holds two-theta in degree; axis {axis!r} cannot be")
+        raise FileError(f"{path}: XRDML contains two-theta in degree; axis {axis!r} is not possible")
     root = _root(source)
     scans: list[xr.Dataset] = []
     notes: list[str] = []
@@ -47,17 +47,15 @@ def read_xrdml(source: Source, *, axis: str | None, wavelength: float | None) ->
         for scan in measurement.iter("scan"):
             number += 1
             if number > _MOST_SCANS:
-                raise FileError(
-                    f"{path}: holds more than {_MOST_SCANS:,} scans; divide it into several files"
-                )
+                raise FileError(f"{path}: has more than {_MOST_SCANS:,} scans; split it into several files")
             points = scan.find("dataPoints")
             points = scan if points is None else points
             if _is_empty(points):
-                notes.append(f"{path}: scan {number} holds no points and is left out")
+                notes.append(f"{path}: scan {number} has no points and is skipped")
                 continue
             if (status := scan.get("status", "Completed")).lower() != "completed":
                 notes.append(
-                    f"{path}: scan {number} has the status {status[:20]!r}; it is read as far as it went"
+                    f"{path}: scan {number} has the status {status[:20]!r}; it is read as far as it goes"
                 )
             try:
                 line = resolved_wavelength(path, "two_theta", wavelength, beam)
@@ -66,7 +64,7 @@ def read_xrdml(source: Source, *, axis: str | None, wavelength: float | None) ->
                 left_out.append(str(error).removeprefix(f"{path}: "))
     if not scans:
         raise FileError(
-            f"{path}: {left_out[0] if left_out else 'holds no scan (xrdMeasurement/scan) with points'}"
+            f"{path}: {left_out[0] if left_out else 'contains no scan (xrdMeasurement/scan) with points'}"
         )
     if not all(scan["two_theta"].equals(scans[0]["two_theta"]) for scan in scans[1:]):
         try:
@@ -80,7 +78,7 @@ def read_xrdml(source: Source, *, axis: str | None, wavelength: float | None) ->
 
 
 def _is_empty(points: ET.Element) -> bool:
-    """Say whether a scan holds no intensities at all."""
+    """Return whether a scan has no intensities."""
     return not any((points.findtext(name) or "").strip() for name in ("counts", "intensities"))
 
 
@@ -92,7 +90,7 @@ def _root(source: Source) -> ET.Element:
 
 
 def _wavelength(path: Path, measurement: ET.Element, attributes: dict[str, Any]) -> float | None:
-    """Return the wavelength in angstrom of the strongest line used; what else is said goes into `attributes`."""
+    """Return the wavelength in angstrom of the strongest line; other lines are added to `attributes`."""
     used = measurement.find("usedWavelength")
     if used is None:
         return None
@@ -100,7 +98,7 @@ def _wavelength(path: Path, measurement: ET.Element, attributes: dict[str, Any])
     for name in ("kAlpha1", "kAlpha2", "kBeta"):
         element = used.find(name)
         if element is not None and (element.text or "").strip():
-            # The unit is always written, right or wrong; without it, a line in nanometre is told.
+            # The unit attribute may be wrong; without a unit, a line in nanometre is detected.
             unit = element.get("unit", "Angstrom")
             unit = "" if unit == "Angstrom" else unit
             found[name] = wavelength_angstrom(f"{(element.text or '').strip()} {unit}", f"{path}: {name}")
@@ -165,7 +163,7 @@ def _intensity(
     if counts_text is None:
         if corrected_text is None:
             raise FileError(f"{path}: scan {number} has neither counts nor intensities")
-        # The older element holds intensities that the instrument's software has already corrected.
+        # The older element contains intensities that the instrument's software has already corrected.
         return _numbers(path, corrected_text, f"scan {number}, intensities"), None, time
     counts = _numbers(path, counts_text, f"scan {number}, counts")
     factor = np.ones_like(counts)
