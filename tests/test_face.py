@@ -90,6 +90,8 @@ def test_a_saved_agent_assesses_alike(laboratory):
     prepared = agent.reference(3)[["intensity"]]
     again = nescio.assess(nescio.load_agent(folder / "agent"), prepared)
     assert (again["p_value"] == nescio.assess(agent, prepared)["p_value"]).all()
+    # What a notebook asks of the last value of a cell.
+    assert nescio.plot(again)._repr_png_().startswith(b"\x89PNG")
 
 
 def test_an_agent_is_not_replaced_unasked(laboratory):

@@ -369,6 +369,5 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     code, _, err = run("assess", tmp_path / "cu", *files, "-o", tmp_path / "put", *foil, "--align", "edge")
     notes = [line for line in err.splitlines() if line.startswith("note:")]
     assert (code, len(notes)) == (0, 2)
-    assert notes[1].startswith(
-        "note: each spectrum is aligned by its edge, but the training spectra were not"
-    )
+    wanted = "note: each spectrum is aligned by its edge, but the training spectra were not"
+    assert any(note.startswith(wanted) for note in notes)

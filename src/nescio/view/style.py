@@ -101,9 +101,16 @@ def styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure (size in inches) that is independent of pyplot and of any window."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = _NotebookFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+class _NotebookFigure(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return figure_png(self, dpi=100)
 
 
 def figure_png(figure: Figure, dpi: int = 150) -> bytes:
