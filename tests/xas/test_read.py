@@ -10,6 +10,7 @@ from nescio.errors import ConfigurationError, FileError, MeasurementError
 from nescio.xas import (
     FCC_SHELLS,
     XAS,
+    Spectrum,
     edge_energy,
     known_shapes,
     one_spectrum,
@@ -19,6 +20,7 @@ from nescio.xas import (
     spectra_dataset,
     spectra_of,
 )
+from nescio.xas.read.finishing import finished
 
 ENERGY = np.arange(8900.0, 9200.0, 1.5)
 MU = 0.2 + 0.5 * (1.0 + np.tanh((ENERGY - 8979.0) / 3.0)) - 2e-4 * (ENERGY - 8900.0)
@@ -142,3 +144,11 @@ def test_particles_of_many_shapes_are_known() -> None:
     )
     assert [len(one) for one in near] == sorted(len(one) for one in near)
     assert len(near) > 2
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_energies_that_are_not_finite_are_refused(wrong: float) -> None:
+    energy = np.linspace(8900.0, 9100.0, 100)
+    energy[40] = wrong
+    with pytest.raises(MeasurementError, match=r"finite|number"):
+        finished(Spectrum("copper", energy, np.linspace(0.0, 1.0, 100)))

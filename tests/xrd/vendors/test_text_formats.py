@@ -193,3 +193,10 @@ def test_missing_points_of_chi_are_noted(read):
 
 def test_columns_under_a_vendors_suffix_are_columns(read):
     assert read("a.chi", "10 1\n11 2\n")["intensity"].values.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("points", ["2\u00b2", "1_0", "99999999999"])
+def test_a_number_of_points_that_is_none_costs_that_bank(read, points):
+    good = "BANK 1 2 1 CONS 400 1 0 0 STD\n      20      21\n"
+    pattern = read("a.gsa", f"S\n{good}BANK 2 {points} 1 CONS 400 1 0 0 STD\n      20      21\n")
+    assert pattern["intensity"].values.tolist()[0] == [20, 21]

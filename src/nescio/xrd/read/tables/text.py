@@ -23,6 +23,7 @@ from nescio.xrd.read.axis import (
     read_title,
 )
 from nescio.xrd.read.measured import (
+    MAX_PATTERNS,
     check_unit,
     measured_dataset,
     not_an_axis,
@@ -181,6 +182,8 @@ def _columns(path: Path, table: Table, option: str | None) -> list[_Scan]:
 def _titled(path: Path, table: Table, option: str | None) -> list[_Scan]:
     """Return the scans of columns with titles."""
     titles = table.words
+    if len(titles) > MAX_PATTERNS:
+        raise FileError(f"{path}: {len(titles):,} columns; at most {MAX_PATTERNS:,} are read")
     found = {i: title for i, word in enumerate(titles) if (title := read_title(word)).kind is not None}
     wanted = [
         i for i, title in found.items() if option is not None and title.quantity == KINDS[option].quantity
@@ -269,18 +272,20 @@ def _scan_of(path: Path, table: Table, axis: int, kind: str, columns: range) -> 
     sigmas = [i for i, role in roles.items() if role is Role.UNCERTAINTY and i > axis]
     # A column before the axis is an index or another axis, unless it is the intensity.
     others = [i for i, role in roles.items() if role is Role.OTHER and i > axis]
-    quantities = [i for i in others if other_quantity(titles[i], alone=True)]
+    quantities = {i for i in others if other_quantity(titles[i], alone=True)}
     notes: list[str] = []
     if observed:
-        same = [i for i in observed if base_of(titles[i]) == base_of(titles[observed[0]])]
-        unused = [titles[i] for i in (*observed, *others) if i not in same]
+        first = base_of(titles[observed[0]])
+        same = [i for i in observed if base_of(titles[i]) == first]
+        taken = set(same)
+        unused = [titles[i] for i in (*observed, *others) if i not in taken]
         chosen = same
         if unused:
             notes.append(f"{path}: columns that are not used: {', '.join(map(repr, unused[:6]))}")
     else:
         chosen = [i for i in others if i not in quantities]
         if chosen and quantities:
-            unused = [titles[i] for i in quantities]
+            unused = [titles[i] for i in sorted(quantities)]
             notes.append(f"{path}: columns that are not used: {', '.join(map(repr, unused[:6]))}")
     if not chosen:
         raise FileError(f"{path}: no column is an intensity; the titles are {', '.join(titles)[:80]}")
