@@ -171,7 +171,7 @@ def test_spectra_of_very_different_lengths_are_not_padded_beyond_memory(tmp_path
         return f"$old_group = 'a';\n@x = ({energy});\n@y = ({','.join(str(k) for k in range(points))});\n[record]\n"
 
     (tmp_path / "a.prj").write_text(spectrum(30) * 1000 + spectrum(30_000))
-    with pytest.raises(FileError, match="1,001 spectra of up to 30,000 points are more than"):
+    with pytest.raises(FileError, match="1,001 spectra of up to 30,000 points exceed"):
         spectra_dataset(read_spectra(tmp_path / "a.prj")[0], "a.prj")
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import typer
 
-from nescio.cli import doctor
+from nescio.cli import doctor, options
 from nescio.cli.outcome import guarded, note, report_error, report_errors, say
-from nescio.errors import FileError, InterruptedTrainingError, NescioWarning
+from nescio.errors import ConfigurationError, FileError, InterruptedTrainingError, NescioWarning
+from nescio.options import TechniqueOptions
 
 ODD = os.fsdecode(b"pr\xe4parat")
 
@@ -168,3 +169,16 @@ def test_an_error_of_many_files_is_one_line(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == "error: a.xy and 4 more: no wavelength\nerror: f.xy: empty\n"
     report_errors(FileError(f"{name}.xy: no wavelength") for name in "abc")
     assert capsys.readouterr().err.count("error: ") == 3
+
+
+def test_an_option_that_is_a_flag_for_one_technique_and_has_a_value_for_another_takes_a_value() -> None:
+    title = {"title": "t"}
+    flag = TechniqueOptions.model_validate({**title, "read": {"dark": {"help": "h.", "type": "flag"}}})
+    valued = TechniqueOptions.model_validate({**title, "read": {"dark": {"help": "h.", "metavar": "FILE"}}})
+    owners = [(valued, valued.read["dark"]), (flag, flag.read["dark"])]
+    assert options._information("dark", owners)[0] is str
+    assert options._information("dark", owners[1:])[0] is bool
+    assert options._converted("dark", "true", flag.read["dark"]) is True
+    assert options._converted("dark", "a.tif", valued.read["dark"]) == "a.tif"
+    with pytest.raises(ConfigurationError, match=r"--dark a\.tif: needs true"):
+        options._converted("dark", "a.tif", flag.read["dark"])

@@ -321,7 +321,7 @@ def test_an_autoencoder_of_stored_signals_draws_them_again():
 def test_an_autoencoder_refuses_what_is_no_signal():
     with pytest.raises(MeasurementError, match="scaled to 0-1"):
         fit_vae(np.full((3, 4), 2.0), VAESettings(), jax.random.key(0))
-    with pytest.raises(MeasurementError, match="needs signals"):
+    with pytest.raises(MeasurementError, match="needs shape"):
         fit_vae(np.zeros(4), VAESettings(), jax.random.key(0))
     with pytest.raises(MeasurementError, match=r"images of shape \(5, 8, 8\): needs"):
         fit_convolutional_vae(np.zeros((5, 8, 8)), jax.random.key(0))

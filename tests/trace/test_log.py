@@ -182,7 +182,7 @@ def test_an_array_larger_than_its_file_could_honestly_hold_is_not_unpacked(tmp_p
         connection.commit()
     with (
         Trace.open(tmp_path, read_only=True) as trace,
-        pytest.raises(TraceError, match="539 MB of memory, where"),
+        pytest.raises(TraceError, match="539 MB of memory, but only"),
     ):
         trace.get_arrays("bomb")
     with Trace.open(tmp_path) as trace:

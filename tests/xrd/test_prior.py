@@ -438,8 +438,8 @@ def test_a_phase_that_cannot_be_is_refused_by_name_when_the_prior_is_made(phase,
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda d: d.pop("structures"), "needs exactly the keys settings and structures"),
-        (lambda d: d.update(more=1), "needs exactly the keys settings and structures"),
+        (lambda d: d.pop("structures"), "must have exactly the keys settings and structures"),
+        (lambda d: d.update(more=1), "must have exactly the keys settings and structures"),
         (lambda d: d.update(settings=3), "prior document: .*dictionary"),
         (lambda d: d.update(structures=3), "structures must be a list"),
         (lambda d: d["structures"].pop(), "1 phases but 0 structures"),

@@ -76,8 +76,13 @@ def _flag(name: str) -> str:
 
 
 def _converted(name: str, text: Any, option: Option) -> Any:
-    if option.type in ("text", "flag"):
+    if option.type == "text" or isinstance(text, bool):
         return text
+    if option.type == "flag":
+        # Another technique declares this option with a value, so that the command line needs one here as well.
+        if text.lower() in ("true", "yes"):
+            return True
+        raise ConfigurationError(f"{_flag(name)} {text}: needs true, or leave the option out")
     try:
         if option.type == "whole":
             return int(text)
@@ -95,7 +100,8 @@ def _converted(name: str, text: Any, option: Option) -> Any:
 def _parameters(taken: set[str]) -> list[Any]:
     """Return command-line parameters for the options of all techniques.
 
-    An option name shared by several techniques is listed once, under the first technique, with the help of all.
+    An option name shared by several techniques is listed once, under the first technique, with the help of all. It is
+    a flag only if it is one for all of them; else it takes a value, and a flag the value true.
     """
     declared: dict[str, list[tuple[TechniqueOptions, Option]]] = {}
     for options in _all_options():

@@ -68,7 +68,7 @@ def test_an_interrupted_demo_says_how_to_go_on(tmp_path: Path, monkeypatch: pyte
         raise InterruptedTrainingError("interrupted at step 100")
 
     monkeypatch.setattr(demo.NumberAgent, "train", interrupted)
-    with pytest.raises(InterruptedTrainingError, match="run the same command again to go on"):
+    with pytest.raises(InterruptedTrainingError, match="run the same command again to continue"):
         demo.demonstrate_absorption(tmp_path, settings=QUICK, progress=False)
 
 

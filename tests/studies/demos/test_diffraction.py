@@ -24,7 +24,13 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, tiny: LearnSettings) -> tu
 def test_it_leaves_an_agent_findings_and_a_report(outcome: tuple[Path, Path]) -> None:
     folder, report = outcome
     assert report == folder / "report.html"
-    assert sorted(p.name for p in folder.iterdir()) == ["agent", "findings.csv", "findings.nc", "report.html"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "agent",
+        "findings.csv",
+        "findings.nc",
+        "map.png",
+        "report.html",
+    ]
     assert load_agent(folder / "agent").labels == ("Fm-3m", "Im-3m", "P6_3/mmc")
     with xr.open_dataset(folder / "findings.nc", engine="h5netcdf") as findings:
         assert set(findings["group"].values) == {"pure", "mixed", "unknown"}

@@ -13,7 +13,7 @@ def integrate(tmp_path):
         path = tmp_path / name
         write_image(path, image)
         (tmp_path / "a.poni").write_text(poni_text(rotations, extra))
-        for key in ("mask", "flat"):
+        for key in ("mask", "flat_field"):
             if key in options:
                 np.save(tmp_path / f"{key}.npy", options[key])
                 options[key] = tmp_path / f"{key}.npy"

@@ -89,7 +89,7 @@ def test_the_flat_field_divides(integrate):
     flat[::2] = 0.5
     flat[0, 0] = 0.0
     even = np.full(SHAPE, 100.0, np.float32)
-    corrected = integrate(even * flat, flat=flat)["intensity"].values
+    corrected = integrate(even * flat, flat_field=flat)["intensity"].values
     np.testing.assert_allclose(corrected, integrate(even)["intensity"].values, rtol=2e-3)
     assert np.nanmedian(integrate(even * flat)["intensity"].values) < 0.8 * np.nanmedian(corrected)
 

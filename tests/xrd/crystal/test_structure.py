@@ -243,7 +243,7 @@ def test_a_missing_file_a_folder_and_a_huge_file_are_refused(tmp_path):
     huge = tmp_path / "huge.cif"
     with huge.open("wb") as stream:
         stream.truncate(60_000_000)
-    with pytest.raises(FileError, match="more than the 50,000,000"):
+    with pytest.raises(FileError, match="the limit is 50,000,000"):
         read_structure(huge)
 
 

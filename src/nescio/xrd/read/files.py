@@ -64,7 +64,7 @@ def read_patterns(
     wavelength: str | float | None = None,
     poni: str | Path | None = None,
     mask: str | Path | None = None,
-    flat: str | Path | None = None,
+    flat_field: str | Path | None = None,
     sectors: int | None = None,
 ) -> xr.Dataset:
     """Read the patterns of one file into the measured form of :mod:`nescio.signals`.
@@ -80,7 +80,7 @@ def read_patterns(
         poni: Geometry of an area detector (PONI file of pyFAI). Images (TIFF, CBF, EDF, HDF5) are then integrated over
             the azimuth; other files are read as without it.
         mask: Image or NumPy array of the detector's size; pixels that are not 0 are ignored.
-        flat: Image or NumPy array of the detector's size that intensities are divided by.
+        flat_field: Image or NumPy array of the detector's size that intensities are divided by.
         sectors: Integrate each image over so many equal sectors of the azimuth, each a measurement.
 
     Raises:
@@ -91,7 +91,7 @@ def read_patterns(
     path = Path(path)
     axis = checked_axis_option(axis)
     angstrom = None if wavelength is None else parse_radiation(wavelength).wavelength
-    area = AreaSettings.of(poni, mask, flat, sectors)
+    area = AreaSettings.of(poni, mask, flat_field, sectors)
     source = unpacked_source(read_source(path, MAX_BYTES))
     kind = image_kind(source) if area.poni is not None else None
     if kind is not None:
@@ -106,7 +106,7 @@ def read_many(
     wavelength: str | float | None = None,
     poni: str | Path | None = None,
     mask: str | Path | None = None,
-    flat: str | Path | None = None,
+    flat_field: str | Path | None = None,
     sectors: int | None = None,
 ) -> tuple[list[xr.Dataset], list[NescioError]]:
     """Read many files; errors of single files are returned, and the others are read.
@@ -117,7 +117,7 @@ def read_many(
         wavelength: As in :func:`read_patterns`.
         poni: As in :func:`read_patterns`.
         mask: As in :func:`read_patterns`.
-        flat: As in :func:`read_patterns`.
+        flat_field: As in :func:`read_patterns`.
         sectors: As in :func:`read_patterns`.
 
     Returns:
@@ -128,7 +128,7 @@ def read_many(
         ConfigurationError: An option is not what it should be.
     """
     checked_axis_option(axis)
-    AreaSettings.of(poni, mask, flat, sectors)
+    AreaSettings.of(poni, mask, flat_field, sectors)
     if wavelength is not None:
         parse_radiation(wavelength)
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
@@ -142,7 +142,13 @@ def read_many(
         try:
             datasets.append(
                 read_patterns(
-                    file, axis=axis, wavelength=wavelength, poni=poni, mask=mask, flat=flat, sectors=sectors
+                    file,
+                    axis=axis,
+                    wavelength=wavelength,
+                    poni=poni,
+                    mask=mask,
+                    flat_field=flat_field,
+                    sectors=sectors,
                 )
             )
         except NescioError as error:

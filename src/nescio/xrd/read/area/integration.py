@@ -175,9 +175,9 @@ def _corrections(
     mask = np.zeros(shape, bool)
     if settings.mask is not None:
         mask = _single(settings.mask, shape) != 0
-    if settings.flat is None:
+    if settings.flat_field is None:
         return mask, None
-    flat = _single(settings.flat, shape).astype(np.float32)
+    flat = _single(settings.flat_field, shape).astype(np.float32)
     usable = np.isfinite(flat) & (flat > 0.0)
     return mask | ~usable, np.where(usable, flat, np.float32(1.0))
 

@@ -20,7 +20,7 @@ class AreaSettings:
     """PONI file with the geometry; without it images are not integrated."""
     mask: Path | None = None
     """Image or NumPy array of the detector's size: pixels that are not 0 are ignored."""
-    flat: Path | None = None
+    flat_field: Path | None = None
     """Image or NumPy array of the detector's size that intensities are divided by."""
     sectors: int = 1
     """Equal ranges of the azimuth, each integrated into a measurement of its own."""
@@ -30,7 +30,7 @@ class AreaSettings:
         cls,
         poni: str | Path | None = None,
         mask: str | Path | None = None,
-        flat: str | Path | None = None,
+        flat_field: str | Path | None = None,
         sectors: int | None = None,
     ) -> AreaSettings:
         """Return checked settings.
@@ -40,7 +40,7 @@ class AreaSettings:
                 sectors is not within 1 to 360.
         """
         if poni is None:
-            for name, value in (("mask", mask), ("flat", flat), ("sectors", sectors)):
+            for name, value in (("mask", mask), ("flat_field", flat_field), ("sectors", sectors)):
                 if value is not None:
                     raise ConfigurationError(
                         f"{name} is for images of an area detector; it needs poni as well"
@@ -51,4 +51,6 @@ class AreaSettings:
             raise ConfigurationError(
                 f"sectors is {number!r}; it must be a whole number from 1 to {_MOST_SECTORS}"
             )
-        return cls(Path(poni), Path(mask) if mask else None, Path(flat) if flat else None, int(number))
+        return cls(
+            Path(poni), Path(mask) if mask else None, Path(flat_field) if flat_field else None, int(number)
+        )
