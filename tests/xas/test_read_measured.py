@@ -9,7 +9,7 @@ import pytest
 
 from nescio.errors import FileError, MeasurementError
 from nescio.xas import Spectrum, normalised, one_spectrum, read_athena, read_spectra
-from nescio.xas.spectrum import checked, edge_position
+from nescio.xas.spectra import checked, edge_position
 
 ENERGY = np.concatenate([np.arange(8780.0, 8960, 5), np.arange(8960, 9020, 0.5), np.arange(9020, 9800, 2.0)])
 

@@ -23,8 +23,6 @@ from nescio.xas.atoms import (
     sweep_inputs,
     unique_surroundings,
 )
-from nescio.xas.cleaning import aligned, deglitched, merged
-from nescio.xas.edges import edge_energy, energy_from_wavenumber, wavenumber_from_energy
 from nescio.xas.exafs import (
     Extracted,
     PathParameters,
@@ -99,7 +97,18 @@ from nescio.xas.scattering import (
     site_absorption,
     site_model,
 )
-from nescio.xas.spectrum import Normalised, Spectrum, broadened, normalised
+from nescio.xas.spectra import (
+    Normalised,
+    Spectrum,
+    aligned,
+    broadened,
+    deglitched,
+    edge_energy,
+    energy_from_wavenumber,
+    merged,
+    normalised,
+    wavenumber_from_energy,
+)
 from nescio.xas.technique import XAS
 
 if TYPE_CHECKING:

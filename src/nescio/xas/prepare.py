@@ -10,10 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nescio.errors import ConfigurationError, MeasurementError
-from nescio.xas.cleaning import deglitched
-from nescio.xas.edges import edge_energy
 from nescio.xas.prior import CoordinationPrior, NormalisationSettings
-from nescio.xas.spectrum import HALF, Normalised, Spectrum, broadened, checked, edge_position, normalised
+from nescio.xas.spectra import (
+    HALF,
+    Normalised,
+    Spectrum,
+    broadened,
+    checked,
+    deglitched,
+    edge_energy,
+    edge_position,
+    normalised,
+)
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,10 +10,9 @@ from scipy.interpolate import BSpline, CubicSpline
 
 from nescio.display import Summarised
 from nescio.errors import ConfigurationError, MeasurementError
-from nescio.xas.edges import energy_from_wavenumber, wavenumber_from_energy
 from nescio.xas.exafs.transform import POINTS
 from nescio.xas.exafs.windows import WindowKind, window
-from nescio.xas.spectrum import Normalised
+from nescio.xas.spectra import Normalised, energy_from_wavenumber, wavenumber_from_energy
 
 __all__ = ["K_STEP", "Extracted", "extract_exafs"]
 

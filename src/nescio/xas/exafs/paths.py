@@ -12,8 +12,8 @@ from jax.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
 from nescio.errors import ConfigurationError
-from nescio.xas.edges import SQUARED_WAVENUMBER_PER_EV
 from nescio.xas.feff import FeffPath
+from nescio.xas.spectra import SQUARED_WAVENUMBER_PER_EV
 
 __all__ = ["PathParameters", "PathTable", "chi_of_paths", "distribution_kernel", "path_table", "total_chi"]
 

@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 from nescio.configuration import Real, Settings
 from nescio.errors import ConfigurationError
 from nescio.xas.prior.library import SiteLibrary
-from nescio.xas.spectrum import HALF, broadened
+from nescio.xas.spectra import HALF, broadened
 
 __all__ = ["MixtureSettings", "Mixtures", "numbers_of"]
 

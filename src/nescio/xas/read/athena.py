@@ -21,7 +21,7 @@ from nescio.files import (
     unpacked_source,
 )
 from nescio.xas.read.finishing import finished
-from nescio.xas.spectrum import MOST_SPECTRA, Spectrum
+from nescio.xas.spectra import MOST_SPECTRA, Spectrum
 
 __all__ = ["athena_in", "is_athena", "read_athena"]
 

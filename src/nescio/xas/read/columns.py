@@ -20,7 +20,7 @@ from nescio.xas.read.finishing import finished_scans
 from nescio.xas.read.names import Column, Role, column_of
 from nescio.xas.read.table import COMMENT_SIGNS, Block, read_blocks
 from nescio.xas.read.titles import columns_of, fields_of, text_of, unnamed
-from nescio.xas.spectrum import MOST_SPECTRA, Spectrum
+from nescio.xas.spectra import MOST_SPECTRA, Spectrum
 
 __all__ = ["columns_in", "read_columns"]
 
@@ -89,7 +89,7 @@ def read_columns(path: str | Path, *, columns: str | None = None) -> tuple[list[
     Raises:
         ConfigurationError: `columns` is not of that form.
         FileError: The file cannot be read as columns of numbers, or has no such columns.
-        MeasurementError: Its only spectrum cannot be used; see :func:`nescio.xas.spectrum.checked`.
+        MeasurementError: Its only spectrum cannot be used; see :func:`nescio.xas.spectra.checked`.
     """
     formulas = None if columns is None else parse_columns(columns)
     return columns_in(unpacked_source(read_source(Path(path), _LARGEST)), formulas)

@@ -16,7 +16,7 @@ from nescio.xas.read.athena import athena_in, is_athena
 from nescio.xas.read.columns import columns_in
 from nescio.xas.read.expression import parse_columns
 from nescio.xas.read.hdf5 import hdf5_in
-from nescio.xas.spectrum import Spectrum
+from nescio.xas.spectra import Spectrum
 
 if TYPE_CHECKING:
     import xarray as xr

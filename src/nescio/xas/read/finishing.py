@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nescio.errors import ConfigurationError, MeasurementError
-from nescio.xas.edges import EDGES, edge_energy
-from nescio.xas.spectrum import MOST_SPECTRA, Spectrum, checked
+from nescio.xas.spectra import EDGES, MOST_SPECTRA, Spectrum, checked, edge_energy
 
 __all__ = ["finished", "finished_scans"]
 
@@ -81,7 +80,7 @@ def finished_scans(spectrum: Spectrum, *, unit: str = "", named: bool = True) ->
 
 
 def finished(spectrum: Spectrum) -> Spectrum:
-    """Return a spectrum checked (:func:`nescio.xas.spectrum.checked`), with points at the same energy averaged.
+    """Return a spectrum checked (:func:`nescio.xas.spectra.checked`), with points at the same energy averaged.
 
     Raises:
         MeasurementError: It cannot be used.

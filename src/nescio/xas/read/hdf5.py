@@ -14,7 +14,7 @@ from nescio.files import Hdf5, Source, attribute, groups_below, member, opened_h
 from nescio.xas.read.choice import NoColumnError, choose
 from nescio.xas.read.finishing import finished_scans
 from nescio.xas.read.names import Column, Role, column_of
-from nescio.xas.spectrum import MOST_SPECTRA, Spectrum
+from nescio.xas.spectra import MOST_SPECTRA, Spectrum
 
 __all__ = ["hdf5_in", "read_hdf5"]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from nescio.errors import ConfigurationError
-from nescio.xas.edges import SQUARED_WAVENUMBER_PER_EV
+from nescio.xas.spectra import SQUARED_WAVENUMBER_PER_EV
 
 __all__ = ["broadening_matrix", "contour_energies"]
 

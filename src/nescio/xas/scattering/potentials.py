@@ -12,9 +12,9 @@ from scipy.interpolate import CubicSpline
 from nescio.display import Summarised
 from nescio.errors import ConfigurationError
 from nescio.files import bundled_file, bundled_names, load_fields, save_fields
-from nescio.xas.edges import SQUARED_WAVENUMBER_PER_EV
 from nescio.xas.feff import FeffPhases
 from nescio.xas.scattering.contour import contour_energies
+from nescio.xas.spectra import SQUARED_WAVENUMBER_PER_EV
 
 __all__ = ["Scattering", "bulk_scattering", "load_scattering", "save_scattering", "scattering_from_feff"]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from nescio.errors import FileError
@@ -17,6 +18,8 @@ from nescio.files import Source
 from nescio.xrd.read.vendors.scans import Beam, Fields, Scans, is_two_theta
 
 __all__ = ["read_bruker_raw"]
+
+_Floats = npt.NDArray[np.float64]
 
 _FILE_HEADER_3 = 712
 _SMALLEST_HEADER_3 = 260
@@ -96,15 +99,8 @@ def _read_3(fields: Fields, scans: Scans) -> None:
         except FileError as error:
             scans.leave_out(str(error).removeprefix(f"{fields.name}: "))
             return
-        own = fields.double(place_of_range + 240, name)
-        scans.add(
-            name,
-            two_theta,
-            intensity,
-            beam=beam if beam.alpha1 else replace(beam, alpha1=own),
-            seconds=fields.single(place_of_range + 192, name),
-            counts=True,
-        )
+        own, seconds = fields.double(place_of_range + 240, name), fields.single(place_of_range + 192, name)
+        _add(scans, name, two_theta, intensity, beam, own, seconds)
 
 
 def _read_4(fields: Fields, scans: Scans) -> None:
@@ -137,15 +133,16 @@ def _read_4(fields: Fields, scans: Scans) -> None:
         except FileError as error:
             scans.leave_out(str(error).removeprefix(f"{fields.name}: "))
             continue
-        own = fields.double(range_place + 112, name)
-        scans.add(
-            name,
-            two_theta,
-            intensity,
-            beam=beam if beam.alpha1 else replace(beam, alpha1=own),
-            seconds=fields.single(range_place + 92, name),
-            counts=True,
-        )
+        own, seconds = fields.double(range_place + 112, name), fields.single(range_place + 92, name)
+        _add(scans, name, two_theta, intensity, beam, own, seconds)
+
+
+def _add(
+    scans: Scans, name: str, two_theta: _Floats, intensity: _Floats, beam: Beam, own: float, seconds: float
+) -> None:
+    """Add a range; its own wavelength stands in where the file names no source."""
+    beam = beam if beam.alpha1 else replace(beam, alpha1=own)
+    scans.add(name, two_theta, intensity, beam=beam, seconds=seconds, counts=True)
 
 
 def _not_two_theta(fields: Fields, place: int, end: int, start: float) -> str:

@@ -5,7 +5,6 @@ Described in the manual of Fit2D (Hammersley, ESRF), output format "CHIPLOT".
 
 from __future__ import annotations
 
-from array import array
 from itertools import islice
 
 import numpy as np
@@ -15,7 +14,7 @@ from nescio.errors import FileError
 from nescio.files import Source, decoded_text, text_lines
 from nescio.xrd.read.axis import read_title
 from nescio.xrd.read.measured import check_unit, measured_dataset, not_an_axis, resolved_wavelength
-from nescio.xrd.read.vendors.scans import number, numbers_in
+from nescio.xrd.read.vendors.scans import number, rows_in
 
 __all__ = ["is_chi", "read_chi"]
 
@@ -48,19 +47,7 @@ def read_chi(source: Source, *, axis: str | None, wavelength: float | None) -> x
     if len(head) < _HEADER:
         raise FileError(f"{path}: ends within the four lines of titles")
     title = read_title(head[1])
-    rows: array[float] = array("d")
-    width = 0
-    for line_number, line in enumerate(lines, _HEADER + 1):
-        words = line.split()
-        if not words:
-            continue
-        width = width or len(words)
-        place = f"{path}: line {line_number}"
-        if len(words) != width or width not in (2, 3):
-            raise FileError(
-                f"{place}: {len(words)} numbers where {width if width in (2, 3) else 2} are needed"
-            )
-        numbers_in(words, place, rows)
+    rows, width = rows_in(lines, f"{path}:", _HEADER + 1)
     if not rows:
         raise FileError(f"{path}: has no points")
     source.spend(6 * 8 * len(rows), "its numbers")

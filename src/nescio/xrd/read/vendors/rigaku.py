@@ -17,7 +17,7 @@ import xarray as xr
 
 from nescio.errors import FileError
 from nescio.files import Source, decoded_text, opened_zip, text_lines, xml_root, zip_member
-from nescio.xrd.read.vendors.scans import Beam, Scans, is_two_theta, numbers_in, text_number
+from nescio.xrd.read.vendors.scans import Beam, Scans, is_two_theta, numbers_in, rows_in, text_number
 
 __all__ = ["is_ras", "read_ras", "read_rasx"]
 
@@ -159,20 +159,7 @@ def read_rasx(source: Source, *, axis: str | None, wavelength: float | None) -> 
 
 def _profile(source: Source, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[array[float], int]:
     inner = Source(source.path, bytes(zip_member(source, archive, member)), source.budget)
-    rows: array[float] = array("d")
-    width = 0
-    for line_number, line in enumerate(text_lines(inner, decoded_text(inner)), 1):
-        cells = line.split()
-        if not cells:
-            continue
-        width = width or len(cells)
-        place = f"{member.filename[:40]}, line {line_number}"
-        if len(cells) != width or width not in (2, 3):
-            raise FileError(
-                f"{place}: {len(cells)} numbers where {width if width in (2, 3) else '2 or 3'} are needed"
-            )
-        numbers_in(cells, place, rows)
-    return rows, width
+    return rows_in(text_lines(inner, decoded_text(inner)), f"{member.filename[:40]},")
 
 
 def _conditions(

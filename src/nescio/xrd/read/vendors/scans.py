@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -278,3 +278,29 @@ def numbers_in(words: Sequence[str], place: str, into: array[float]) -> None:
         if found is None:
             raise FileError(f"{place}: {word[:30]!r} is not a finite number below 1e15")
         into.append(found)
+
+
+def rows_in(lines: Iterable[str], place: str, first: int = 1) -> tuple[array[float], int]:
+    """Return the numbers of lines of two or three columns in one array, and the number of columns; skips empty lines.
+
+    Args:
+        lines: The lines.
+        place: Where they are, for messages.
+        first: Number of the first line.
+
+    Raises:
+        FileError: A line has another number of columns, or a word that is no number.
+    """
+    rows: array[float] = array("d")
+    width = 0
+    for line_number, line in enumerate(lines, first):
+        words = line.split()
+        if not words:
+            continue
+        width = width or len(words)
+        at = f"{place} line {line_number}"
+        if len(words) != width or width not in (2, 3):
+            needed = width if width in (2, 3) else "2 or 3"
+            raise FileError(f"{at}: {len(words)} numbers where {needed} are needed")
+        numbers_in(words, at, rows)
+    return rows, width

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.optimize import minimize_scalar
 
 from nescio.errors import MeasurementError
-from nescio.xas.spectrum import Spectrum, checked, edge_position
+from nescio.xas.spectra.spectrum import Spectrum, checked, edge_position
 
 __all__ = ["aligned", "deglitched", "merged"]
 
@@ -35,7 +35,7 @@ def deglitched(spectrum: Spectrum) -> tuple[Spectrum, Floats]:
     tenth of the edge step or more are found.
 
     Args:
-        spectrum: From :func:`nescio.xas.spectrum.checked`.
+        spectrum: From :func:`nescio.xas.spectra.checked`.
 
     Raises:
         MeasurementError: More than 3 % of the points deviate.
