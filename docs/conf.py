@@ -54,6 +54,10 @@ os.environ["JUPYTER_PATH"] = str(_BUILT / "jupyter")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_directory() / "docs"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
+# As for the tests: most of the time would go into compiling programs that run once, on little data.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(_BUILT / "executed")
 nb_execution_in_temp = True

@@ -1,6 +1,7 @@
 """What all tests share: fixed random draws, and where the real measurements are that some compare with."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,22 @@ def _few_programs() -> Iterator[None]:
     """Let go of a module's compiled programs: each takes some memory maps, of which a process may have 65,530."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _readers_fork() -> Iterator[None]:
+    """Fork the processes in which files are read: to start Python and its libraries for each takes a second or more.
+
+    The processes that users get are tested in tests/files and by what runs the command line in a process of its own.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    from benchmarks.fuzz_apart import fork_instead
+
+    end = fork_instead()
+    yield
+    end()
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
 """A technique from outside the package works as docs/howto/technique.md says, and so does another kind of answer."""
 
 import csv
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -152,14 +155,42 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(target), "LINES": str(source / "lines.toml"), "COLUMNS": "100"}
 
 
-def run(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from nescio.cli import main; main()", *(str(one) for one in arguments)],
+SEVERAL = """
+import contextlib, io, json, sys
+from nescio.cli import main
+
+answers = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["nescio", *arguments]
+    code, out, err = 0, io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    answers.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(answers))
+"""
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(environment: dict[str, str], *commands: Sequence[object]) -> list[Done]:
+    """Run commands one after the other in a process that has the package: to start JAX for each would take longer."""
+    arguments = json.dumps([[str(one) for one in command] for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL, arguments],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return [Done(*one) for one in json.loads(done.stdout)]
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -181,21 +212,16 @@ def measured(tmp_path: Path) -> Path:
 def test_a_technique_from_outside_learns_and_assesses(
     installed: dict[str, str], measured: Path, tmp_path: Path
 ) -> None:
-    learned = run(installed, "learn", installed["LINES"], "-o", tmp_path / "agent")
+    agent, out = tmp_path / "agent", tmp_path / "out"
+    learned, found, wrong_option, wrong_number = run(
+        installed,
+        ("learn", installed["LINES"], "-o", agent),
+        ("assess", agent, measured, "-o", out, "--offset", 0.1, "--flat", "--report"),
+        ("assess", agent, measured, "-o", tmp_path / "no", "--wavelength", "CuKa"),
+        ("assess", agent, measured, "-o", tmp_path / "no", "--offset", "far"),
+    )
     assert learned.returncode == 0, learned.stderr
     assert "learned low, high in" in learned.stdout
-    found = run(
-        installed,
-        "assess",
-        tmp_path / "agent",
-        measured,
-        "-o",
-        tmp_path / "out",
-        "--offset",
-        0.1,
-        "--flat",
-        "--report",
-    )
     assert found.returncode == 0, found.stderr
     rows = {row["name"]: row for row in table(tmp_path / "out")}
     assert {name: row["verdict"] for name, row in rows.items()} == {
@@ -206,15 +232,11 @@ def test_a_technique_from_outside_learns_and_assesses(
     assert [rows[name]["label"] for name in ("low", "high")] == ["low", "high"]
     assert "<html" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
-    wrong = run(
-        installed, "assess", tmp_path / "agent", measured, "-o", tmp_path / "no", "--wavelength", "CuKa"
-    )
-    assert (wrong.returncode, wrong.stderr) == (
+    assert (wrong_option.returncode, wrong_option.stderr) == (
         2,
         "error: --wavelength: technique 'lines' has no such option (its options: --offset, --flat)\n",
     )
-    wrong = run(installed, "assess", tmp_path / "agent", measured, "-o", tmp_path / "no", "--offset", "far")
-    assert (wrong.returncode, wrong.stderr) == (2, "error: --offset far: needs a number\n")
+    assert (wrong_number.returncode, wrong_number.stderr) == (2, "error: --offset far: needs a number\n")
 
 
 def test_help_lists_options_by_technique_and_imports_none(installed: dict[str, str]) -> None:
@@ -245,13 +267,14 @@ def test_another_kind_of_answer_needs_no_change(
 ) -> None:
     prior = tmp_path / "areas.toml"
     prior.write_text('technique = "areas"\n[learn]\ndraws = 50\n', encoding="utf-8")
-    learned = run(installed, "learn", prior, "-o", tmp_path / "agent", "--seed", 3)
+    learned, found = run(
+        installed,
+        ("learn", prior, "-o", tmp_path / "agent", "--seed", 3),
+        ("assess", tmp_path / "agent", measured, "-o", tmp_path / "out", "--flat", "--report"),
+    )
     assert learned.returncode == 0, learned.stderr
     assert "learned area in" in learned.stdout
     assert "the area is off by" in learned.stdout
-    found = run(
-        installed, "assess", tmp_path / "agent", measured, "-o", tmp_path / "out", "--flat", "--report"
-    )
     assert found.returncode == 0, found.stderr
     assert "mean area" in found.stdout
     area = np.mean(np.exp(-(((np.linspace(0.0, 1.0, 128) - 0.4) / 0.05) ** 2)))
@@ -276,7 +299,7 @@ def test_another_kind_of_answer_needs_no_change(
 def test_a_technique_that_cannot_be_imported_is_one_line(installed: dict[str, str], tmp_path: Path) -> None:
     prior = tmp_path / "broken.toml"
     prior.write_text('technique = "broken"\n', encoding="utf-8")
-    done = run(installed, "learn", prior, "-o", tmp_path / "agent")
+    (done,) = run(installed, ("learn", prior, "-o", tmp_path / "agent"))
     assert done.returncode == 2
     assert done.stderr.startswith(
         "error: nescio.techniques: 'broken' (nescio_lines.no_such_module:Broken) cannot"
