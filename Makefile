@@ -9,7 +9,7 @@ WORKERS ?= 2
 PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 python,\
 	$(shell $(python) -c '$(SUITABLE)' >/dev/null 2>&1 && echo $(python))))
 
-.PHONY: help demo test slow lint docs lock clean
+.PHONY: help demo test checks tests slow lint docs lock clean
 
 help:
 	@echo "make demo   diffraction, microscope and absorption on simulated samples, into demo/"
@@ -46,8 +46,14 @@ lint: $(READY)
 docs: $(READY)
 	$(BIN)/sphinx-build -W --keep-going -n -E -q -b html docs docs/_build/html
 
+# Style, types and documentation are checked beside the tests: neither fills two cores all the time.
 test: $(READY)
-	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint docs
+	@$(MAKE) --no-print-directory --jobs=2 checks tests
+
+checks: lint
+	@$(MAKE) --no-print-directory docs
+
+tests: $(READY)
 	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 slow: $(READY)

@@ -12,7 +12,9 @@ from nescio.compute import cache_directory, enable_compilation_cache
 os.environ.setdefault("NESCIO_CACHE", str(cache_directory() / "tests"))
 # Most of the time goes into compiling programs that run once or twice, on little data.
 os.environ.setdefault(
-    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    " --xla_cpu_use_fusion_emitters=false",
 )
 enable_compilation_cache()
 

@@ -2,9 +2,8 @@
 
 from nescio.learn import NumberSettings
 
-QUICK = NumberSettings.model_validate(
-    {
-        "networks": {"hidden": [64], "members": 3, "steps": 500, "batch": 64, "learning_rate": 3e-3},
-        "familiarity": {"steps": 800},
-    }
-)
+DOCUMENT = {
+    "networks": {"hidden": [64], "members": 3, "steps": 300, "batch": 32, "learning_rate": 5e-3},
+    "familiarity": {"steps": 500, "draws": 4000, "held_out": 2000},
+}
+QUICK = NumberSettings.model_validate(DOCUMENT)

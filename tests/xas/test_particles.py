@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from tests.xas.quick import QUICK
+from tests.xas.quick import DOCUMENT, QUICK
 from typer.testing import CliRunner
 
 from nescio.cli.application import application
@@ -309,15 +309,14 @@ def test_the_verbs_learn_and_assess(tmp_path: Path) -> None:
     prior = tmp_path / "copper.toml"
     prior.write_text('technique = "xas"\n[library]\nelement = "Cu"\nedge = "K"\n', encoding="utf-8")
     # As the agent above, whose compiled programs serve again.
-    few = ["networks.hidden=[64]", "networks.members=3", "networks.steps=500", "networks.batch=64"]
-    sizes = ["networks.learning_rate=3e-3", "familiarity.steps=800"]
+    sizes = [f"{part}.{name}={value}" for part, table in DOCUMENT.items() for name, value in table.items()]
 
     def run(*arguments: object) -> tuple[int, str, str]:
         result = CliRunner().invoke(application, [str(argument) for argument in arguments])
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return result.exit_code, result.stdout, result.stderr
 
-    settings = [part for one in (*few, *sizes) for part in ("--set", one)]
+    settings = [part for one in sizes for part in ("--set", one)]
     code, out, _ = run("learn", prior, "-o", tmp_path / "cu", *settings)
     assert code == 0
     assert "learned C1, C2, C3, C4, R in" in out
