@@ -21,6 +21,7 @@ __all__ = [
     "Crystal",
     "Diffractometer",
     "PatternParameters",
+    "bragg_peaks",
     "peak_list",
     "peak_widths",
     "powder_pattern",
@@ -168,6 +169,34 @@ def peak_list(
         Position (degree of two-theta), area, full width at half maximum (degree) and Lorentzian share, each of
         shape (lines * reflections,). Area is zero for a peak outside the range of this wavelength or grid.
     """
+    position, area, fwhm, mixing = bragg_peaks(
+        crystal, parameters, instrument.radiation, instrument.polarisation, instrument.radius_mm
+    )
+    reach = 0.5 * (instrument.comb.points - 1) * instrument.comb.step
+    start = instrument.comb.start
+    seen = (position > start - 0.9 * reach) & (position < start + 2.9 * reach)
+    return position, jnp.where(seen, area, 0.0), fwhm, mixing
+
+
+def bragg_peaks(
+    crystal: Crystal,
+    parameters: PatternParameters,
+    radiation: Radiation,
+    polarisation: float,
+    radius_mm: ArrayLike,
+) -> tuple[Array, Array, Array, Array]:
+    """Return positions, areas and widths of all peaks, wherever they are.
+
+    Args:
+        crystal: The phase.
+        parameters: All other parameters of the pattern.
+        radiation: The lines and their weights.
+        polarisation: See :func:`nescio.xrd.corrections.lorentz_polarisation`.
+        radius_mm: Goniometer radius in mm.
+
+    Returns:
+        What :func:`peak_list` returns. Area is zero for a reflection beyond the reach of the wavelength.
+    """
     p = parameters
     cell = strained_cell(
         crystal.cell,
@@ -184,21 +213,15 @@ def peak_list(
     texture = march_dollase(cosines, crystal.weights, p.march_coefficient)
     strength = crystal.strength * texture * debye_waller(p.b_iso, inverse_d_squared)
 
-    wavelengths = jnp.asarray([line[0] for line in instrument.radiation.lines], jnp.float32)[:, None]
-    shares = jnp.asarray([line[1] for line in instrument.radiation.lines], jnp.float32)[:, None]
+    wavelengths = jnp.asarray([line[0] for line in radiation.lines], jnp.float32)[:, None]
+    shares = jnp.asarray([line[1] for line in radiation.lines], jnp.float32)[:, None]
     sine = 0.5 * wavelengths * jnp.sqrt(inverse_d_squared)[None]
     theta = jnp.arcsin(jnp.minimum(sine, _LARGEST_SINE))
     position = (
-        2.0 * jnp.rad2deg(theta)
-        + p.zero_shift
-        + displacement_shift(p.displacement_mm, instrument.radius_mm, theta)
+        2.0 * jnp.rad2deg(theta) + p.zero_shift + displacement_shift(p.displacement_mm, radius_mm, theta)
     )
-    area = shares * strength * lorentz_polarisation(theta, instrument.polarisation)
-    reach = 0.5 * (instrument.comb.points - 1) * instrument.comb.step
-    start = instrument.comb.start
-    seen = (sine < _LARGEST_SINE) & (position > start - 0.9 * reach) & (position < start + 2.9 * reach)
-    area = jnp.where(seen, area, 0.0)
-
+    area = shares * strength * lorentz_polarisation(theta, polarisation)
+    area = jnp.where(sine < _LARGEST_SINE, area, 0.0)
     fwhm, mixing = peak_widths(p, wavelengths, theta)
     return position.ravel(), area.ravel(), fwhm.ravel(), mixing.ravel()
 

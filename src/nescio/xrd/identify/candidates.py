@@ -1,0 +1,178 @@
+"""Candidate phases as arrays of equal shapes, scaled so that a coefficient is about the height of the strongest peak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from nescio.xrd.pattern import Crystal, PatternParameters, bragg_peaks
+from nescio.xrd.radiation import Radiation
+from nescio.xrd.reflections import Reflections
+
+__all__ = ["Candidates"]
+
+Floats = NDArray[np.float64]
+
+# Reflections weaker than this share of the strongest are left out.
+_WEAK = 2e-4
+_ROWS = (16, 64, 256, 1024)
+_COLUMNS = (4, 12, 24)
+# Texture axes are chosen among this many planes of low indices.
+_MOST_AXES = 6
+# Width in degree of the peaks whose strongest has the height 1.
+_REFERENCE_FWHM = 0.1
+# Reflections this far outside of the range, in degree, may move into it.
+_MARGIN = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Phases among which a pattern's are searched.
+
+    Build with :meth:`of`.
+    """
+
+    labels: tuple[str, ...]
+    reflections: tuple[Reflections, ...]
+    """Of each phase, those that are strong enough and in the range."""
+    scales: Floats
+    """Shape (phases,): the factor by which strengths were divided."""
+    crystals: tuple[Crystal, ...]
+
+    @classmethod
+    def of(
+        cls,
+        labels: Sequence[str],
+        reflections: Sequence[Reflections],
+        two_theta: tuple[float, float],
+        radiation: Radiation,
+        polarisation: float,
+    ) -> Candidates:
+        """Prepare candidates.
+
+        Args:
+            labels: Names of the phases.
+            reflections: Reflections of each, to well beyond the range.
+            two_theta: The range in degree.
+            radiation: The beam.
+            polarisation: See :func:`nescio.xrd.corrections.lorentz_polarisation`.
+        """
+        kept, scales, crystals = [], [], []
+        parameters = PatternParameters(crystallite_size_nm=1e4, caglioti=(0.0, 0.0, _REFERENCE_FWHM**2))
+        for one in reflections:
+            crystal = Crystal.from_reflections(one)
+            found = bragg_peaks(crystal, parameters, radiation, polarisation, 1e6)
+            position, area = (np.asarray(part)[: crystal.strength.shape[0]] for part in found[:2])
+            seen = (position > two_theta[0]) & (position < two_theta[1])
+            strongest = max(float(np.max(area, where=seen, initial=0.0)), 1e-30)
+            near = (position > two_theta[0] - _MARGIN) & (position < two_theta[1] + _MARGIN)
+            rows = (near & (area > _WEAK * strongest))[: len(one.d)]
+            if not rows.any():
+                rows[:] = True
+            few = _chosen(one, rows)
+            made = Crystal.from_reflections(
+                few, count=_size(len(few.d), _ROWS), equivalents=_size(few.equivalents.shape[1], _COLUMNS)
+            )
+            height = strongest / _REFERENCE_FWHM
+            kept.append(few)
+            scales.append(height)
+            crystals.append(_scaled(made, height))
+        return cls(tuple(labels), tuple(kept), np.asarray(scales), tuple(crystals))
+
+    def shape_of(self, phases: Sequence[int]) -> tuple[int, int]:
+        """Return the padded numbers of reflections and equivalents that hold all of some phases."""
+        shapes = [self.crystals[phase].equivalents.shape for phase in phases]
+        return max(shape[0] for shape in shapes), max(shape[1] for shape in shapes)
+
+    def stacked(self, phases: Sequence[int], shape: tuple[int, int]) -> Crystal:
+        """Return phases stacked along a leading axis, padded to a shape."""
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(self._padded(phase, shape) for phase in phases))
+
+    def _padded(self, phase: int, shape: tuple[int, int]) -> Crystal:
+        crystal = self.crystals[phase]
+        rows, columns = crystal.equivalents.shape[:2]
+        more = ((0, shape[0] - rows), (0, shape[1] - columns))
+        table = jnp.pad(crystal.equivalents, (*more, (0, 0)))
+        table = table.at[rows:, 0].set(table[0, 0])
+        return Crystal(
+            cell=crystal.cell,
+            equivalents=table,
+            weights=jnp.pad(crystal.weights, more),
+            strength=jnp.pad(crystal.strength, more[0]),
+            length_ties=crystal.length_ties,
+            angle_ties=crystal.angle_ties,
+        )
+
+    @cached_property
+    def axes(self) -> tuple[NDArray[np.float32], ...]:
+        """For each phase, planes of low indices that may be its texture axis, shape (planes, 3); different directions."""
+        return tuple(_low_planes(one) for one in self.reflections)
+
+    @cached_property
+    def freedom(self) -> NDArray[np.bool_]:
+        """Whether each of the six changes of the cell is free, shape (phases, 6)."""
+        return np.array(
+            [
+                np.concatenate(
+                    [np.any(np.asarray(one.length_ties) != 0, axis=0), np.any(np.asarray(one.angle_ties) != 0, axis=0)]
+                )
+                for one in self.crystals
+            ]
+        )
+
+
+def _size(value: int, sizes: Sequence[int]) -> int:
+    return next((size for size in sizes if size >= value), value)
+
+
+def _scaled(crystal: Crystal, height: float) -> Crystal:
+    return Crystal(
+        crystal.cell, crystal.equivalents, crystal.weights, crystal.strength / height, crystal.length_ties, crystal.angle_ties
+    )
+
+
+def _chosen(reflections: Reflections, rows: NDArray[np.bool_]) -> Reflections:
+    return Reflections(
+        reflections.structure,
+        reflections.miller[rows],
+        reflections.d[rows],
+        reflections.multiplicity[rows],
+        reflections.f_squared[rows],
+        reflections.equivalents[rows],
+        reflections.equivalent_count[rows],
+    )
+
+
+def _low_planes(reflections: Reflections) -> NDArray[np.float32]:
+    """Planes with the largest spacings, one for each direction up to symmetry."""
+    found: list[tuple[int, ...]] = []
+    seen: set[tuple[int, ...]] = set()
+    for row in range(len(reflections.d)):
+        forms = {
+            tuple(int(x) for x in plane // max(np.gcd.reduce(np.abs(plane)), 1))
+            for plane in reflections.equivalents[row, : reflections.equivalent_count[row]]
+        }
+        if forms & seen:
+            continue
+        seen |= forms
+        plane = reflections.miller[row]
+        found.append(tuple(int(x) for x in plane // max(np.gcd.reduce(np.abs(plane)), 1)))
+        if len(found) == _MOST_AXES:
+            break
+    return np.asarray(found or [(0, 0, 1)], np.float32)
+
+
+def background_columns(points: Array | Floats, terms: int) -> NDArray[np.float32]:
+    """Return Chebyshev polynomials and the inverse square of the axis, shape (points, terms), of order one."""
+    x = np.asarray(points, np.float64)
+    unit = 2.0 * (x - x[0]) / (x[-1] - x[0]) - 1.0
+    columns = np.polynomial.chebyshev.chebvander(unit, terms - 2)
+    inverse = (x[0] / x) ** 2
+    return np.column_stack([columns, inverse]).astype(np.float32)

@@ -1,0 +1,142 @@
+"""The model of a measured pattern: phases with profiles of their own on a background, as columns of a linear fit."""
+
+from __future__ import annotations
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from nescio.fit import Model
+from nescio.xrd.pattern import Crystal, PatternParameters, bragg_peaks
+from nescio.xrd.radiation import Radiation
+
+__all__ = ["PHASE_VALUES", "SHARED_VALUES", "PatternModel", "phase_parameters"]
+
+SHARED_VALUES = ("zero_shift", "displacement_mm", "log_instrument_fwhm", "instrument_lorentzian")
+"""Values that all phases share: degree, mm, logarithm of degree, degree."""
+PHASE_VALUES = (
+    "strain_a", "strain_b", "strain_c", "angle_alpha", "angle_beta", "angle_gamma",
+    "log_size", "log_microstrain", "mixing", "log_march", "b_iso",
+)  # fmt: skip
+"""Values of each phase: relative changes of a, b, c; changes of angles in degree; logarithms of the crystallite size in
+nm and of the microstrain; Lorentzian share of the sample's broadening; logarithm of March's r; B in angstrom^2."""
+_SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
+_LN2 = math.log(2.0)
+
+
+def phase_parameters(shared: Array, own: Array, axis: Array) -> PatternParameters:
+    """Return the parameters of a phase's pattern.
+
+    Args:
+        shared: Shape (4,), see `SHARED_VALUES`.
+        own: Shape (11,), see `PHASE_VALUES`.
+        axis: Shape (3,), indices of the plane whose normal is the texture axis.
+    """
+    width = jnp.exp(shared[2])
+    return PatternParameters(
+        length_change=own[0:3],
+        angle_change=own[3:6],
+        texture_axis=axis,
+        march_coefficient=jnp.exp(own[9]),
+        crystallite_size_nm=jnp.exp(own[6]),
+        microstrain=jnp.exp(own[7]),
+        mixing=own[8],
+        caglioti=jnp.stack([jnp.zeros_like(width), jnp.zeros_like(width), width**2]),
+        lorentzian_xy=jnp.stack([jnp.zeros_like(width), shared[3]]),
+        zero_shift=shared[0],
+        displacement_mm=shared[1],
+        b_iso=own[10],
+    )
+
+
+class PatternModel(Model):
+    """Columns: one pattern for each phase, then the background's.
+
+    Each peak is drawn on a window of points about its position, so that the cost of a pattern grows with its peaks, not
+    with its length.
+    """
+
+    crystals: Crystal
+    """Of equal padded shapes, stacked along a leading axis (phases, ...)."""
+    axes: Array
+    """Shape (phases, 3): texture axes."""
+    background: Array
+    """Shape (points, terms)."""
+    two_theta: Array
+    """Shape (points,), increasing, in degree."""
+    radiation: Radiation = eqx.field(static=True)
+    polarisation: float = eqx.field(static=True)
+    radius_mm: float = eqx.field(static=True)
+    window: int = eqx.field(static=True)
+    """Number of points of a window."""
+
+    def design(self, values: Array) -> Array:
+        """Return the columns, shape (points, phases + terms)."""
+        shared, own = self._split(values)
+        columns = jax.vmap(lambda crystal, axis, own: self._column(crystal, axis, shared, own))(
+            self.crystals, self.axes, own
+        )
+        return jnp.concatenate([columns.T, self.background], axis=1)
+
+    def jacobian(self, values: Array, coefficients: Array) -> Array:
+        """Return the derivative of the signal by the values, shape (points, values)."""
+        shared, own = self._split(values)
+        slopes = jax.vmap(lambda crystal, axis, own: self._slopes(crystal, axis, shared, own))(
+            self.crystals, self.axes, own
+        )
+        slopes = slopes * coefficients[: own.shape[0], None, None]
+        common = jnp.sum(slopes[:, :, :_SHARED], axis=0)
+        of_phases = jnp.moveaxis(slopes[:, :, _SHARED:], 0, 1).reshape(common.shape[0], -1)
+        return jnp.concatenate([common, of_phases], axis=1)
+
+    def _split(self, values: Array) -> tuple[Array, Array]:
+        return values[:_SHARED], values[_SHARED:].reshape(-1, _OWN)
+
+    def _peaks(self, crystal: Crystal, axis: Array, values: Array) -> tuple[Array, Array, Array, Array]:
+        parameters = phase_parameters(values[:_SHARED], values[_SHARED:], axis)
+        return bragg_peaks(crystal, parameters, self.radiation, self.polarisation, self.radius_mm)
+
+    def _windows(self, position: Array) -> tuple[Array, Array]:
+        """Return indices (peaks, window) of the points about each peak, and their distance from it in degree."""
+        grid = self.two_theta
+        first = jnp.searchsorted(grid, jax.lax.stop_gradient(position)) - self.window // 2
+        first = jnp.clip(first, 0, grid.shape[0] - self.window)
+        index = first[:, None] + jnp.arange(self.window)
+        return index, grid[index] - position[:, None]
+
+    def _column(self, crystal: Crystal, axis: Array, shared: Array, own: Array) -> Array:
+        position, area, fwhm, mixing = self._peaks(crystal, axis, jnp.concatenate([shared, own]))
+        index, offset = self._windows(position)
+        gaussian, lorentzian = _shapes(offset, fwhm[:, None])
+        height = area[:, None] * (mixing[:, None] * lorentzian + (1.0 - mixing[:, None]) * gaussian)
+        return jnp.zeros(self.two_theta.shape[0]).at[index].add(height)
+
+    def _slopes(self, crystal: Crystal, axis: Array, shared: Array, own: Array) -> Array:
+        """Return the derivative of a phase's column by shared values and its own, shape (points, values)."""
+        values = jnp.concatenate([shared, own])
+        position, area, fwhm, mixing = self._peaks(crystal, axis, values)
+        by_value = jax.jacfwd(lambda at: jnp.stack(self._peaks(crystal, axis, at), axis=1))(values)
+        index, u = self._windows(position)
+        w, m = fwhm[:, None], mixing[:, None]
+        gaussian, lorentzian = _shapes(u, w)
+        square = w**2 + 4.0 * u**2
+        by_position = m * lorentzian * 8.0 * u / square + (1.0 - m) * gaussian * 8.0 * _LN2 * u / w**2
+        by_width = m * lorentzian * (1.0 / w - 2.0 * w / square) + (1.0 - m) * gaussian * (
+            8.0 * _LN2 * u**2 / w**3 - 1.0 / w
+        )
+        # Peaks whose area is zero, outside of the range or padded, stay so.
+        a = jnp.where(area > 0.0, area, 0.0)[:, None]
+        shape = jnp.where(a > 0.0, m * lorentzian + (1.0 - m) * gaussian, 0.0)
+        heights = jnp.stack([a * by_position, shape, a * by_width, a * (lorentzian - gaussian)], axis=2)
+        slopes = jnp.einsum("pws,psv->pwv", heights, by_value)
+        return jnp.zeros((self.two_theta.shape[0], values.shape[0])).at[index].add(slopes)
+
+
+def _shapes(offset: Array, fwhm: Array) -> tuple[Array, Array]:
+    """Return the Gaussian and the Lorentzian of unit area."""
+    gaussian = 2.0 * math.sqrt(_LN2 / math.pi) / fwhm * jnp.exp(-4.0 * _LN2 * (offset / fwhm) ** 2)
+    lorentzian = (2.0 / math.pi) * fwhm / (fwhm**2 + 4.0 * offset**2)
+    return gaussian, lorentzian
