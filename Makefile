@@ -54,7 +54,7 @@ checks: lint
 	@$(MAKE) --no-print-directory docs
 
 tests: $(READY)
-	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=20
 
 slow: $(READY)
 	$(BIN)/pytest -m slow

@@ -2,7 +2,7 @@
 
 Run in an environment that has both (``pip install -r benchmarks/requirements.txt`` on top of nescio):
 
-    python benchmarks/simulate.py --data ../shared/data --json simulate.json
+    python benchmarks/simulate.py --data FOLDER --json simulate.json
 
 Both draw strain and crystallite size at random for every pattern and write 2048 points from 20 to 90 degree, Cu Ka1.
 Nescio also draws texture over all symmetry equivalents, shift, profile mixing and noise, which the peer has not.

@@ -28,7 +28,7 @@ extensions = [
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# The pages of the gallery are executed at every build, side by side, so that they are tests as well. Their kernel is
+# The pages of the gallery are executed at every build, so that they are tests as well. Their kernel is
 # this Python, whatever kernels the user has; compiled programs are kept for the next build, and shared by the pages.
 _BUILT = Path(__file__).parent / "_build"
 _KERNEL = _BUILT / "jupyter" / "kernels" / "python3" / "kernel.json"
@@ -94,7 +94,10 @@ html_show_sphinx = False
 
 
 def _execute_gallery(app: Sphinx) -> None:
-    """Execute all notebooks at once; one that fails is executed again when it is read, and its error ends the build."""
+    """Execute all notebooks, one after the other: they share compiled programs.
+
+    One that fails is executed again when it is read, and its error ends the build.
+    """
     if app.config.nb_execution_mode != "cache":
         return
     cache = get_cache(app.config.nb_execution_cache_path)
@@ -104,7 +107,7 @@ def _execute_gallery(app: Sphinx) -> None:
     logger = logging.getLogger("gallery")
     for quiet in (logger, logging.getLogger("traitlets")):
         quiet.setLevel(logging.WARNING)
-    load_executor("temp-parallel", cache, logger).run_and_cache(timeout=nb_execution_timeout)
+    load_executor("temp-serial", cache, logger).run_and_cache(timeout=nb_execution_timeout)
 
 
 def setup(app: Sphinx) -> None:

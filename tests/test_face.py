@@ -38,7 +38,7 @@ QUICK = {
     "map": {"hidden": [32]},
     "detector": {"hidden": [32], "latent": 4},
     "classifier": {"channels": [8, 8], "dense": 16, "members": 1},
-    "training": {"steps": 60, "batch": 64, "warmup": 10},
+    "training": {"steps": 30, "batch": 16, "warmup": 5},
     "calibration": {"draws": 400, "scale_draws": 200, "map_draws": 100},
 }
 

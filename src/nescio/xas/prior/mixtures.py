@@ -114,13 +114,16 @@ class Mixtures:
         self.align = align
         fine = np.arange(library.energy[0], library.energy[-1] + 1e-9, _STEP)
         self._first = float(fine[0])
-        spectra = _at_widths(library.energy, library.mu[rows], fine)
+        # Spline and broadening are linear: means over sites are taken on the library's energies, which are few.
+        maps = _at_widths(library.energy, np.eye(len(library.energy)), fine)
+        spectra = np.asarray(library.mu[rows], np.float64) @ maps
         if align == "edge" and not ((spectra[..., 0] < HALF) & (spectra.max(axis=-1) >= HALF)).all():
             raise ConfigurationError(
                 f"spectra cannot be aligned by their edge: some of the library are not below {HALF:g} at "
                 f"{library.energy[0]:g} eV, or never above"
             )
-        self._spectra = jnp.asarray(spectra, jnp.float32)
+        self._mu = jnp.asarray(library.mu[rows], jnp.float32)
+        self._maps = jnp.asarray(maps.reshape(-1, len(fine)), jnp.float32)
         self._foil = jnp.asarray(_at_widths(library.energy, library.foil[None], fine)[:, 0], jnp.float32)
         self._numbers = jnp.asarray(numbers_of(library)[rows], jnp.float32)
         self._first_shells = np.arange(len(library.neighbours)) * library.shells
@@ -171,11 +174,12 @@ class Mixtures:
         lower = jnp.clip(place, 0, len(_WIDTHS) - 2)
         knots = jnp.asarray(_WIDTHS, jnp.float32)
         part = ((width - knots[lower]) / (knots[lower + 1] - knots[lower]))[:, None]
-
-        def mean_at(level: Array) -> Array:
-            return jnp.einsum("nk,nke->ne", weights, self._spectra[level[:, None], sites])
-
-        spectra = (1.0 - part) * mean_at(lower) + part * mean_at(lower + 1)
+        mean = jnp.einsum("nk,nke->ne", weights, self._mu[sites])
+        levels = jnp.arange(len(_WIDTHS))
+        shares = jnp.where(levels == lower[:, None], 1.0 - part, 0.0) + jnp.where(
+            levels == lower[:, None] + 1, part, 0.0
+        )
+        spectra = (shares[:, :, None] * mean[:, None, :]).reshape(n, -1) @ self._maps
         foil = (1.0 - part) * self._foil[lower] + part * self._foil[lower + 1]
         own = grid + shift
         if self.align == "edge":

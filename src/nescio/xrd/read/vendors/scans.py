@@ -24,7 +24,17 @@ from nescio.xrd.read.measured import (
 )
 from nescio.xrd.read.several import joined
 
-__all__ = ["MOST_SCANS", "Beam", "Fields", "Scans", "is_two_theta", "number", "numbers_in", "text_number"]
+__all__ = [
+    "MOST_SCANS",
+    "Beam",
+    "Fields",
+    "Scans",
+    "is_two_theta",
+    "number",
+    "numbers_in",
+    "rows_in",
+    "text_number",
+]
 
 MOST_SCANS = 5000
 """Scans or ranges of one file."""
