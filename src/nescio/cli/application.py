@@ -11,6 +11,7 @@ from nescio.cli.demo import demo
 from nescio.cli.doctor import doctor
 from nescio.cli.explore import explore
 from nescio.cli.feff import feff
+from nescio.cli.identify import identify
 from nescio.cli.learn import learn
 from nescio.cli.options import TechniqueCommand
 from nescio.cli.outcome import guarded
@@ -50,6 +51,7 @@ def _options(
 
 application.command()(guarded(learn))
 application.command(cls=TechniqueCommand)(guarded(assess))
+application.command(cls=TechniqueCommand)(guarded(identify))
 for _verb in (explore, reproduce, feff, demo):
     application.command()(guarded(_verb))
 application.command()(guarded(doctor, compiles=False))

@@ -1,1 +1,22 @@
 """Which phases a measured pattern holds, how much of each, and what is left over."""
+
+from nescio.xrd.identify.answer import Answer, PhaseAnswer, SetAnswer
+from nescio.xrd.identify.figure import identification_figure
+from nescio.xrd.identify.identify import Identifier, identify, phase_table
+from nescio.xrd.identify.remainder import Line
+from nescio.xrd.identify.settings import FitPriors, IdentifySettings
+from nescio.xrd.identify.writing import write_phases
+
+__all__ = [
+    "Answer",
+    "FitPriors",
+    "IdentifySettings",
+    "Identifier",
+    "Line",
+    "PhaseAnswer",
+    "SetAnswer",
+    "identification_figure",
+    "identify",
+    "phase_table",
+    "write_phases",
+]

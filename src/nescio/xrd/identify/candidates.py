@@ -22,7 +22,9 @@ Floats = NDArray[np.float64]
 
 # Reflections weaker than this share of the strongest are left out.
 _WEAK = 2e-4
-_ROWS = (16, 64, 256, 1024)
+# No more reflections than this, the strongest; they come first.
+_MOST = 256
+_ROWS = (16, 64, 256)
 _COLUMNS = (4, 12, 24)
 # Texture axes are chosen among this many planes of low indices.
 _MOST_AXES = 6
@@ -73,42 +75,48 @@ class Candidates:
             seen = (position > two_theta[0]) & (position < two_theta[1])
             strongest = max(float(np.max(area, where=seen, initial=0.0)), 1e-30)
             near = (position > two_theta[0] - _MARGIN) & (position < two_theta[1] + _MARGIN)
-            rows = (near & (area > _WEAK * strongest))[: len(one.d)]
-            if not rows.any():
-                rows[:] = True
+            wanted = np.where(near & (area > _WEAK * strongest), area, 0.0)[: len(one.d)]
+            rows = np.argsort(-wanted, kind="stable")[: max(min(int((wanted > 0.0).sum()), _MOST), 1)]
             few = _chosen(one, rows)
-            made = Crystal.from_reflections(
-                few, count=_size(len(few.d), _ROWS), equivalents=_size(few.equivalents.shape[1], _COLUMNS)
-            )
+            made = Crystal.from_reflections(few)
             height = strongest / _REFERENCE_FWHM
             kept.append(few)
             scales.append(height)
             crystals.append(_scaled(made, height))
         return cls(tuple(labels), tuple(kept), np.asarray(scales), tuple(crystals))
 
-    def shape_of(self, phases: Sequence[int]) -> tuple[int, int]:
-        """Return the padded numbers of reflections and equivalents that hold all of some phases."""
-        shapes = [self.crystals[phase].equivalents.shape for phase in phases]
-        return max(shape[0] for shape in shapes), max(shape[1] for shape in shapes)
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """The padded numbers of reflections and equivalents that hold all candidates: one for few compiled programs."""
+        rows = max(one.equivalents.shape[0] for one in self.crystals)
+        columns = max(one.equivalents.shape[1] for one in self.crystals)
+        return _size(rows, _ROWS), _size(columns, _COLUMNS)
 
-    def stacked(self, phases: Sequence[int], shape: tuple[int, int]) -> Crystal:
-        """Return phases stacked along a leading axis, padded to a shape."""
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(self._padded(phase, shape) for phase in phases))
+    @cached_property
+    def _padded(self) -> Crystal:
+        """All candidates, stacked along a leading axis; arrays of NumPy."""
+        rows, columns = self.shape
 
-    def _padded(self, phase: int, shape: tuple[int, int]) -> Crystal:
-        crystal = self.crystals[phase]
-        rows, columns = crystal.equivalents.shape[:2]
-        more = ((0, shape[0] - rows), (0, shape[1] - columns))
-        table = jnp.pad(crystal.equivalents, (*more, (0, 0)))
-        table = table.at[rows:, 0].set(table[0, 0])
-        return Crystal(
-            cell=crystal.cell,
-            equivalents=table,
-            weights=jnp.pad(crystal.weights, more),
-            strength=jnp.pad(crystal.strength, more[0]),
-            length_ties=crystal.length_ties,
-            angle_ties=crystal.angle_ties,
-        )
+        def padded(crystal: Crystal) -> Crystal:
+            found, most = crystal.equivalents.shape[:2]
+            more = ((0, rows - found), (0, columns - most))
+            table = np.pad(np.asarray(crystal.equivalents), (*more, (0, 0)))
+            table[found:, 0] = table[0, 0]
+            return Crystal(
+                cell=np.asarray(crystal.cell),
+                equivalents=table,
+                weights=np.pad(np.asarray(crystal.weights), more),
+                strength=np.pad(np.asarray(crystal.strength), more[0]),
+                length_ties=np.asarray(crystal.length_ties),
+                angle_ties=np.asarray(crystal.angle_ties),
+            )
+
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *map(padded, self.crystals))
+
+    def stacked(self, sets: Sequence[Sequence[int]]) -> Crystal:
+        """Return the phases of sets of equal size, stacked along two leading axes."""
+        index = np.asarray(sets)
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf[index]), self._padded)
 
     @cached_property
     def axes(self) -> tuple[NDArray[np.float32], ...]:
@@ -138,7 +146,7 @@ def _scaled(crystal: Crystal, height: float) -> Crystal:
     )
 
 
-def _chosen(reflections: Reflections, rows: NDArray[np.bool_]) -> Reflections:
+def _chosen(reflections: Reflections, rows: NDArray[np.intp]) -> Reflections:
     return Reflections(
         reflections.structure,
         reflections.miller[rows],
@@ -154,7 +162,7 @@ def _low_planes(reflections: Reflections) -> NDArray[np.float32]:
     """Planes with the largest spacings, one for each direction up to symmetry."""
     found: list[tuple[int, ...]] = []
     seen: set[tuple[int, ...]] = set()
-    for row in range(len(reflections.d)):
+    for row in np.argsort(-reflections.d, kind="stable"):
         forms = {
             tuple(int(x) for x in plane // max(np.gcd.reduce(np.abs(plane)), 1))
             for plane in reflections.equivalents[row, : reflections.equivalent_count[row]]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +28,10 @@ _LOG_SIZE = PHASE_VALUES.index("log_size")
 # Peaks are drawn on a window of so many of their widths; a Lorentzian has fallen to a thousandth there.
 _WINDOW_WIDTHS = 30.0
 _WINDOWS = (64, 128, 256, 512, 1024)
-_SIDE_BY_SIDE = (1, 2, 4, 8, 16)
+_SIDE_BY_SIDE = (2, 10)
+
+
+_columns = eqx.filter_jit(lambda model, values: model.design(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +101,8 @@ class Fitter:
         """Width of the instrument's profile where none is known: below that of the narrow peaks."""
         return float(np.clip(0.6 * self.pattern.fwhm, 0.005, 1.0))
 
-    def limits(self, phases: Sequence[int]) -> Limits:
-        """Return bounds and priors of the values of a set."""
+    def limits(self, phases: Sequence[int]) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return lower and upper bounds, means and standard deviations of the values of a set."""
         p = self.settings.priors
         width = np.log(self.instrument_fwhm)
         spread = p.instrument_fwhm[1]
@@ -115,7 +119,7 @@ class Fitter:
             mean += [0.0] * 6 + [size, strain, 0.5, 0.0, 0.0]
             sigma += [*np.where(free[:3], p.strain, 0.0), *np.where(free[3:], p.angle, 0.0)]
             sigma += [p.size_nm[1], p.microstrain[1], 0.3, p.march, p.b_iso]
-        return Limits.of(lower, upper, mean, sigma)
+        return np.asarray(lower), np.asarray(upper), np.asarray(mean), np.asarray(sigma)
 
     def linear(self, count: int) -> Linear:
         """Return what is known of the coefficients of a set of so many phases."""
@@ -135,6 +139,7 @@ class Fitter:
         starts: Sequence[Floats | None] | None = None,
         axes: Sequence[tuple[int, ...]] | None = None,
         iterations: int = 30,
+        exact: bool = False,
     ) -> list[SetFit]:
         """Fit sets of equal numbers of phases.
 
@@ -143,63 +148,89 @@ class Fitter:
             starts: Values to start from; by default the means of the priors.
             axes: Index of the texture axis of each phase; by default the first.
             iterations: Largest number of steps.
+            exact: Whether the derivative is exact, and with it the covariance.
         """
-        if not sets:
-            return []
         starts = starts or [None] * len(sets)
         axes = axes or [(0,) * len(one) for one in sets]
-        shapes = [self.candidates.shape_of(one) for one in sets]
-        done: dict[int, SetFit] = {}
-        for shape in sorted(set(shapes)):
-            chosen = [place for place, one in enumerate(shapes) if one == shape]
-            for first in range(0, len(chosen), _SIDE_BY_SIDE[-1]):
-                part = chosen[first : first + _SIDE_BY_SIDE[-1]]
-                found = self._fit_alike(
-                    [sets[i] for i in part], [starts[i] for i in part], [axes[i] for i in part], shape, iterations
-                )
-                done.update(zip(part, found, strict=True))
-        return [done[place] for place in range(len(sets))]
+        found: list[SetFit] = []
+        first = 0
+        while first < len(sets):
+            left = len(sets) - first
+            size = next((one for one in _SIDE_BY_SIDE if one >= left), _SIDE_BY_SIDE[-1])
+            part = slice(first, first + size)
+            found += self._fit_together(sets[part], starts[part], axes[part], size, iterations, exact)
+            first += size
+        return found
 
-    def _fit_alike(
+    def _fit_together(
         self,
         sets: Sequence[tuple[int, ...]],
         starts: Sequence[Floats | None],
         axes: Sequence[tuple[int, ...]],
-        shape: tuple[int, int],
+        count: int,
         iterations: int,
+        exact: bool,
     ) -> list[SetFit]:
-        count = next(size for size in _SIDE_BY_SIDE if size >= len(sets))
         rows = [*range(len(sets)), *[0] * (count - len(sets))]
-        crystals = [self.candidates.stacked(sets[row], shape) for row in rows]
-        directions = [[self.candidates.axes[phase][axis] for phase, axis in zip(sets[row], axes[row], strict=True)] for row in rows]
+        directions = [
+            [self.candidates.axes[phase][axis] for phase, axis in zip(sets[row], axes[row], strict=True)]
+            for row in rows
+        ]
         limits = [self.limits(sets[row]) for row in rows]
-        begin = [np.asarray(limit.mean) if starts[row] is None else starts[row] for row, limit in zip(rows, limits, strict=True)]
+        begin = [limit[2] if starts[row] is None else starts[row] for row, limit in zip(rows, limits, strict=True)]
+        shape = (self.radiation, self.polarisation, self.radius_mm, self.window, not exact)
         model = PatternModel(
-            jax.tree.map(lambda *leaves: jnp.stack(leaves), *crystals),
+            self.candidates.stacked([sets[row] for row in rows]),
             jnp.asarray(np.asarray(directions, np.float32)),
-            jnp.asarray(self.background),
-            jnp.asarray(self.pattern.two_theta, jnp.float32),
+            self._on_device[0],
+            self._on_device[1],
+            *shape,
+        )
+        over = PatternModel(jax.tree.map(lambda _: 0, model.crystals), 0, None, None, *shape)
+        fits = fit_many(
+            model,
+            jnp.asarray(np.asarray(begin, np.float32)),
+            Limits(*(jnp.asarray(np.stack(part), jnp.float32) for part in zip(*limits, strict=True))),
+            self.linear(len(sets[0])),
+            self._on_device[2],
+            self._on_device[3],
+            FitSettings(iterations=iterations),
+            (over, 0, 0, None, None, None),
+        )
+        fits = jax.device_get(fits)
+        return [self._unpacked(fits, place, sets[place], axes[place]) for place in range(len(sets))]
+
+    def columns(self, fit: SetFit) -> Floats:
+        """Return the patterns of the phases of a fit for coefficients of 1, shape (phases, points)."""
+        directions = [self.candidates.axes[phase][axis] for phase, axis in zip(fit.phases, fit.axes, strict=True)]
+        model = PatternModel(
+            jax.tree.map(lambda leaf: leaf[0], self.candidates.stacked([fit.phases])),
+            jnp.asarray(np.asarray(directions, np.float32)),
+            self._on_device[0],
+            self._on_device[1],
             self.radiation,
             self.polarisation,
             self.radius_mm,
             self.window,
         )
-        over = PatternModel(
-            jax.tree.map(lambda _: 0, model.crystals), 0, None, None,
-            self.radiation, self.polarisation, self.radius_mm, self.window,
-        )  # fmt: skip
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *limits)
-        fits = fit_many(
-            model,
-            jnp.asarray(np.asarray(begin, np.float32)),
-            stacked,
-            self.linear(len(sets[0])),
-            jnp.asarray(self.pattern.counts, jnp.float32),
-            jnp.asarray(self.pattern.weights, jnp.float32),
-            FitSettings(iterations=iterations),
-            (over, 0, 0, None, None, None),
+        columns = np.asarray(_columns(model, jnp.asarray(fit.values, jnp.float32)), np.float64)
+        return columns[:, : len(fit.phases)].T
+
+    def components(self, fit: SetFit) -> Floats:
+        """Return what each phase of a fit adds to its signal, shape (phases, points)."""
+        return self.columns(fit) * fit.coefficients[: len(fit.phases), None]
+
+    def background_of(self, fit: SetFit) -> Floats:
+        """Return the background of a fit, shape (points,)."""
+        return np.asarray(self.background @ fit.coefficients[len(fit.phases) :])
+
+    @cached_property
+    def _on_device(self) -> tuple[jax.Array, ...]:
+        pattern = self.pattern
+        return tuple(
+            jnp.asarray(part, jnp.float32)
+            for part in (self.background, pattern.two_theta, pattern.counts, pattern.weights)
         )
-        return [self._unpacked(fits, place, sets[place], axes[place]) for place in range(len(sets))]
 
     def _unpacked(self, fits: Fit, place: int, phases: tuple[int, ...], axes: tuple[int, ...]) -> SetFit:
         def one(name: str) -> Floats:

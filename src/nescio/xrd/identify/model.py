@@ -25,6 +25,8 @@ PHASE_VALUES = (
 nm and of the microstrain; Lorentzian share of the sample's broadening; logarithm of March's r; B in angstrom^2."""
 _SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
 _LN2 = math.log(2.0)
+# A rough derivative takes this part of a window, and this many reflections, which come strongest first.
+_ROUGH_WINDOW, _ROUGH_ROWS = 4, 96
 
 
 def phase_parameters(shared: Array, own: Array, axis: Array) -> PatternParameters:
@@ -72,6 +74,8 @@ class PatternModel(Model):
     radius_mm: float = eqx.field(static=True)
     window: int = eqx.field(static=True)
     """Number of points of a window."""
+    rough: bool = eqx.field(static=True, default=False)
+    """Whether the derivative leaves out weak reflections and the tails of peaks: enough to find the way downhill."""
 
     def design(self, values: Array) -> Array:
         """Return the columns, shape (points, phases + terms)."""
@@ -99,17 +103,17 @@ class PatternModel(Model):
         parameters = phase_parameters(values[:_SHARED], values[_SHARED:], axis)
         return bragg_peaks(crystal, parameters, self.radiation, self.polarisation, self.radius_mm)
 
-    def _windows(self, position: Array) -> tuple[Array, Array]:
+    def _windows(self, position: Array, window: int) -> tuple[Array, Array]:
         """Return indices (peaks, window) of the points about each peak, and their distance from it in degree."""
         grid = self.two_theta
-        first = jnp.searchsorted(grid, jax.lax.stop_gradient(position)) - self.window // 2
-        first = jnp.clip(first, 0, grid.shape[0] - self.window)
-        index = first[:, None] + jnp.arange(self.window)
+        first = jnp.searchsorted(grid, jax.lax.stop_gradient(position)) - window // 2
+        first = jnp.clip(first, 0, grid.shape[0] - window)
+        index = first[:, None] + jnp.arange(window)
         return index, grid[index] - position[:, None]
 
     def _column(self, crystal: Crystal, axis: Array, shared: Array, own: Array) -> Array:
         position, area, fwhm, mixing = self._peaks(crystal, axis, jnp.concatenate([shared, own]))
-        index, offset = self._windows(position)
+        index, offset = self._windows(position, self.window)
         gaussian, lorentzian = _shapes(offset, fwhm[:, None])
         height = area[:, None] * (mixing[:, None] * lorentzian + (1.0 - mixing[:, None]) * gaussian)
         return jnp.zeros(self.two_theta.shape[0]).at[index].add(height)
@@ -117,9 +121,13 @@ class PatternModel(Model):
     def _slopes(self, crystal: Crystal, axis: Array, shared: Array, own: Array) -> Array:
         """Return the derivative of a phase's column by shared values and its own, shape (points, values)."""
         values = jnp.concatenate([shared, own])
+        window = self.window
+        if self.rough:
+            window = max(window // _ROUGH_WINDOW, 32)
+            crystal = _strongest(crystal, _ROUGH_ROWS)
         position, area, fwhm, mixing = self._peaks(crystal, axis, values)
         by_value = jax.jacfwd(lambda at: jnp.stack(self._peaks(crystal, axis, at), axis=1))(values)
-        index, u = self._windows(position)
+        index, u = self._windows(position, min(window, self.window))
         w, m = fwhm[:, None], mixing[:, None]
         gaussian, lorentzian = _shapes(u, w)
         square = w**2 + 4.0 * u**2
@@ -133,6 +141,17 @@ class PatternModel(Model):
         heights = jnp.stack([a * by_position, shape, a * by_width, a * (lorentzian - gaussian)], axis=2)
         slopes = jnp.einsum("pws,psv->pwv", heights, by_value)
         return jnp.zeros((self.two_theta.shape[0], values.shape[0])).at[index].add(slopes)
+
+
+def _strongest(crystal: Crystal, rows: int) -> Crystal:
+    return Crystal(
+        crystal.cell,
+        crystal.equivalents[:rows],
+        crystal.weights[:rows],
+        crystal.strength[:rows],
+        crystal.length_ties,
+        crystal.angle_ties,
+    )
 
 
 def _shapes(offset: Array, fwhm: Array) -> tuple[Array, Array]:

@@ -20,7 +20,10 @@ _SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
 # Before patterns are compared they are blurred by this, in degree at least, so that a strained cell still matches.
 _BLUR = 0.15
 _STRAINS = (-0.012, -0.006, 0.0, 0.006, 0.012)
-_FIRST_STEPS, _LAST_STEPS = 10, 40
+_LOG_MARCH = PHASE_VALUES.index("log_march")
+_FIRST_STEPS, _LAST_STEPS = 8, 40
+# Sets whose log evidence is lower by more than this are no alternatives worth refining.
+_NEAR = 40.0
 # Neighbouring points share the errors of a model: so many of them count as one.
 _POINTS_AS_ONE = 4.0
 
@@ -64,7 +67,10 @@ def search(fitter: Fitter, allowed: Sequence[int] | None = None, proposals: Prop
         # Which of them go on is judged by all that were fitted so far.
         temper = _temper(fitter, [*tried.values(), *rough])
         order = np.argsort([-one.log_evidence(temper) for one in rough])[: settings.beam]
-        beam = _textured(fitter, [rough[i] for i in order])
+        beam = fitter.fit(
+            [rough[i].phases for i in order], starts=[rough[i].values for i in order],
+            axes=[rough[i].axes for i in order], iterations=_LAST_STEPS,
+        )  # fmt: skip
         tried |= {tuple(sorted(one.phases)): one for one in beam}
         found = max(beam, key=lambda one: one.log_evidence(temper))
         floor = -empty_cost / temper if best is None else best.log_evidence(temper)
@@ -74,6 +80,8 @@ def search(fitter: Fitter, allowed: Sequence[int] | None = None, proposals: Prop
     if best is None:
         return Outcome(None, tuple(tried.values()), _temper(fitter, list(tried.values())), empty_cost)
     best = _reduced(fitter, best, tried)
+    best = _swapped(fitter, best, tried, proposals)
+    best = _finished(fitter, best, tried)
     temper = _temper(fitter, list(tried.values()))
     order = sorted(tried.values(), key=lambda one: -one.log_evidence(temper))
     return Outcome(best, tuple(order), temper, empty_cost)
@@ -148,7 +156,7 @@ def _extended(
             continue
         ranked = [phase for phase in proposals.ranked(pattern.counts - one.signal) if phase not in one.phases]
         for phase in ranked[: settings.proposals]:
-            own = np.asarray(fitter.limits((phase,)).mean, np.float64)[_SHARED:]
+            own = fitter.limits((phase,))[2][_SHARED:]
             sets.append((*one.phases, phase))
             starts.append(np.concatenate([one.values, own]))
             axes.append((*one.axes, 0))
@@ -180,29 +188,60 @@ def _temper(fitter: Fitter, fits: Sequence[SetFit]) -> float:
     return max(2.0 * min(one.misfit for one in fits) / points, 1.0) * _POINTS_AS_ONE
 
 
-def _textured(fitter: Fitter, fits: Sequence[SetFit]) -> list[SetFit]:
-    """Refine fits to the end, each also with other texture axes for its last phase; return the best of each."""
-    sets, starts, axes, owner = [], [], [], []
-    for number, one in enumerate(fits):
-        place = len(one.phases) - 1
-        for axis in range(len(fitter.candidates.axes[one.phases[place]])):
-            sets.append(one.phases)
-            start = one.values.copy()
-            start[_SHARED + _OWN * place + 9] = 0.0
-            starts.append(one.values if axis == one.axes[place] else start)
-            axes.append((*one.axes[:-1], axis))
-            owner.append(number)
-    tried = fitter.fit(sets, starts=starts, axes=axes, iterations=_FIRST_STEPS)
-    best = [
-        min((fit for fit, mine in zip(tried, owner, strict=True) if mine == number), key=lambda fit: fit.cost)
-        for number in range(len(fits))
-    ]
-    return fitter.fit(
-        [one.phases for one in best],
-        starts=[one.values for one in best],
-        axes=[one.axes for one in best],
+def _textured(fitter: Fitter, one: SetFit) -> SetFit:
+    """Try other texture axes, one phase after the other, and return the best fit."""
+    for place, phase in enumerate(one.phases):
+        others = [axis for axis in range(len(fitter.candidates.axes[phase])) if axis != one.axes[place]]
+        start = one.values.copy()
+        start[_SHARED + _OWN * place + _LOG_MARCH] = 0.0
+        axes = [(*one.axes[:place], axis, *one.axes[place + 1 :]) for axis in others]
+        tried = fitter.fit([one.phases] * len(axes), starts=[start] * len(axes), axes=axes, iterations=_FIRST_STEPS)
+        one = min([one, *tried], key=lambda fit: fit.cost)
+    return one
+
+
+def _swapped(
+    fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit], proposals: Proposals
+) -> SetFit:
+    """Replace each phase by those most like what it explains: polymorphs, isotypes; return the best set."""
+    pattern, settings = fitter.pattern, fitter.settings
+    sets, starts, axes = [], [], []
+    parts = fitter.components(best)
+    for place in range(len(best.phases)):
+        own = parts[place]
+        ranked = [p for p in proposals.ranked(pattern.counts - best.signal + own) if p not in best.phases]
+        for phase in ranked[: settings.proposals]:
+            start = best.values.copy()
+            first = _SHARED + _OWN * place
+            mean = fitter.limits((phase,))[2][_SHARED:]
+            # Sizes and strains of the grains stay, the cell is another.
+            start[first : first + 6] = mean[:6]
+            start[first + _LOG_MARCH] = 0.0
+            sets.append((*best.phases[:place], phase, *best.phases[place + 1 :]))
+            starts.append(start)
+            axes.append((*best.axes[:place], 0, *best.axes[place + 1 :]))
+    sets, starts, axes = _without(tried, sets, starts, axes)
+    if not sets:
+        return best
+    rough = fitter.fit(sets, starts=starts, axes=axes, iterations=_FIRST_STEPS)
+    temper = _temper(fitter, [*tried.values(), *rough])
+    near = [one for one in rough if best.log_evidence(temper) - one.log_evidence(temper) < _NEAR]
+    near = sorted(near, key=lambda one: -one.log_evidence(temper))[: settings.beam]
+    refined = fitter.fit(
+        [one.phases for one in near], starts=[one.values for one in near], axes=[one.axes for one in near],
         iterations=_LAST_STEPS,
-    )
+    )  # fmt: skip
+    tried |= {tuple(sorted(one.phases)): one for one in refined}
+    return max([best, *refined], key=lambda one: one.log_evidence(temper))
+
+
+def _finished(fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit]) -> SetFit:
+    """Fit the best set once more, with the exact derivative and the best texture axes."""
+    best = _textured(fitter, best)
+    (exact,) = fitter.fit([best.phases], starts=[best.values], axes=[best.axes], iterations=_LAST_STEPS, exact=True)
+    best = min([exact, best], key=lambda one: one.cost) if exact.cost < 0.999 * best.cost else exact
+    tried[tuple(sorted(best.phases))] = best
+    return best
 
 
 def _reduced(fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit]) -> SetFit:

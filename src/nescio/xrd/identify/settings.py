@@ -53,4 +53,6 @@ class IdentifySettings(Settings):
     """Error at every point, as a share of the highest peak."""
     least_gain: _Positive = 10.0
     """A phase is kept if it raises the tempered log evidence by this much."""
+    novel_share: Annotated[Real, Field(gt=0.0, le=1.0)] = 0.05
+    """An unexplained line higher than this share of the highest peak makes a pattern novel."""
     priors: FitPriors = FitPriors()

@@ -1,0 +1,225 @@
+"""What is said of a pattern: its phases with fractions and cells, alternatives, and what is left over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from nescio.xrd.crystal import Structure
+from nescio.xrd.identify.candidates import Candidates
+from nescio.xrd.identify.fitting import Fitter, SetFit
+from nescio.xrd.identify.measured import MeasuredPattern
+from nescio.xrd.identify.model import PHASE_VALUES, SHARED_VALUES
+from nescio.xrd.identify.remainder import Line, unexplained_lines
+from nescio.xrd.identify.search import Outcome
+
+__all__ = ["Answer", "PhaseAnswer", "SetAnswer", "answered"]
+
+Floats = NDArray[np.float64]
+
+_SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
+_SIZE, _STRAIN, _MARCH, _B = (PHASE_VALUES.index(n) for n in ("log_size", "log_microstrain", "log_march", "b_iso"))
+# Alternatives less probable than this are not listed.
+_LEAST = 0.01
+_STEP = 1e-4
+
+
+@dataclass(frozen=True)
+class PhaseAnswer:
+    """One phase of the best set."""
+
+    label: str
+    weight_fraction: float
+    weight_error: float
+    """Standard error."""
+    cell: tuple[float, ...]
+    """a, b, c in angstrom and alpha, beta, gamma in degree."""
+    cell_error: tuple[float, ...]
+    size_nm: float
+    microstrain: float
+    march: float
+    """March's r; 1 is no texture."""
+    axis: tuple[int, int, int]
+    """Plane whose normal is the texture axis."""
+    b_iso: float
+    """Added to the displacement parameters of the sites, in angstrom^2."""
+
+
+@dataclass(frozen=True)
+class SetAnswer:
+    """A set of phases that may explain the pattern."""
+
+    labels: tuple[str, ...]
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """All that is said of a pattern."""
+
+    name: str
+    verdict: str
+    """known (one phase), mixture, novel (lines are left over) or unreadable."""
+    problem: str
+    """Why it is unreadable."""
+    phases: tuple[PhaseAnswer, ...] = ()
+    alternatives: tuple[SetAnswer, ...] = ()
+    """Sets with their probabilities, the most probable first: the best set is one of them."""
+    unexplained: tuple[Line, ...] = ()
+    r_weighted: float = float("nan")
+    """R-factor with counting weights: root of the sum of w (y - fit)^2 over that of w y^2."""
+    r_expected: float = float("nan")
+    chi_squared: float = float("nan")
+    """Square of their ratio."""
+    zero_shift: float = float("nan")
+    """In degree."""
+    displacement_mm: float = float("nan")
+    pattern: MeasuredPattern | None = None
+    fit: Floats | None = None
+    """Shape (points,)."""
+    background: Floats | None = None
+    components: Floats | None = None
+    """Shape (phases, points)."""
+
+    @property
+    def probability(self) -> float:
+        """Probability of the best set."""
+        best = tuple(sorted(phase.label for phase in self.phases))
+        return sum(one.probability for one in self.alternatives if tuple(sorted(one.labels)) == best)
+
+    def summary(self) -> str:
+        """Return one line: verdict, phases with weight fractions, and how sure the set is."""
+        if self.problem:
+            return f"{self.name}: unreadable ({self.problem})"
+        parts = " + ".join(
+            f"{one.label} {100 * one.weight_fraction:.1f}({100 * one.weight_error:.1f}) %" for one in self.phases
+        )
+        said = f"{self.name}: {self.verdict}"
+        if parts:
+            said += f"; {parts}; probability of the set {self.probability:.2f}, R {100 * self.r_weighted:.1f} %"
+        if self.unexplained:
+            line = self.unexplained[0]
+            said += (
+                f"; {len(self.unexplained)} unexplained lines, the highest at {line.two_theta:.2f} degree "
+                f"({100 * line.share:.0f} % of the highest peak)"
+            )
+        return said
+
+
+def answered(
+    fitter: Fitter, outcome: Outcome, structures: tuple[Structure, ...], novel_share: float
+) -> Answer:
+    """Return what a search says of a pattern.
+
+    Args:
+        fitter: For the pattern.
+        outcome: Of the search.
+        structures: Of the candidates.
+        novel_share: A line left over makes a pattern novel if it is higher than this share of the highest peak.
+    """
+    pattern, best = fitter.pattern, outcome.best
+    lines = unexplained_lines(fitter, best, outcome.temper)
+    if best is None:
+        verdict = "novel" if lines else "unreadable"
+        return Answer(pattern.name, verdict, "" if lines else "no peaks above the background", unexplained=lines, pattern=pattern)
+    within = pattern.measured
+    y, fitted, w = pattern.counts[within], best.signal[within], pattern.counting[within]
+    total = float(np.sum(w * y**2))
+    r_weighted = float(np.sqrt(np.sum(w * (y - fitted) ** 2) / total))
+    r_expected = float(np.sqrt(max(pattern.points - int(best.used.sum()), 1) / total))
+    novel = bool(lines) and lines[0].share > novel_share
+    verdict = "novel" if novel else "known" if len(best.phases) == 1 else "mixture"
+    return Answer(
+        pattern.name,
+        verdict,
+        "",
+        phases=_phases(fitter.candidates, best, structures, outcome.temper),
+        alternatives=_alternatives(fitter.candidates, outcome),
+        unexplained=lines,
+        r_weighted=r_weighted,
+        r_expected=r_expected,
+        chi_squared=(r_weighted / r_expected) ** 2,
+        zero_shift=float(best.values[0]),
+        displacement_mm=float(best.values[1]),
+        pattern=pattern,
+        fit=best.signal,
+        background=fitter.background_of(best),
+        components=fitter.components(best),
+    )
+
+
+def _alternatives(candidates: Candidates, outcome: Outcome) -> tuple[SetAnswer, ...]:
+    evidence = np.array([one.log_evidence(outcome.temper) for one in outcome.tried])
+    weight = np.exp(evidence - evidence.max())
+    weight /= weight.sum()
+    order = np.argsort(-weight, kind="stable")
+    return tuple(
+        SetAnswer(tuple(candidates.labels[i] for i in outcome.tried[row].phases), float(weight[row]))
+        for row in order
+        if weight[row] > _LEAST
+    )
+
+
+def _cell(candidates: Candidates, phase: int, own: Floats) -> Floats:
+    crystal = candidates.crystals[phase]
+    cell = np.asarray(crystal.cell, np.float64)
+    lengths = np.asarray(crystal.length_ties, np.float64) @ own[:3]
+    return np.concatenate([cell[:3] * (1.0 + lengths), cell[3:] + np.asarray(crystal.angle_ties) @ own[3:6]])
+
+
+def _density_factor(structure: Structure, cell: Floats) -> float:
+    """Return mass per volume of a crystal, in dalton per angstrom^3."""
+    _, site_of, _ = structure.unit_cell()
+    mass = sum(
+        gemmi.Element(site.element).weight * site.occupancy * float(np.sum(site_of == index))
+        for index, site in enumerate(structure.sites)
+    )
+    return mass / gemmi.UnitCell(*cell).volume
+
+
+def _phases(
+    candidates: Candidates, best: SetFit, structures: tuple[Structure, ...], temper: float
+) -> tuple[PhaseAnswer, ...]:
+    count = len(best.phases)
+    cells = [_cell(candidates, phase, best.of_phase(place)) for place, phase in enumerate(best.phases)]
+    # A coefficient over the candidate's scale is a share of the irradiated volume; times the density, of the mass.
+    per_coefficient = np.array(
+        [
+            _density_factor(structures[phase], cell) / candidates.scales[phase]
+            for phase, cell in zip(best.phases, cells, strict=True)
+        ]
+    )
+    mass = best.coefficients[:count] * per_coefficient
+    fractions = mass / max(mass.sum(), 1e-300)
+    values = len(best.values)
+    covariance = best.covariance[values : values + count, values : values + count] * temper
+    by_coefficient = (np.diag(np.ones(count)) - fractions[:, None]) * per_coefficient[None, :] / max(mass.sum(), 1e-300)
+    errors = np.sqrt(np.maximum(np.diag(by_coefficient @ covariance @ by_coefficient.T), 0.0))
+    found = []
+    for place, phase in enumerate(best.phases):
+        own = best.of_phase(place)
+        first = _SHARED + _OWN * place
+        own_covariance = best.covariance[first : first + 6, first : first + 6] * temper
+        slopes = np.stack(
+            [(_cell(candidates, phase, own + _STEP * unit) - cells[place]) / _STEP for unit in np.eye(_OWN)[:6]], axis=1
+        )
+        cell_error = np.sqrt(np.maximum(np.diag(slopes @ own_covariance @ slopes.T), 0.0))
+        plane = candidates.axes[phase][best.axes[place]]
+        found.append(
+            PhaseAnswer(
+                candidates.labels[phase],
+                float(fractions[place]),
+                float(errors[place]),
+                tuple(map(float, cells[place])),
+                tuple(map(float, cell_error)),
+                float(np.exp(own[_SIZE])),
+                float(np.exp(own[_STRAIN])),
+                float(np.exp(own[_MARCH])),
+                (int(plane[0]), int(plane[1]), int(plane[2])),
+                float(own[_B]),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: -one.weight_fraction))

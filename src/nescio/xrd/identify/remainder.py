@@ -1,0 +1,78 @@
+"""What a fit leaves over: the lines that no phase of the set explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.signal import find_peaks
+
+from nescio.xrd.identify.fitting import Fitter, SetFit
+
+__all__ = ["Line", "unexplained_lines"]
+
+Floats = NDArray[np.float64]
+
+# A line stands out from the noise, and from what the model misses beside explained peaks, by this many standard
+# deviations.
+_SIGNIFICANT = 6.0
+# Beside a peak, a misfit of this share of its height is the model's, not another phase's.
+_MISFIT_SHARE = 0.08
+_FWHM_PER_SIGMA = 2.3548
+_MOST_LINES = 30
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that no phase explains."""
+
+    two_theta: float
+    """In degree."""
+    d: float
+    """In angstrom."""
+    height: float
+    """Above the fit, in the unit of the pattern."""
+    share: float
+    """Of the height of the highest peak of the pattern."""
+    significance: float
+    """Height in units of its standard deviation."""
+
+
+def unexplained_lines(fitter: Fitter, fit: SetFit | None, temper: float) -> tuple[Line, ...]:
+    """Return the unexplained lines of a pattern, the highest first.
+
+    Args:
+        fitter: For the pattern.
+        fit: The best set; None if nothing fits.
+        temper: See :class:`nescio.xrd.identify.search.Outcome`.
+    """
+    pattern = fitter.pattern
+    within = pattern.measured
+    x, counts = pattern.two_theta[within], pattern.counts[within]
+    background = pattern.background[within] if fit is None else fitter.background_of(fit)[within]
+    signal = background if fit is None else fit.signal[within]
+    step = float(np.median(np.diff(x)))
+    sigma = max(pattern.fwhm / _FWHM_PER_SIGMA / step, 0.7)
+    smooth = gaussian_filter1d(counts - signal, sigma)
+    # A Gaussian window averages about 2 sqrt(pi) sigma points.
+    variance = gaussian_filter1d(1.0 / np.maximum(pattern.counting[within], 1e-30), sigma) / (3.545 * sigma)
+    explained = maximum_filter1d(np.maximum(signal - background, 0.0), int(3.0 * _FWHM_PER_SIGMA * sigma) | 1)
+    excess = max(temper / 4.0, 1.0)
+    noise = np.sqrt(variance * excess + (_MISFIT_SHARE / _SIGNIFICANT * explained) ** 2)
+    ratio = smooth / np.maximum(noise, 1e-30)
+    found, _ = find_peaks(ratio, height=_SIGNIFICANT, distance=max(int(_FWHM_PER_SIGMA * sigma), 1))
+    highest = max(pattern.highest, 1e-30)
+    # Averaging lowers a peak of the width of the window by the square root of two.
+    lines = [
+        Line(
+            float(x[i]),
+            float(fitter.radiation.wavelength / (2.0 * np.sin(np.radians(x[i] / 2.0)))),
+            float(1.414 * smooth[i]),
+            float(1.414 * smooth[i] / highest),
+            float(ratio[i]),
+        )
+        for i in found
+    ]
+    return tuple(sorted(lines, key=lambda line: -line.height)[:_MOST_LINES])
