@@ -86,6 +86,7 @@ def database() -> bytes:
         (b"", FileKind.TEXT),
         (bytes(range(256)), FileKind.BINARY),
     ],
+    ids=lambda value: value.name if isinstance(value, FileKind) else "of",
 )  # fmt: skip
 def test_a_kind_is_told_by_content(content, kind):
     assert file_kind(content) is kind

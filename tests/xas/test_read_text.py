@@ -282,7 +282,7 @@ EXPONENTS = text("# energy mu\n", ENERGY, MU, form="{:.8E}")
         ("Ctrl-Z", TABLE.encode() + b"\x1a"),
         ("DOS", TABLE.replace("\n", "\r\n").encode()),
         ("old Macintosh", TABLE.replace("\n", "\r").encode()),
-        ("gzip", gzip.compress(TABLE.encode())),
+        ("gzip", gzip.compress(TABLE.encode(), mtime=0)),
         ("decimal commas", TABLE.replace(".", ",").encode()),
         ("decimal commas and semicolons", text("energy;mu\n", ENERGY, MU, separator=";").replace(".", ",").encode()),
         ("decimal commas and tabs", text("energy\tmu\n", ENERGY, MU, separator="\t").replace(".", ",").encode()),
