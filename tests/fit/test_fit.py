@@ -106,7 +106,10 @@ def test_coefficients_are_not_negative():
         present = np.ones(6, bool)
         present[seed % 6] = seed % 3 > 0
         got, free = nonnegative_solution(
-            jnp.asarray(a.T @ a, jnp.float32), jnp.asarray(a.T @ b, jnp.float32), jnp.ones(6, bool), jnp.asarray(present)
+            jnp.asarray(a.T @ a, jnp.float32),
+            jnp.asarray(a.T @ b, jnp.float32),
+            jnp.ones(6, bool),
+            jnp.asarray(present),
         )
         np.testing.assert_allclose(np.asarray(got)[present], nnls(a[:, present], b)[0], atol=2e-4)
         assert not np.asarray(free)[~present].any()

@@ -30,7 +30,8 @@ def identify(
     files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Files of patterns, or folders.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the results.")],
     elements: Annotated[
-        str | None, typer.Option(help="Elements that may be there, such as Bi,Cu,V,O; other phases are left out.")
+        str | None,
+        typer.Option(help="Elements that may be there, such as Bi,Cu,V,O; other phases are left out."),
     ] = None,
     max_phases: Annotated[int, typer.Option(min=1, max=8, help="Largest number of phases in a pattern.")] = 4,
     report: Annotated[bool, typer.Option("--report", help="Also write report.html.")] = False,
@@ -47,8 +48,7 @@ def identify(
     """
     from nescio.face import load_prior
     from nescio.techniques import find_technique
-    from nescio.xrd import Prior
-    from nescio.xrd.identify import Answer, Identifier, IdentifySettings, phase_table, write_phases
+    from nescio.xrd import Answer, Identifier, IdentifySettings, Prior, phase_table, write_phases
 
     loaded = load_prior(prior)
     if not isinstance(loaded, Prior):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["masked_cholesky", "nonnegative_solution"]
+__all__ = ["masked_cholesky", "nonnegative_solution", "solve_masked"]
 
 # Sweeps of coordinate descent; they need only find which coefficients are zero.
 _SWEEPS = 60
@@ -35,7 +35,9 @@ def solve_masked(factor: Array, scale: Array, right: Array) -> Array:
     return shape * jax.scipy.linalg.cho_solve((factor, True), shape * right)
 
 
-def nonnegative_solution(gram: Array, moment: Array, nonnegative: Array, present: Array) -> tuple[Array, Array]:
+def nonnegative_solution(
+    gram: Array, moment: Array, nonnegative: Array, present: Array
+) -> tuple[Array, Array]:
     """Return the coefficients that minimise ``c gram c / 2 - moment c`` under bounds.
 
     Args:
@@ -61,12 +63,15 @@ def nonnegative_solution(gram: Array, moment: Array, nonnegative: Array, present
         def one(i: int, x: Array) -> Array:
             moved = x[i] + (right[i] - unit[i] @ x) / unit[i, i]
             moved = jnp.where(nonnegative[i], jnp.maximum(moved, 0.0), moved)
-            return x.at[i].set(jnp.where(scale[i] > 0.0, moved, 0.0))
+            changed: Array = x.at[i].set(jnp.where(scale[i] > 0.0, moved, 0.0))
+            return changed
 
-        return jax.lax.fori_loop(0, n, one, current)
+        after: Array = jax.lax.fori_loop(0, n, one, current)
+        return after
 
     def descend() -> Array:
-        return jax.lax.fori_loop(0, _SWEEPS, sweep, first)
+        last: Array = jax.lax.fori_loop(0, _SWEEPS, sweep, first)
+        return last
 
     wrong = jnp.any(nonnegative & present & (start < 0.0))
     found = jax.lax.cond(wrong, descend, lambda: first)

@@ -34,7 +34,8 @@ class Model(eqx.Module):
 
         Override this method where shared work makes it cheaper than one directional derivative for each value.
         """
-        return jax.jacfwd(lambda at: self.design(at) @ coefficients)(values)
+        slopes: Array = jax.jacfwd(lambda at: self.design(at) @ coefficients)(values)
+        return slopes
 
 
 class Limits(eqx.Module):
@@ -49,7 +50,9 @@ class Limits(eqx.Module):
     @classmethod
     def of(cls, lower: object, upper: object, mean: object, sigma: object) -> Limits:
         """Build limits from numbers or arrays that broadcast."""
-        parts = jnp.broadcast_arrays(*(jnp.asarray(part, jnp.float32) for part in (lower, upper, mean, sigma)))
+        parts = jnp.broadcast_arrays(
+            *(jnp.asarray(part, jnp.float32) for part in (lower, upper, mean, sigma))
+        )
         return cls(*parts)
 
     @property

@@ -151,19 +151,49 @@ def fit(
             jnp.where(~better & ((damping > _LARGEST_DAMPING) | still), int(Stop.STUCK), _NOT_YET),
         )
         # At a minimum to rounding no step is better; that is convergence too.
-        stop = jnp.where(~better & (jnp.abs(gain) < settings.least) & (search.iteration > 0), int(Stop.CONVERGED), stop)
+        stop = jnp.where(
+            ~better & (jnp.abs(gain) < settings.least) & (search.iteration > 0), int(Stop.CONVERGED), stop
+        )
         return _Search(kept, jnp.maximum(damping, _SMALLEST_DAMPING), search.iteration + 1, stop)
 
     done = jax.lax.while_loop(going, step, search)
     return _finished(done, limits, linear)
 
 
-fit_many = eqx.filter_jit(
-    lambda model, start, limits, linear, observed, weights, settings, axes: jax.vmap(
-        lambda *arguments: fit(*arguments, settings), in_axes=axes
-    )(model, start, limits, linear, observed, weights)
-)
-"""Fit many: arguments as of :func:`fit`, and a tuple of six axes (or None) over which to map, as for `jax.vmap`."""
+@eqx.filter_jit
+def fit_many(
+    model: Model,
+    start: Array,
+    limits: Limits,
+    linear: Linear,
+    observed: Array,
+    weights: Array,
+    settings: FitSettings,
+    axes: tuple[object, ...],
+) -> Fit:
+    """Fit many in one compiled program: arguments as of :func:`fit`.
+
+    Args:
+        model: The model, or several stacked along leading axes; likewise the further arguments.
+        start: See :func:`fit`.
+        limits: See :func:`fit`.
+        linear: See :func:`fit`.
+        observed: See :func:`fit`.
+        weights: See :func:`fit`.
+        settings: How to search.
+        axes: For each of the other six arguments in turn, the axis to map over, or None, as for `jax.vmap`.
+
+    Returns:
+        The fits, with a leading dimension.
+    """
+
+    def one(
+        model: Model, start: Array, limits: Limits, linear: Linear, observed: Array, weights: Array
+    ) -> Fit:
+        return fit(model, start, limits, linear, observed, weights, settings)
+
+    fits: Fit = jax.vmap(one, in_axes=axes)(model, start, limits, linear, observed, weights)
+    return fits
 
 
 def best_of(fits: Fit, axis: int = 0) -> Fit:
@@ -174,7 +204,8 @@ def best_of(fits: Fit, axis: int = 0) -> Fit:
         index = jnp.expand_dims(which, tuple(range(which.ndim, leaf.ndim - 1)))
         return jnp.take_along_axis(leaf, jnp.expand_dims(index, axis), axis=axis).squeeze(axis)
 
-    return jax.tree.map(taken, fits)
+    best: Fit = jax.tree.map(taken, fits)
+    return best
 
 
 def _robust_weights(residual: Array, weights: Array, limit: float) -> Array:

@@ -23,4 +23,6 @@ def poisson_weights(counts: npt.ArrayLike, *, relative: npt.ArrayLike = 0.0, flo
     """
     measured = np.asarray(counts, np.float64)
     variance = np.maximum(measured, 1.0) + np.asarray(relative, np.float64) ** 2 + floor**2
-    return np.asarray(np.where(np.isfinite(measured), 1.0 / np.where(np.isfinite(variance), variance, 1.0), 0.0))
+    return np.asarray(
+        np.where(np.isfinite(measured), 1.0 / np.where(np.isfinite(variance), variance, 1.0), 0.0)
+    )

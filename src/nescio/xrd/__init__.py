@@ -18,6 +18,19 @@ from nescio.xrd.disturbances import (
     smooth_background,
 )
 from nescio.xrd.frames import merge_frames
+from nescio.xrd.identify import (
+    Answer,
+    FitPriors,
+    Identifier,
+    IdentifySettings,
+    Line,
+    PhaseAnswer,
+    SetAnswer,
+    identification_figure,
+    identify_patterns,
+    phase_table,
+    write_phases,
+)
 from nescio.xrd.mixtures import mix
 from nescio.xrd.pattern import Crystal, Diffractometer, PatternParameters, peak_list, powder_pattern
 from nescio.xrd.preparation import prepare, q_from_two_theta, rebin, two_theta_from_q
@@ -31,26 +44,36 @@ from nescio.xrd.technique import XRD
 __all__ = [
     "FILE_PATTERNS",
     "XRD",
+    "Answer",
     "BackgroundMethod",
     "Crystal",
     "Diffractometer",
     "Distribution",
+    "FitPriors",
+    "Identifier",
+    "IdentifySettings",
+    "Line",
     "PatternParameters",
+    "PhaseAnswer",
     "Prior",
     "PriorSettings",
     "Radiation",
     "Reflections",
+    "SetAnswer",
     "Site",
     "Structure",
     "compute_reflections",
     "gaussian_noise",
     "gaussian_peaks",
+    "identification_figure",
+    "identify_patterns",
     "make_structure",
     "merge_frames",
     "mix",
     "normalise",
     "parse_radiation",
     "peak_list",
+    "phase_table",
     "poisson_noise",
     "powder_pattern",
     "prepare",
@@ -66,4 +89,5 @@ __all__ = [
     "structure_from_document",
     "subtract_background",
     "two_theta_from_q",
+    "write_phases",
 ]

@@ -2,7 +2,7 @@
 
 from nescio.xrd.identify.answer import Answer, PhaseAnswer, SetAnswer
 from nescio.xrd.identify.figure import identification_figure
-from nescio.xrd.identify.identify import Identifier, identify, phase_table
+from nescio.xrd.identify.patterns import Identifier, identify_patterns, phase_table
 from nescio.xrd.identify.remainder import Line
 from nescio.xrd.identify.settings import FitPriors, IdentifySettings
 from nescio.xrd.identify.writing import write_phases
@@ -10,13 +10,13 @@ from nescio.xrd.identify.writing import write_phases
 __all__ = [
     "Answer",
     "FitPriors",
-    "IdentifySettings",
     "Identifier",
+    "IdentifySettings",
     "Line",
     "PhaseAnswer",
     "SetAnswer",
     "identification_figure",
-    "identify",
+    "identify_patterns",
     "phase_table",
     "write_phases",
 ]

@@ -21,7 +21,9 @@ __all__ = ["Answer", "PhaseAnswer", "SetAnswer", "answered"]
 Floats = NDArray[np.float64]
 
 _SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
-_SIZE, _STRAIN, _MARCH, _B = (PHASE_VALUES.index(n) for n in ("log_size", "log_microstrain", "log_march", "b_iso"))
+_SIZE, _STRAIN, _MARCH, _B = (
+    PHASE_VALUES.index(n) for n in ("log_size", "log_microstrain", "log_march", "b_iso")
+)
 # Alternatives less probable than this are not listed.
 _LEAST = 0.01
 _STEP = 1e-4
@@ -95,11 +97,14 @@ class Answer:
         if self.problem:
             return f"{self.name}: unreadable ({self.problem})"
         parts = " + ".join(
-            f"{one.label} {100 * one.weight_fraction:.1f}({100 * one.weight_error:.1f}) %" for one in self.phases
+            f"{one.label} {100 * one.weight_fraction:.1f}({100 * one.weight_error:.1f}) %"
+            for one in self.phases
         )
         said = f"{self.name}: {self.verdict}"
         if parts:
-            said += f"; {parts}; probability of the set {self.probability:.2f}, R {100 * self.r_weighted:.1f} %"
+            said += (
+                f"; {parts}; probability of the set {self.probability:.2f}, R {100 * self.r_weighted:.1f} %"
+            )
         if self.unexplained:
             line = self.unexplained[0]
             said += (
@@ -124,7 +129,13 @@ def answered(
     lines = unexplained_lines(fitter, best, outcome.temper)
     if best is None:
         verdict = "novel" if lines else "unreadable"
-        return Answer(pattern.name, verdict, "" if lines else "no peaks above the background", unexplained=lines, pattern=pattern)
+        return Answer(
+            pattern.name,
+            verdict,
+            "" if lines else "no peaks above the background",
+            unexplained=lines,
+            pattern=pattern,
+        )
     within = pattern.measured
     y, fitted, w = pattern.counts[within], best.signal[within], pattern.counting[within]
     total = float(np.sum(w * y**2))
@@ -137,7 +148,7 @@ def answered(
         verdict,
         "",
         phases=_phases(fitter.candidates, best, structures, outcome.temper),
-        alternatives=_alternatives(fitter.candidates, outcome),
+        alternatives=_alternatives(fitter.candidates, outcome, fitter.settings.least_gain),
         unexplained=lines,
         r_weighted=r_weighted,
         r_expected=r_expected,
@@ -151,8 +162,8 @@ def answered(
     )
 
 
-def _alternatives(candidates: Candidates, outcome: Outcome) -> tuple[SetAnswer, ...]:
-    evidence = np.array([one.log_evidence(outcome.temper) for one in outcome.tried])
+def _alternatives(candidates: Candidates, outcome: Outcome, each: float) -> tuple[SetAnswer, ...]:
+    evidence = np.array([one.score(outcome.temper, each) for one in outcome.tried])
     weight = np.exp(evidence - evidence.max())
     weight /= weight.sum()
     order = np.argsort(-weight, kind="stable")
@@ -196,7 +207,9 @@ def _phases(
     fractions = mass / max(mass.sum(), 1e-300)
     values = len(best.values)
     covariance = best.covariance[values : values + count, values : values + count] * temper
-    by_coefficient = (np.diag(np.ones(count)) - fractions[:, None]) * per_coefficient[None, :] / max(mass.sum(), 1e-300)
+    by_coefficient = (
+        (np.diag(np.ones(count)) - fractions[:, None]) * per_coefficient[None, :] / max(mass.sum(), 1e-300)
+    )
     errors = np.sqrt(np.maximum(np.diag(by_coefficient @ covariance @ by_coefficient.T), 0.0))
     found = []
     for place, phase in enumerate(best.phases):
@@ -204,7 +217,11 @@ def _phases(
         first = _SHARED + _OWN * place
         own_covariance = best.covariance[first : first + 6, first : first + 6] * temper
         slopes = np.stack(
-            [(_cell(candidates, phase, own + _STEP * unit) - cells[place]) / _STEP for unit in np.eye(_OWN)[:6]], axis=1
+            [
+                (_cell(candidates, phase, own + _STEP * unit) - cells[place]) / _STEP
+                for unit in np.eye(_OWN)[:6]
+            ],
+            axis=1,
         )
         cell_error = np.sqrt(np.maximum(np.diag(slopes @ own_covariance @ slopes.T), 0.0))
         plane = candidates.axes[phase][best.axes[place]]

@@ -1,4 +1,4 @@
-"""Candidate phases as arrays of equal shapes, scaled so that a coefficient is about the height of the strongest peak."""
+"""Candidate phases as arrays of equal shapes; a coefficient is about the height of the strongest peak."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +17,7 @@ from nescio.xrd.pattern import Crystal, PatternParameters, bragg_peaks
 from nescio.xrd.radiation import Radiation
 from nescio.xrd.reflections import Reflections
 
-__all__ = ["Candidates"]
+__all__ = ["Candidates", "background_columns"]
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +68,9 @@ class Candidates:
             polarisation: See :func:`nescio.xrd.corrections.lorentz_polarisation`.
         """
         kept, scales, crystals = [], [], []
-        parameters = PatternParameters(crystallite_size_nm=1e4, caglioti=(0.0, 0.0, _REFERENCE_FWHM**2))
+        parameters = PatternParameters(
+            crystallite_size_nm=1e4, caglioti=np.array([0.0, 0.0, _REFERENCE_FWHM**2])
+        )
         for one in reflections:
             crystal = Crystal.from_reflections(one)
             found = bragg_peaks(crystal, parameters, radiation, polarisation, 1e6)
@@ -102,25 +105,25 @@ class Candidates:
             more = ((0, rows - found), (0, columns - most))
             table = np.pad(np.asarray(crystal.equivalents), (*more, (0, 0)))
             table[found:, 0] = table[0, 0]
-            return Crystal(
-                cell=np.asarray(crystal.cell),
-                equivalents=table,
-                weights=np.pad(np.asarray(crystal.weights), more),
-                strength=np.pad(np.asarray(crystal.strength), more[0]),
-                length_ties=np.asarray(crystal.length_ties),
-                angle_ties=np.asarray(crystal.angle_ties),
+            host = jax.tree.map(np.asarray, crystal)
+            weights, strength = np.pad(host.weights, more), np.pad(host.strength, more[0])
+            made: Crystal = eqx.tree_at(
+                lambda one: (one.equivalents, one.weights, one.strength), host, (table, weights, strength)
             )
+            return made
 
-        return jax.tree.map(lambda *leaves: np.stack(leaves), *map(padded, self.crystals))
+        stacked: Crystal = jax.tree.map(lambda *leaves: np.stack(leaves), *map(padded, self.crystals))
+        return stacked
 
     def stacked(self, sets: Sequence[Sequence[int]]) -> Crystal:
         """Return the phases of sets of equal size, stacked along two leading axes."""
         index = np.asarray(sets)
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf[index]), self._padded)
+        taken: Crystal = jax.tree.map(lambda leaf: jnp.asarray(leaf[index]), self._padded)
+        return taken
 
     @cached_property
     def axes(self) -> tuple[NDArray[np.float32], ...]:
-        """For each phase, planes of low indices that may be its texture axis, shape (planes, 3); different directions."""
+        """For each phase, planes of low indices that may be its texture axis, shape (planes, 3)."""
         return tuple(_low_planes(one) for one in self.reflections)
 
     @cached_property
@@ -129,7 +132,10 @@ class Candidates:
         return np.array(
             [
                 np.concatenate(
-                    [np.any(np.asarray(one.length_ties) != 0, axis=0), np.any(np.asarray(one.angle_ties) != 0, axis=0)]
+                    [
+                        np.any(np.asarray(one.length_ties) != 0, axis=0),
+                        np.any(np.asarray(one.angle_ties) != 0, axis=0),
+                    ]
                 )
                 for one in self.crystals
             ]
@@ -142,7 +148,12 @@ def _size(value: int, sizes: Sequence[int]) -> int:
 
 def _scaled(crystal: Crystal, height: float) -> Crystal:
     return Crystal(
-        crystal.cell, crystal.equivalents, crystal.weights, crystal.strength / height, crystal.length_ties, crystal.angle_ties
+        crystal.cell,
+        crystal.equivalents,
+        crystal.weights,
+        crystal.strength / height,
+        crystal.length_ties,
+        crystal.angle_ties,
     )
 
 

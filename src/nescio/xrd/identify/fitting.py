@@ -19,19 +19,31 @@ from nescio.xrd.identify.model import PHASE_VALUES, SHARED_VALUES, PatternModel
 from nescio.xrd.identify.settings import IdentifySettings
 from nescio.xrd.radiation import Radiation
 
-__all__ = ["Fitter", "SetFit"]
+__all__ = ["Fitter", "SetFit", "Start"]
 
 Floats = NDArray[np.float64]
 
 _SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
 _LOG_SIZE = PHASE_VALUES.index("log_size")
-# Peaks are drawn on a window of so many of their widths; a Lorentzian has fallen to a thousandth there.
-_WINDOW_WIDTHS = 30.0
-_WINDOWS = (64, 128, 256, 512, 1024)
+# Peaks are drawn on a window of so many points: at four to eight points across a peak, sixteen to thirty-two widths to
+# each side, where a Lorentzian has fallen to a thousandth.
+_WINDOW = 256
 _SIDE_BY_SIDE = (2, 10)
 
 
 _columns = eqx.filter_jit(lambda model, values: model.design(values))
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A set of phases to fit, and where to begin."""
+
+    phases: tuple[int, ...]
+    """Indices of the candidates."""
+    axes: tuple[int, ...]
+    """Which texture axis of each phase is used."""
+    values: Floats | None = None
+    """Shape (shared + own values of each phase,); None for the means of the priors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +75,18 @@ class SetFit:
         has_prior = kept & (self.prior_precision > 0.0)
         prior = float(np.log(self.prior_precision[has_prior]).sum())
         penalty = self.cost - self.misfit
-        return -self.misfit / temper - penalty + 0.5 * prior - 0.5 * float(log_determinant if sign > 0 else 0.0)
+        return (
+            -self.misfit / temper - penalty + 0.5 * prior - 0.5 * float(log_determinant if sign > 0 else 0.0)
+        )
+
+    def score(self, temper: float, each: float) -> float:
+        """Return the log evidence less `each` for every phase: what sets of different sizes are compared by."""
+        return self.log_evidence(temper) - each * len(self.phases)
+
+    @property
+    def start(self) -> Start:
+        """Where a further fit of this set begins."""
+        return Start(self.phases, self.axes, self.values)
 
     def of_phase(self, place: int) -> Floats:
         """Return the own values of the phase at a place of the set."""
@@ -91,10 +114,7 @@ class Fitter:
         self.polarisation = polarisation
         self.radius_mm = radius_mm
         self.background = background_columns(pattern.two_theta, settings.background_terms)
-        step = float(np.median(np.diff(pattern.two_theta)))
-        wanted = _WINDOW_WIDTHS * max(pattern.fwhm, 2.0 * step) / step
-        largest = max(one for one in _WINDOWS if one <= max(pattern.two_theta.size, _WINDOWS[0]))
-        self.window = min(next((one for one in _WINDOWS if one >= wanted), _WINDOWS[-1]), largest)
+        self.window = min(_WINDOW, pattern.two_theta.size)
 
     @cached_property
     def instrument_fwhm(self) -> float:
@@ -114,8 +134,16 @@ class Fitter:
         size, strain = np.log(p.size_nm[0]), np.log(p.microstrain[0])
         for phase in phases:
             free = self.candidates.freedom[phase]
-            lower += [-p.largest_strain] * 3 + [-7 * p.angle] * 3 + [np.log(3.0), np.log(1e-5), 0.0, np.log(0.3), -2.0]
-            upper += [p.largest_strain] * 3 + [7 * p.angle] * 3 + [np.log(2000.0), np.log(0.02), 1.0, np.log(3.0), 4.0]
+            lower += (
+                [-p.largest_strain] * 3
+                + [-7 * p.angle] * 3
+                + [np.log(3.0), np.log(1e-5), 0.0, np.log(0.3), -2.0]
+            )
+            upper += (
+                [p.largest_strain] * 3
+                + [7 * p.angle] * 3
+                + [np.log(2000.0), np.log(0.02), 1.0, np.log(3.0), 4.0]
+            )
             mean += [0.0] * 6 + [size, strain, 0.5, 0.0, 0.0]
             sigma += [*np.where(free[:3], p.strain, 0.0), *np.where(free[3:], p.angle, 0.0)]
             sigma += [p.size_nm[1], p.microstrain[1], 0.3, p.march, p.b_iso]
@@ -132,80 +160,66 @@ class Fitter:
             jnp.ones(count + terms, bool),
         )
 
-    def fit(
-        self,
-        sets: Sequence[tuple[int, ...]],
-        *,
-        starts: Sequence[Floats | None] | None = None,
-        axes: Sequence[tuple[int, ...]] | None = None,
-        iterations: int = 30,
-        exact: bool = False,
-    ) -> list[SetFit]:
+    def fit(self, starts: Sequence[Start], *, iterations: int = 30, exact: bool = False) -> list[SetFit]:
         """Fit sets of equal numbers of phases.
 
         Args:
-            sets: Indices of candidates.
-            starts: Values to start from; by default the means of the priors.
-            axes: Index of the texture axis of each phase; by default the first.
+            starts: The sets, and where to begin.
             iterations: Largest number of steps.
             exact: Whether the derivative is exact, and with it the covariance.
         """
-        starts = starts or [None] * len(sets)
-        axes = axes or [(0,) * len(one) for one in sets]
         found: list[SetFit] = []
-        first = 0
-        while first < len(sets):
-            left = len(sets) - first
+        while (first := len(found)) < len(starts):
+            left = len(starts) - first
             size = next((one for one in _SIDE_BY_SIDE if one >= left), _SIDE_BY_SIDE[-1])
-            part = slice(first, first + size)
-            found += self._fit_together(sets[part], starts[part], axes[part], size, iterations, exact)
-            first += size
+            found += self._fit_together(starts[first : first + size], size, iterations, exact)
         return found
 
     def _fit_together(
-        self,
-        sets: Sequence[tuple[int, ...]],
-        starts: Sequence[Floats | None],
-        axes: Sequence[tuple[int, ...]],
-        count: int,
-        iterations: int,
-        exact: bool,
+        self, starts: Sequence[Start], count: int, iterations: int, exact: bool
     ) -> list[SetFit]:
-        rows = [*range(len(sets)), *[0] * (count - len(sets))]
-        directions = [
-            [self.candidates.axes[phase][axis] for phase, axis in zip(sets[row], axes[row], strict=True)]
-            for row in rows
+        padded = [*starts, *[starts[0]] * (count - len(starts))]
+        limits = [self.limits(one.phases) for one in padded]
+        begin = [
+            limit[2] if one.values is None else one.values for one, limit in zip(padded, limits, strict=True)
         ]
-        limits = [self.limits(sets[row]) for row in rows]
-        begin = [limit[2] if starts[row] is None else starts[row] for row, limit in zip(rows, limits, strict=True)]
-        shape = (self.radiation, self.polarisation, self.radius_mm, self.window, not exact)
         model = PatternModel(
-            self.candidates.stacked([sets[row] for row in rows]),
-            jnp.asarray(np.asarray(directions, np.float32)),
+            self.candidates.stacked([one.phases for one in padded]),
+            jnp.asarray([self._planes(one.phases, one.axes) for one in padded]),
             self._on_device[0],
             self._on_device[1],
-            *shape,
+            self.radiation,
+            self.polarisation,
+            self.radius_mm,
+            self.window,
+            not exact,
         )
-        over = PatternModel(jax.tree.map(lambda _: 0, model.crystals), 0, None, None, *shape)
+        # Phases and axes differ between the sets; background and points are the same.
+        over = eqx.tree_at(
+            lambda one: (one.background, one.two_theta), jax.tree.map(lambda _: 0, model), (None, None)
+        )
         fits = fit_many(
             model,
             jnp.asarray(np.asarray(begin, np.float32)),
             Limits(*(jnp.asarray(np.stack(part), jnp.float32) for part in zip(*limits, strict=True))),
-            self.linear(len(sets[0])),
+            self.linear(len(starts[0].phases)),
             self._on_device[2],
             self._on_device[3],
             FitSettings(iterations=iterations),
             (over, 0, 0, None, None, None),
         )
         fits = jax.device_get(fits)
-        return [self._unpacked(fits, place, sets[place], axes[place]) for place in range(len(sets))]
+        return [self._unpacked(fits, place, one) for place, one in enumerate(starts)]
+
+    def _planes(self, phases: Sequence[int], axes: Sequence[int]) -> NDArray[np.float32]:
+        """Return the texture axes of a set, shape (phases, 3)."""
+        return np.stack([self.candidates.axes[phase][axis] for phase, axis in zip(phases, axes, strict=True)])
 
     def columns(self, fit: SetFit) -> Floats:
         """Return the patterns of the phases of a fit for coefficients of 1, shape (phases, points)."""
-        directions = [self.candidates.axes[phase][axis] for phase, axis in zip(fit.phases, fit.axes, strict=True)]
         model = PatternModel(
             jax.tree.map(lambda leaf: leaf[0], self.candidates.stacked([fit.phases])),
-            jnp.asarray(np.asarray(directions, np.float32)),
+            jnp.asarray(self._planes(fit.phases, fit.axes)),
             self._on_device[0],
             self._on_device[1],
             self.radiation,
@@ -232,13 +246,13 @@ class Fitter:
             for part in (self.background, pattern.two_theta, pattern.counts, pattern.weights)
         )
 
-    def _unpacked(self, fits: Fit, place: int, phases: tuple[int, ...], axes: tuple[int, ...]) -> SetFit:
+    def _unpacked(self, fits: Fit, place: int, start: Start) -> SetFit:
         def one(name: str) -> Floats:
             return np.asarray(getattr(fits, name)[place], np.float64)
 
         return SetFit(
-            phases,
-            axes,
+            start.phases,
+            start.axes,
             one("values"),
             one("coefficients"),
             one("covariance"),

@@ -76,7 +76,9 @@ def measured_pattern(
     usable = np.isfinite(two_theta) & np.isfinite(counts)
     x, y = np.asarray(two_theta, np.float64)[usable], np.asarray(counts, np.float64)[usable]
     if x.size < _FEWEST or np.ptp(y) <= 0.0:
-        raise MeasurementError(f"{name}: {x.size} usable points of different intensity; at least {_FEWEST} are needed")
+        raise MeasurementError(
+            f"{name}: {x.size} usable points of different intensity; at least {_FEWEST} are needed"
+        )
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     gain = _gain(y)
@@ -86,7 +88,8 @@ def measured_pattern(
         variance = np.where(np.isfinite(given) & (given > 0.0), given**2, variance)
     fwhm = _narrow_width(x, y)
     step = np.median(np.diff(x))
-    merged = int(max(1, np.floor(fwhm / _POINTS_PER_FWHM / step)))
+    # A power of two, so that patterns of an instrument have the same number of points and share compiled programs.
+    merged = 2 ** int(max(0.0, np.floor(np.log2(fwhm / _POINTS_PER_FWHM / step))))
     if merged > 1:
         whole = x.size // merged * merged
         x, y, variance = (part[:whole].reshape(-1, merged).mean(axis=1) for part in (x, y, variance))
@@ -94,9 +97,7 @@ def measured_pattern(
     background = subtract_background(y[None], x, "arpls")[1][0]
     peak = np.maximum(y - background, 0.0)
     counting = 1.0 / variance
-    weights = 1.0 / (
-        variance + (settings.model_error * peak) ** 2 + (settings.floor_error * peak.max()) ** 2
-    )
+    weights = 1.0 / (variance + (settings.model_error * peak) ** 2 + (settings.floor_error * peak.max()) ** 2)
     more = -x.size % _MULTIPLE
     ahead = x[-1] + (x[-1] - x[-2]) * np.arange(1, more + 1)
     return MeasuredPattern(
@@ -134,4 +135,4 @@ def _narrow_width(x: Floats, y: Floats) -> float:
         return 10.0 * step
     widths = peak_widths(smooth, found, rel_height=0.5)[0] * step
     strongest = np.argsort(-smooth[found])[:15]
-    return float(np.clip(np.percentile(widths[strongest], 25), 2.0 * step, 2.0))
+    return float(np.clip(np.percentile(widths[strongest], 10), 2.0 * step, 2.0))

@@ -27,6 +27,8 @@ _SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
 _LN2 = math.log(2.0)
 # A rough derivative takes this part of a window, and this many reflections, which come strongest first.
 _ROUGH_WINDOW, _ROUGH_ROWS = 4, 96
+# Power of the ratio of the distance from a peak to half its window: peaks are as they are up to half of that.
+_TAPER = 8
 
 
 def phase_parameters(shared: Array, own: Array, axis: Array) -> PatternParameters:
@@ -111,11 +113,19 @@ class PatternModel(Model):
         index = first[:, None] + jnp.arange(window)
         return index, grid[index] - position[:, None]
 
+    def _taper(self, offset: Array, window: int) -> tuple[Array, Array]:
+        """Return a factor that lets peaks end smoothly at the end of their window, and its derivative."""
+        step = (self.two_theta[-1] - self.two_theta[0]) / (self.two_theta.shape[0] - 1)
+        reach = (window // 2 - 1) * step
+        ratio = jnp.clip(offset / reach, -1.0, 1.0)
+        return 1.0 - ratio**_TAPER, -_TAPER * ratio ** (_TAPER - 1) / reach
+
     def _column(self, crystal: Crystal, axis: Array, shared: Array, own: Array) -> Array:
         position, area, fwhm, mixing = self._peaks(crystal, axis, jnp.concatenate([shared, own]))
         index, offset = self._windows(position, self.window)
         gaussian, lorentzian = _shapes(offset, fwhm[:, None])
         height = area[:, None] * (mixing[:, None] * lorentzian + (1.0 - mixing[:, None]) * gaussian)
+        height = height * self._taper(offset, self.window)[0]
         return jnp.zeros(self.two_theta.shape[0]).at[index].add(height)
 
     def _slopes(self, crystal: Crystal, axis: Array, shared: Array, own: Array) -> Array:
@@ -138,7 +148,10 @@ class PatternModel(Model):
         # Peaks whose area is zero, outside of the range or padded, stay so.
         a = jnp.where(area > 0.0, area, 0.0)[:, None]
         shape = jnp.where(a > 0.0, m * lorentzian + (1.0 - m) * gaussian, 0.0)
-        heights = jnp.stack([a * by_position, shape, a * by_width, a * (lorentzian - gaussian)], axis=2)
+        taper, falling = self._taper(u, min(window, self.window))
+        by_position = taper * by_position - shape * falling
+        by_width, by_mixing = taper * by_width, taper * (lorentzian - gaussian)
+        heights = jnp.stack([a * by_position, taper * shape, a * by_width, a * by_mixing], axis=2)
         slopes = jnp.einsum("pws,psv->pwv", heights, by_value)
         return jnp.zeros((self.two_theta.shape[0], values.shape[0])).at[index].add(slopes)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from nescio.xrd.identify.fitting import Fitter, SetFit
+from nescio.xrd.identify.fitting import Fitter, SetFit, Start
 from nescio.xrd.identify.model import PHASE_VALUES, SHARED_VALUES
 
 __all__ = ["Outcome", "search"]
@@ -42,7 +42,9 @@ class Outcome:
     """Half the sum of squared residuals with the background alone."""
 
 
-def search(fitter: Fitter, allowed: Sequence[int] | None = None, proposals: Proposals | None = None) -> Outcome:
+def search(
+    fitter: Fitter, allowed: Sequence[int] | None = None, proposals: Proposals | None = None
+) -> Outcome:
     """Search the phases of a pattern.
 
     Args:
@@ -55,26 +57,23 @@ def search(fitter: Fitter, allowed: Sequence[int] | None = None, proposals: Prop
     proposals = proposals or Proposals(fitter, allowed)
     empty = _background_alone(fitter)
     empty_cost = 0.5 * float(np.sum(fitter.pattern.weights * (fitter.pattern.counts - empty) ** 2))
+    each = settings.least_gain
     tried: dict[tuple[int, ...], SetFit] = {}
     beam: list[SetFit] = []
     best: SetFit | None = None
     for size in range(1, settings.max_phases + 1):
-        sets, starts, axes = _extended(fitter, beam, empty, proposals, size)
-        sets, starts, axes = _without(tried, sets, starts, axes)
-        if not sets:
+        starts = _not_tried(tried, _extended(fitter, beam, empty, proposals, size))
+        if not starts:
             break
-        rough = fitter.fit(sets, starts=starts, axes=axes, iterations=_FIRST_STEPS)
+        rough = fitter.fit(starts, iterations=_FIRST_STEPS)
         # Which of them go on is judged by all that were fitted so far.
         temper = _temper(fitter, [*tried.values(), *rough])
-        order = np.argsort([-one.log_evidence(temper) for one in rough])[: settings.beam]
-        beam = fitter.fit(
-            [rough[i].phases for i in order], starts=[rough[i].values for i in order],
-            axes=[rough[i].axes for i in order], iterations=_LAST_STEPS,
-        )  # fmt: skip
+        beam = _best(rough, temper, settings.beam)
+        beam = fitter.fit([one.start for one in beam], iterations=_LAST_STEPS)
         tried |= {tuple(sorted(one.phases)): one for one in beam}
-        found = max(beam, key=lambda one: one.log_evidence(temper))
-        floor = -empty_cost / temper if best is None else best.log_evidence(temper)
-        if found.log_evidence(temper) - floor < settings.least_gain:
+        (found,) = _best(beam, temper, 1)
+        floor = -empty_cost / temper if best is None else best.score(temper, each)
+        if found.score(temper, each) < floor:
             break
         best = found
     if best is None:
@@ -83,7 +82,11 @@ def search(fitter: Fitter, allowed: Sequence[int] | None = None, proposals: Prop
     best = _swapped(fitter, best, tried, proposals)
     best = _finished(fitter, best, tried)
     temper = _temper(fitter, list(tried.values()))
-    order = sorted(tried.values(), key=lambda one: -one.log_evidence(temper))
+    # A set with a phase of which there is nothing is the set without it.
+    whole = [
+        one for one in tried.values() if np.all(one.coefficients[: len(one.phases)] > 0.0) or one is best
+    ]
+    order = sorted(whole, key=lambda one: -one.score(temper, each))
     return Outcome(best, tuple(order), temper, empty_cost)
 
 
@@ -96,11 +99,8 @@ class Proposals:
         self.pattern = fitter.pattern
         step = float(np.median(np.diff(fitter.pattern.two_theta)))
         self.sigma = max(_BLUR, 0.6 * fitter.pattern.fwhm) / step
-        rows = []
         x = fitter.pattern.two_theta
-        for phase in allowed:
-            for strain in _STRAINS:
-                rows.append(_sticks(fitter, phase, strain, x))
+        rows = [_sticks(fitter, phase, strain, x) for phase in allowed for strain in _STRAINS]
         blurred = np.sqrt(np.maximum(gaussian_filter1d(np.asarray(rows), self.sigma, axis=1), 0.0))
         blurred[:, fitter.pattern.points :] = 0.0
         norms = np.linalg.norm(blurred, axis=1, keepdims=True)
@@ -139,45 +139,36 @@ def _background_alone(fitter: Fitter) -> Floats:
     return np.asarray(fitter.background @ solution)
 
 
+def _best(fits: Sequence[SetFit], temper: float, count: int) -> list[SetFit]:
+    return sorted(fits, key=lambda one: -one.log_evidence(temper))[:count]
+
+
 def _extended(
     fitter: Fitter, beam: Sequence[SetFit], empty: Floats, proposals: Proposals, size: int
-) -> tuple[list[tuple[int, ...]], list[Floats | None], list[tuple[int, ...]]]:
-    """Return the sets of one phase more than those of the beam that are worth a fit, and where to start."""
+) -> list[Start]:
+    """Return the sets of one phase more than those of the beam that are worth a fit."""
     pattern, settings = fitter.pattern, fitter.settings
-    sets: list[tuple[int, ...]] = []
-    starts: list[Floats | None] = []
-    axes: list[tuple[int, ...]] = []
     if size == 1:
         under = np.minimum(pattern.background, empty)
         chosen = proposals.ranked(pattern.counts - under)[: settings.proposals * settings.beam]
-        return [(phase,) for phase in chosen], [None] * len(chosen), [(0,)] * len(chosen)
+        return [Start((phase,), (0,)) for phase in chosen]
+    starts = []
     for one in beam:
-        if len(one.phases) != size - 1:
-            continue
-        ranked = [phase for phase in proposals.ranked(pattern.counts - one.signal) if phase not in one.phases]
+        ranked = [p for p in proposals.ranked(pattern.counts - one.signal) if p not in one.phases]
         for phase in ranked[: settings.proposals]:
             own = fitter.limits((phase,))[2][_SHARED:]
-            sets.append((*one.phases, phase))
-            starts.append(np.concatenate([one.values, own]))
-            axes.append((*one.axes, 0))
-    return sets, starts, axes
+            starts.append(Start((*one.phases, phase), (*one.axes, 0), np.concatenate([one.values, own])))
+    return starts
 
 
-def _without(
-    tried: dict[tuple[int, ...], SetFit],
-    sets: list[tuple[int, ...]],
-    starts: list[Floats | None],
-    axes: list[tuple[int, ...]],
-) -> tuple[list[tuple[int, ...]], list[Floats | None], list[tuple[int, ...]]]:
+def _not_tried(tried: Container[tuple[int, ...]], starts: Sequence[Start]) -> list[Start]:
     """Leave out sets that were fitted before, and those that are there twice."""
-    seen = set(tried)
-    kept = []
-    for place, one in enumerate(sets):
-        key = tuple(sorted(one))
-        if key not in seen:
-            seen.add(key)
-            kept.append(place)
-    return [sets[i] for i in kept], [starts[i] for i in kept], [axes[i] for i in kept]
+    kept: dict[tuple[int, ...], Start] = {}
+    for one in starts:
+        key = tuple(sorted(one.phases))
+        if key not in tried:
+            kept.setdefault(key, one)
+    return list(kept.values())
 
 
 def _temper(fitter: Fitter, fits: Sequence[SetFit]) -> float:
@@ -191,13 +182,39 @@ def _temper(fitter: Fitter, fits: Sequence[SetFit]) -> float:
 def _textured(fitter: Fitter, one: SetFit) -> SetFit:
     """Try other texture axes, one phase after the other, and return the best fit."""
     for place, phase in enumerate(one.phases):
-        others = [axis for axis in range(len(fitter.candidates.axes[phase])) if axis != one.axes[place]]
-        start = one.values.copy()
-        start[_SHARED + _OWN * place + _LOG_MARCH] = 0.0
-        axes = [(*one.axes[:place], axis, *one.axes[place + 1 :]) for axis in others]
-        tried = fitter.fit([one.phases] * len(axes), starts=[start] * len(axes), axes=axes, iterations=_FIRST_STEPS)
-        one = min([one, *tried], key=lambda fit: fit.cost)
+        values = one.values.copy()
+        values[_SHARED + _OWN * place + _LOG_MARCH] = 0.0
+        starts = [
+            Start(one.phases, (*one.axes[:place], axis, *one.axes[place + 1 :]), values)
+            for axis in range(len(fitter.candidates.axes[phase]))
+            if axis != one.axes[place]
+        ]
+        one = min([one, *fitter.fit(starts, iterations=_FIRST_STEPS)], key=lambda fit: fit.cost)
     return one
+
+
+def _reduced(fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit]) -> SetFit:
+    """Drop phases that do not earn their place, one after the other."""
+    while len(best.phases) > 1:
+        starts = []
+        for place in range(len(best.phases)):
+            keep = [i for i in range(len(best.phases)) if i != place]
+            values = np.concatenate([best.values[:_SHARED], *(best.of_phase(i) for i in keep)])
+            phases, axes = (tuple(part[i] for i in keep) for part in (best.phases, best.axes))
+            starts.append(Start(phases, axes, values))
+        fits = fitter.fit(starts, iterations=_LAST_STEPS)
+        for one in fits:
+            key = tuple(sorted(one.phases))
+            if key not in tried or one.cost < tried[key].cost:
+                tried[key] = one
+        temper = _temper(fitter, list(tried.values()))
+        (smaller,) = _best(fits, temper, 1)
+        if best.score(temper, fitter.settings.least_gain) >= smaller.score(
+            temper, fitter.settings.least_gain
+        ):
+            break
+        best = smaller
+    return best
 
 
 def _swapped(
@@ -205,64 +222,31 @@ def _swapped(
 ) -> SetFit:
     """Replace each phase by those most like what it explains: polymorphs, isotypes; return the best set."""
     pattern, settings = fitter.pattern, fitter.settings
-    sets, starts, axes = [], [], []
-    parts = fitter.components(best)
-    for place in range(len(best.phases)):
-        own = parts[place]
+    starts = []
+    for place, own in enumerate(fitter.components(best)):
         ranked = [p for p in proposals.ranked(pattern.counts - best.signal + own) if p not in best.phases]
         for phase in ranked[: settings.proposals]:
-            start = best.values.copy()
+            values = best.values.copy()
             first = _SHARED + _OWN * place
-            mean = fitter.limits((phase,))[2][_SHARED:]
             # Sizes and strains of the grains stay, the cell is another.
-            start[first : first + 6] = mean[:6]
-            start[first + _LOG_MARCH] = 0.0
-            sets.append((*best.phases[:place], phase, *best.phases[place + 1 :]))
-            starts.append(start)
-            axes.append((*best.axes[:place], 0, *best.axes[place + 1 :]))
-    sets, starts, axes = _without(tried, sets, starts, axes)
-    if not sets:
+            values[first : first + 6] = 0.0
+            values[first + _LOG_MARCH] = 0.0
+            phases = (*best.phases[:place], phase, *best.phases[place + 1 :])
+            starts.append(Start(phases, (*best.axes[:place], 0, *best.axes[place + 1 :]), values))
+    starts = _not_tried(tried, starts)
+    if not starts:
         return best
-    rough = fitter.fit(sets, starts=starts, axes=axes, iterations=_FIRST_STEPS)
+    rough = fitter.fit(starts, iterations=_FIRST_STEPS)
     temper = _temper(fitter, [*tried.values(), *rough])
     near = [one for one in rough if best.log_evidence(temper) - one.log_evidence(temper) < _NEAR]
-    near = sorted(near, key=lambda one: -one.log_evidence(temper))[: settings.beam]
-    refined = fitter.fit(
-        [one.phases for one in near], starts=[one.values for one in near], axes=[one.axes for one in near],
-        iterations=_LAST_STEPS,
-    )  # fmt: skip
+    refined = fitter.fit([one.start for one in _best(near, temper, settings.beam)], iterations=_LAST_STEPS)
     tried |= {tuple(sorted(one.phases)): one for one in refined}
-    return max([best, *refined], key=lambda one: one.log_evidence(temper))
+    return _best([best, *refined], temper, 1)[0]
 
 
 def _finished(fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit]) -> SetFit:
     """Fit the best set once more, with the exact derivative and the best texture axes."""
     best = _textured(fitter, best)
-    (exact,) = fitter.fit([best.phases], starts=[best.values], axes=[best.axes], iterations=_LAST_STEPS, exact=True)
-    best = min([exact, best], key=lambda one: one.cost) if exact.cost < 0.999 * best.cost else exact
-    tried[tuple(sorted(best.phases))] = best
-    return best
-
-
-def _reduced(fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit]) -> SetFit:
-    """Drop phases that no longer earn their place, one after the other."""
-    while len(best.phases) > 1:
-        sets, starts, axes = [], [], []
-        for place in range(len(best.phases)):
-            keep = [i for i in range(len(best.phases)) if i != place]
-            sets.append(tuple(best.phases[i] for i in keep))
-            starts.append(np.concatenate([best.values[:_SHARED], *(best.of_phase(i) for i in keep)]))
-            axes.append(tuple(best.axes[i] for i in keep))
-        fits = fitter.fit(sets, starts=starts, axes=axes, iterations=_LAST_STEPS)
-        for one in fits:
-            key = tuple(sorted(one.phases))
-            if key not in tried or one.cost < tried[key].cost:
-                tried[key] = one
-        temper = _temper(fitter, list(tried.values()))
-        smaller = max(fits, key=lambda one: one.log_evidence(temper))
-        if best.log_evidence(temper) - smaller.log_evidence(temper) >= fitter.settings.least_gain:
-            break
-        best = smaller
-    return best
-
-
+    (exact,) = fitter.fit([best.start], iterations=_LAST_STEPS, exact=True)
+    tried[tuple(sorted(best.phases))] = exact
+    return exact

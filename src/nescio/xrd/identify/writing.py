@@ -9,7 +9,7 @@ from nescio.files import write_atomically
 from nescio.view import Cards, Details, Picture, Section, Table, Text, write_report
 from nescio.xrd.identify.answer import Answer
 from nescio.xrd.identify.figure import identification_figure
-from nescio.xrd.identify.identify import phase_table
+from nescio.xrd.identify.patterns import phase_table
 
 __all__ = ["write_phases"]
 
@@ -23,7 +23,7 @@ def write_phases(
     """Write ``phases.csv`` and, with a provenance, ``report.html``.
 
     Args:
-        answers: From :func:`nescio.xrd.identify.identify`.
+        answers: From :func:`nescio.xrd.identify_patterns`.
         folder: Folder for both; it is created if needed.
         provenance: What the report says of its origin.
 
@@ -36,7 +36,10 @@ def write_phases(
     folder = Path(folder)
     table = phase_table(answers)
     text = {
-        name: [f"'{one}" if one.startswith(("=", "+", "-", "@")) else one for one in column.fillna("").astype(str)]
+        name: [
+            f"'{one}" if one.startswith(("=", "+", "-", "@")) else one
+            for one in column.fillna("").astype(str)
+        ]
         for name, column in table.items()
         if column.dtype.kind == "O"
     }
@@ -46,7 +49,10 @@ def write_phases(
         sections += [_section(answer) for answer in answers[:_MOST_FIGURES]]
         if len(answers) > _MOST_FIGURES:
             sections.append(
-                Section("Further patterns", [Text(f"{len(answers) - _MOST_FIGURES} more patterns are in phases.csv.")])
+                Section(
+                    "Further patterns",
+                    [Text(f"{len(answers) - _MOST_FIGURES} more patterns are in phases.csv.")],
+                )
             )
         sections.append(Section("Origin", [Details(provenance)]))
         written.append(write_report(folder / "report.html", "Phases of diffraction patterns", sections))
@@ -58,7 +64,8 @@ def _overview(answers: Sequence[Answer]) -> Table:
         (
             answer.name,
             answer.verdict,
-            ", ".join(f"{one.label} {100 * one.weight_fraction:.1f} %" for one in answer.phases) or answer.problem,
+            ", ".join(f"{one.label} {100 * one.weight_fraction:.1f} %" for one in answer.phases)
+            or answer.problem,
             (f"{answer.probability:.3f}", answer.probability) if answer.phases else "",
             (f"{100 * answer.r_weighted:.1f} %", answer.r_weighted) if answer.phases else "",
         )
@@ -87,7 +94,7 @@ def _section(answer: Answer) -> Section:
             }
         )
     )
-    caption = "Measured points, fit, background and phases; below, the difference. Dotted: lines that no phase explains."
+    caption = "Measured points, fit, background and phases; below, the difference. Dotted: unexplained lines."
     blocks.append(Picture(identification_figure(answer), caption, f"Fit of {answer.name}"))
     if answer.phases:
         rows = [
@@ -114,6 +121,6 @@ def _section(answer: Answer) -> Section:
             (f"{one.two_theta:.3f}", f"{one.d:.4f}", f"{100 * one.share:.1f} %", f"{one.significance:.0f}")
             for one in answer.unexplained[:_MOST_LINES]
         ]
-        header = ("two-theta (degree)", "d (Å)", "height of the highest peak", "standard deviations")
-        blocks.append(Table(header, lines, "Lines that no phase explains"))
+        titles = ("two-theta (degree)", "d (Å)", "height of the highest peak", "standard deviations")
+        blocks.append(Table(titles, lines, "Lines that no phase explains"))
     return Section(answer.name, blocks)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -24,7 +24,7 @@ from nescio.xrd.prior import Prior
 from nescio.xrd.radiation import Radiation
 from nescio.xrd.reflections import compute_reflections
 
-__all__ = ["Identifier", "identify", "phase_table"]
+__all__ = ["Identifier", "identify_patterns", "phase_table"]
 
 Floats = NDArray[np.float64]
 
@@ -86,7 +86,9 @@ class Identifier:
             pattern = measured_pattern(name, two_theta, counts, self.settings, sigma)
         except MeasurementError as error:
             return Answer(name, "unreadable", str(error))
-        known = self._prepared(radiation, float(pattern.two_theta[0]), float(pattern.two_theta[pattern.points - 1]))
+        known = self._prepared(
+            radiation, float(pattern.two_theta[0]), float(pattern.two_theta[pattern.points - 1])
+        )
         if known is None:
             return Answer(name, "unreadable", "no candidate has a reflection in the measured range")
         fitter = Fitter(
@@ -139,7 +141,7 @@ class Identifier:
         return self._known[key]
 
 
-def identify(
+def identify_patterns(
     measured: xr.Dataset,
     prior: Prior,
     settings: IdentifySettings | None = None,
@@ -216,4 +218,3 @@ def _points(measured: xr.Dataset, row: int, wavelength: float) -> tuple[Floats, 
     two_theta = points if axis == "two_theta" else two_theta_from_q(points, wavelength)
     sigma = np.asarray(one["uncertainty"].values, np.float64) if "uncertainty" in one else None
     return two_theta, np.asarray(one["intensity"].values, np.float64), sigma
-
