@@ -197,5 +197,5 @@ def test_pages_that_lead_back_to_the_first_end(tmp_path):
 
 def test_data_of_another_shape_than_the_header_states_are_damaged(tmp_path):
     field = replace(Field.of("image", np.ones((3, 4))), read=lambda: np.ones(4))
-    with pytest.raises(FileError, match=r"image is damaged: its header states the shape \(3, 4\)"):
+    with pytest.raises(FileError, match=r"image is damaged: it states the shape \(3, 4\)"):
         field.numbers(tmp_path / "a.tif")

@@ -156,7 +156,7 @@ class Field:
         values = self.read()
         if values.shape != self.shape:
             raise FileError(
-                f"{path}: {self.name} is damaged: its header states the shape {self.shape}, its data have {values.shape}"
+                f"{path}: {self.name} is damaged: it states the shape {self.shape}, its data have {values.shape}"
             )
         # For both byte orders.
         exact = values.dtype.itemsize < 4 or values.dtype.newbyteorder("=") == np.float32
