@@ -1,12 +1,14 @@
 """TIFF of every kind gives the right numbers, or says which kind it is and what to save instead."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nescio.errors import FileError, MissingExtraError
 from nescio.microscopy import read_image, read_spectrum_image
+from nescio.microscopy.read.fields import Field
 from nescio.microscopy.read.pictures import tiff
 from nescio.signals import notes_of
 
@@ -191,3 +193,9 @@ def test_pages_that_lead_back_to_the_first_end(tmp_path):
     path.write_bytes(content)
     with pytest.raises(FileError, match="its pages do not end"):
         read_image(path)
+
+
+def test_data_of_another_shape_than_the_header_states_are_damaged(tmp_path):
+    field = replace(Field.of("image", np.ones((3, 4))), read=lambda: np.ones(4))
+    with pytest.raises(FileError, match=r"image is damaged: it states the shape \(3, 4\)"):
+        field.numbers(tmp_path / "a.tif")

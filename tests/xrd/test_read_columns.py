@@ -195,3 +195,9 @@ def test_a_column_of_another_quantity_is_no_pattern_beside_named_samples(read):
 
 def test_exponents_of_fortran_are_read(read):
     assert read("10.0 1.5D+02\n11.0 2.0d1\n")["intensity"].values.tolist() == [[150, 20]]
+
+
+def test_a_column_far_larger_than_the_second_is_no_uncertainty(read):
+    measured = read("".join(f"{10 + 0.5 * i} 1e-310 {1e5 + i}\n" for i in range(8)))
+    assert "uncertainty" not in measured
+    assert any("cannot be an uncertainty" in note for note in notes_of(measured))

@@ -138,8 +138,8 @@ class Field:
         """Return the numbers as float32 if that is exact, else as float64.
 
         Raises:
-            FileError: The values are complex or not numeric, there are none or too many, or they exceed the memory
-                budget.
+            FileError: The values are complex or not numeric, there are none or too many, they exceed the memory budget,
+                or have another shape than the file states.
         """
         if self.dtype.kind == "c":
             raise FileError(f"{path}: {self.name} contains complex numbers; save its amplitude or phase")
@@ -154,6 +154,10 @@ class Field:
         if not 0 < count <= most:
             raise FileError(f"{path}: {self.name} has shape {self.shape}; needs 1 to {most} numbers")
         values = self.read()
+        if values.shape != self.shape:
+            raise FileError(
+                f"{path}: {self.name} is damaged: it states the shape {self.shape}, its data have {values.shape}"
+            )
         # For both byte orders.
         exact = values.dtype.itemsize < 4 or values.dtype.newbyteorder("=") == np.float32
         wanted = np.dtype(np.float32 if exact else np.float64)

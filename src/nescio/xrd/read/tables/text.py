@@ -329,7 +329,8 @@ def _can_be_sigma(intensity: npt.NDArray[np.float64], sigma: npt.NDArray[np.floa
     positive = intensity > 0.0
     if not positive.any():
         return True
-    share = np.median(sigma[positive] / intensity[positive])
+    with np.errstate(over="ignore"):
+        share = np.median(sigma[positive] / intensity[positive])
     return bool(share <= max(_LARGEST_SIGMA, 1.0 / np.sqrt(np.median(intensity[positive]))))
 
 
