@@ -31,9 +31,9 @@ class Stop(IntEnum):
 
 
 class FitSettings(NamedTuple):
-    """How to search."""
+    """How to search; a number may be an array, so that a compiled program serves for several."""
 
-    iterations: int = 40
+    iterations: int | Array = 40
     """Largest number of steps."""
     tolerance: float = 1e-4
     """A step that reduces the cost by less than this share of it, or than `least`, is the last."""

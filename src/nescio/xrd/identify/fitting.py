@@ -205,7 +205,7 @@ class Fitter:
             self.linear(len(starts[0].phases)),
             self._on_device[2],
             self._on_device[3],
-            FitSettings(iterations=iterations),
+            FitSettings(iterations=jnp.asarray(iterations)),
             (over, 0, 0, None, None, None),
         )
         fits = jax.device_get(fits)

@@ -52,7 +52,7 @@ class IdentifySettings(Settings):
     floor_error: Annotated[Real, Field(ge=0.0, lt=1.0)] = 0.003
     """Error at every point, as a share of the highest peak."""
     least_gain: _Positive = 10.0
-    """A phase is kept if it raises the tempered log evidence by this much: each phase's prior odds are its exponential."""
+    """A phase is kept if it raises the tempered log evidence by this much, the logarithm of its prior odds."""
     novel_share: Annotated[Real, Field(gt=0.0, le=1.0)] = 0.05
     """An unexplained line higher than this share of the highest peak makes a pattern novel."""
     priors: FitPriors = FitPriors()
