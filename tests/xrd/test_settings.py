@@ -107,6 +107,7 @@ WRONG = {
     '[axis]\nkind = "2theta"': r"axis.kind: .*'two_theta' or 'q', not '2theta'",
     "[axis]\nstart = 90\nstop = 20": r"axis: start \(90\) must be positive and below stop \(20\)",
     "[axis]\nstart = -5": r"axis: start \(-5\) must be positive",
+    "[axis]\nstart = 1e-300": r"axis: start \(1e-300\) is too close to zero; the smallest is 0.0001",
     "[axis]\nstart = nan": r"axis.start: .*finite number, not nan",
     "[axis]\nstop = 180": r"axis: two-theta must end below 180 degree",
     "[axis]\nstop = inf": r"axis.stop: .*finite number, not inf",

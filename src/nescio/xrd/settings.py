@@ -37,6 +37,8 @@ def _uniform(low: float, high: float) -> Distribution:
 _LARGEST_INDEX, _SMALLEST_INDEX = 1000.0, 1e-3
 # Single precision does not resolve a grid finer than this, relative to its end.
 _FINEST_STEP = 2e-6
+# In degree or 1/angstrom; lattice spacings must stay finite.
+_SMALLEST_START = 1e-4
 
 
 class AxisSettings(Settings):
@@ -52,6 +54,8 @@ class AxisSettings(Settings):
     def _check(self) -> Self:
         if not 0.0 < self.start < self.stop:
             raise ValueError(f"start ({self.start:g}) must be positive and below stop ({self.stop:g})")
+        if self.start < _SMALLEST_START:
+            raise ValueError(f"start ({self.start:g}) is too close to zero; the smallest is {_SMALLEST_START:g}")
         if self.kind == "two_theta" and self.stop >= 180.0:
             raise ValueError(f"two-theta must end below 180 degree, not at {self.stop:g}")
         if self.stop - self.start < _FINEST_STEP * self.stop * (self.points - 1):
