@@ -55,7 +55,9 @@ class AxisSettings(Settings):
         if not 0.0 < self.start < self.stop:
             raise ValueError(f"start ({self.start:g}) must be positive and below stop ({self.stop:g})")
         if self.start < _SMALLEST_START:
-            raise ValueError(f"start ({self.start:g}) is too close to zero; the smallest is {_SMALLEST_START:g}")
+            raise ValueError(
+                f"start ({self.start:g}) is too close to zero; the smallest is {_SMALLEST_START:g}"
+            )
         if self.kind == "two_theta" and self.stop >= 180.0:
             raise ValueError(f"two-theta must end below 180 degree, not at {self.stop:g}")
         if self.stop - self.start < _FINEST_STEP * self.stop * (self.points - 1):

@@ -28,7 +28,8 @@ _LOG_SIZE = PHASE_VALUES.index("log_size")
 # Peaks are drawn on a window of so many points: at four to eight points across a peak, sixteen to thirty-two widths to
 # each side, where a Lorentzian has fallen to a thousandth.
 _WINDOW = 256
-_SIDE_BY_SIDE = (2, 10)
+# Sets fitted together: few compiled programs, and little work for nothing where there are fewer sets.
+_SIDE_BY_SIDE = 4
 
 
 _columns = eqx.filter_jit(lambda model, values: model.design(values))
@@ -170,8 +171,7 @@ class Fitter:
         """
         found: list[SetFit] = []
         while (first := len(found)) < len(starts):
-            left = len(starts) - first
-            size = next((one for one in _SIDE_BY_SIDE if one >= left), _SIDE_BY_SIDE[-1])
+            size = 1 if exact else _SIDE_BY_SIDE
             found += self._fit_together(starts[first : first + size], size, iterations, exact)
         return found
 

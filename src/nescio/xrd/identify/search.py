@@ -80,14 +80,15 @@ def search(
         return Outcome(None, tuple(tried.values()), _temper(fitter, list(tried.values())), empty_cost)
     best = _reduced(fitter, best, tried)
     best = _swapped(fitter, best, tried, proposals)
-    best = _finished(fitter, best, tried)
+    best = _textured(fitter, best)
+    tried[tuple(sorted(best.phases))] = best
     temper = _temper(fitter, list(tried.values()))
     # A set with a phase of which there is nothing is the set without it.
-    whole = [
-        one for one in tried.values() if np.all(one.coefficients[: len(one.phases)] > 0.0) or one is best
-    ]
+    whole = [one for one in tried.values() if np.all(one.coefficients[: len(one.phases)] > 0.0)]
     order = sorted(whole, key=lambda one: -one.score(temper, each))
-    return Outcome(best, tuple(order), temper, empty_cost)
+    # Evidences are compared between fits of one kind; the exact derivative is for the errors of the best.
+    (exact,) = fitter.fit([best.start], iterations=_LAST_STEPS, exact=True)
+    return Outcome(exact, tuple(order), temper, empty_cost)
 
 
 class Proposals:
@@ -242,11 +243,3 @@ def _swapped(
     refined = fitter.fit([one.start for one in _best(near, temper, settings.beam)], iterations=_LAST_STEPS)
     tried |= {tuple(sorted(one.phases)): one for one in refined}
     return _best([best, *refined], temper, 1)[0]
-
-
-def _finished(fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit]) -> SetFit:
-    """Fit the best set once more, with the exact derivative and the best texture axes."""
-    best = _textured(fitter, best)
-    (exact,) = fitter.fit([best.start], iterations=_LAST_STEPS, exact=True)
-    tried[tuple(sorted(best.phases))] = exact
-    return exact
