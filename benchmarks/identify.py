@@ -3,9 +3,9 @@
     python benchmarks/identify.py --data FOLDER --json identify.json
 
 FOLDER holds the folder ``xrd/a-lab`` of weighed oxide mixtures, whose file names state the weight fractions. The
-candidates are those of docs/real-data/oxides.toml. TiO2 is right as anatase, as rutile or as both. Printed are, for each
-scan, the phases found, the largest error of a weight fraction (of scans whose set is right) and the seconds taken; the
-first scan includes the time to compile.
+candidates are those of docs/real-data/oxides.toml. TiO2 is right as anatase, as rutile or as both. Printed are, for
+each scan, the phases found, the largest error of a weight fraction and the seconds taken; the first scans include the
+time to compile.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ _LOG_MARCH = PHASE_VALUES.index("log_march")
 _FIRST_STEPS, _LAST_STEPS = 8, 40
 # Sets whose log evidence is lower by more than this are no alternatives worth refining.
 _NEAR = 40.0
+# A further phase that lowers the misfit to this share or less is kept for the time being.
+_WORTH = 0.94
 # Neighbouring points share the errors of a model: so many of them count as one.
 _POINTS_AS_ONE = 4.0
 
@@ -72,8 +74,10 @@ def search(
         beam = fitter.fit([one.start for one in beam], iterations=_LAST_STEPS)
         tried |= {tuple(sorted(one.phases)): one for one in beam}
         (found,) = _best(beam, temper, 1)
-        floor = -empty_cost / temper if best is None else best.score(temper, each)
-        if found.score(temper, each) < floor:
+        before = empty_cost if best is None else best.cost
+        floor = -before / temper if best is None else best.score(temper, each)
+        # While the fit is poor, its temper hides what a further phase explains; the last word is that of `_reduced`.
+        if found.score(temper, each) < floor and found.cost > _WORTH * before:
             break
         best = found
     if best is None:
@@ -87,7 +91,7 @@ def search(
     whole = [one for one in tried.values() if np.all(one.coefficients[: len(one.phases)] > 0.0)]
     order = sorted(whole, key=lambda one: -one.score(temper, each))
     # Evidences are compared between fits of one kind; the exact derivative is for the errors of the best.
-    (exact,) = fitter.fit([best.start], iterations=_LAST_STEPS, exact=True)
+    (exact,) = fitter.fit([(order[0] if order else best).start], iterations=_LAST_STEPS, exact=True)
     return Outcome(exact, tuple(order), temper, empty_cost)
 
 
