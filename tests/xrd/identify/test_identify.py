@@ -144,6 +144,16 @@ def test_what_no_candidate_explains_is_listed(answers):
     assert "unexplained lines" in strange.summary()
 
 
+def test_components_are_those_of_the_phases_they_stand_for(answers):
+    for answer in answers[1:3]:
+        for place, one in enumerate(answer.phases):
+            drawn, points = answer.components[place], answer.pattern.two_theta
+            strongest = pattern(one.label)
+            assert points[np.argmax(drawn)] == pytest.approx(ALL.two_theta[np.argmax(strongest)], abs=0.2)
+        whole = answer.components.sum(axis=0) + answer.background
+        np.testing.assert_allclose(whole, answer.fit, rtol=1e-3)
+
+
 def test_elements_leave_candidates_out():
     mixture = dataset(counted({"fcc": 0.6, "bcc": 0.4}, 1))
     few = IdentifySettings(max_phases=2)

@@ -68,6 +68,7 @@ class Answer:
     problem: str
     """Why it is unreadable."""
     phases: tuple[PhaseAnswer, ...] = ()
+    """By falling weight fraction."""
     alternatives: tuple[SetAnswer, ...] = ()
     """Sets with their probabilities, the most probable first: the best set is one of them."""
     unexplained: tuple[Line, ...] = ()
@@ -84,7 +85,7 @@ class Answer:
     """Shape (points,)."""
     background: Floats | None = None
     components: Floats | None = None
-    """Shape (phases, points)."""
+    """Shape (phases, points), in the order of the phases."""
 
     @property
     def probability(self) -> float:
@@ -141,13 +142,15 @@ def answered(
     total = float(np.sum(w * y**2))
     r_weighted = float(np.sqrt(np.sum(w * (y - fitted) ** 2) / total))
     r_expected = float(np.sqrt(max(pattern.points - int(best.used.sum()), 1) / total))
+    phases = _phases(fitter.candidates, best, structures, outcome.temper)
+    order = sorted(range(len(phases)), key=lambda place: -phases[place].weight_fraction)
     novel = bool(lines) and lines[0].share > novel_share
     verdict = "novel" if novel else "known" if len(best.phases) == 1 else "mixture"
     return Answer(
         pattern.name,
         verdict,
         "",
-        phases=_phases(fitter.candidates, best, structures, outcome.temper),
+        phases=tuple(phases[place] for place in order),
         alternatives=_alternatives(fitter.candidates, outcome, fitter.settings.least_gain),
         unexplained=lines,
         r_weighted=r_weighted,
@@ -158,7 +161,7 @@ def answered(
         pattern=pattern,
         fit=best.signal,
         background=fitter.background_of(best),
-        components=fitter.components(best),
+        components=fitter.components(best)[order],
     )
 
 
@@ -239,4 +242,4 @@ def _phases(
                 float(own[_B]),
             )
         )
-    return tuple(sorted(found, key=lambda one: -one.weight_fraction))
+    return tuple(found)

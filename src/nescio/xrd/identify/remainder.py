@@ -18,8 +18,9 @@ Floats = NDArray[np.float64]
 # A line stands out from the noise, and from what the model misses beside explained peaks, by this many standard
 # deviations.
 _SIGNIFICANT = 6.0
-# Beside a peak, a misfit of this share of its height is the model's, not another phase's.
-_MISFIT_SHARE = 0.08
+# Beside a peak, a misfit of the first share of its height is the model's shape, not another phase's; where a peak
+# stands, one of the second share is its intensity: texture, grains, a wrong structure.
+_BESIDE, _BELOW = 0.08, 0.35
 _FWHM_PER_SIGMA = 2.3548
 _MOST_LINES = 30
 
@@ -58,9 +59,14 @@ def unexplained_lines(fitter: Fitter, fit: SetFit | None, temper: float) -> tupl
     smooth = gaussian_filter1d(counts - signal, sigma)
     # A Gaussian window averages about 2 sqrt(pi) sigma points.
     variance = gaussian_filter1d(1.0 / np.maximum(pattern.counting[within], 1e-30), sigma) / (3.545 * sigma)
-    explained = maximum_filter1d(np.maximum(signal - background, 0.0), int(3.0 * _FWHM_PER_SIGMA * sigma) | 1)
+    bragg = np.maximum(signal - background, 0.0)
+    width = _FWHM_PER_SIGMA * sigma
+    misfit = np.maximum(
+        _BESIDE * maximum_filter1d(bragg, int(3.0 * width) | 1),
+        _BELOW * maximum_filter1d(bragg, int(1.2 * width) | 1),
+    )
     excess = max(temper / 4.0, 1.0)
-    noise = np.sqrt(variance * excess + (_MISFIT_SHARE / _SIGNIFICANT * explained) ** 2)
+    noise = np.sqrt(variance * excess + (misfit / _SIGNIFICANT) ** 2)
     ratio = smooth / np.maximum(noise, 1e-30)
     found, _ = find_peaks(ratio, height=_SIGNIFICANT, distance=max(int(_FWHM_PER_SIGMA * sigma), 1))
     highest = max(pattern.highest, 1e-30)
