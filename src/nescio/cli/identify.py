@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from nescio.cli.options import given_options
-from nescio.cli.outcome import INCOMPLETE, report_errors, report_notes
+from nescio.cli.outcome import INCOMPLETE, INTERRUPTED, report_error, report_errors, report_notes
 from nescio.errors import ConfigurationError, NescioError
 from nescio.files import usable_folder
 from nescio.measurements import expand
@@ -41,6 +41,7 @@ def identify(
     Fits the phases of a prior to the raw counts; no trained agent is needed.
     Writes phases.csv (one row for each phase of each pattern). Files that
     cannot be read are skipped with one line each; the exit code is then 1.
+    After Ctrl-C the files that are done are written.
 
     Example: nescio identify phases.toml scans/ -o phases --report
 
@@ -48,7 +49,15 @@ def identify(
     """
     from nescio.face import load_prior
     from nescio.techniques import find_technique
-    from nescio.xrd import Answer, Identifier, IdentifySettings, Prior, phase_table, write_phases
+    from nescio.xrd import (
+        MOST_FIGURES,
+        Answer,
+        Identifier,
+        IdentifySettings,
+        Prior,
+        phase_table,
+        write_phases,
+    )
 
     loaded = load_prior(prior)
     if not isinstance(loaded, Prior):
@@ -62,17 +71,28 @@ def identify(
     usable_folder(output)
     answers: list[Answer] = []
     errors: list[NescioError] = [*expanded.errors]
+    done, interrupted = 0, False
     with track("identify", len(expanded.files)) as advance:
-        for file in expanded.files:
-            try:
-                measured = technique.read(file, **given.reading)
-                report_notes(notes_of(measured))
-                answers += [identifier(measured, row) for row in range(measured.sizes["measurement"])]
-            except ConfigurationError:
-                raise
-            except NescioError as error:
-                errors.append(error)
-            advance(1, file.name)
+        try:
+            for file in expanded.files:
+                try:
+                    measured = technique.read(file, **given.reading)
+                    report_notes(notes_of(measured))
+                    for row in range(measured.sizes["measurement"]):
+                        answer = identifier(measured, row)
+                        # Only what the report draws is kept whole, so that memory is bounded.
+                        drawn = report and len(answers) < MOST_FIGURES
+                        answers.append(answer if drawn else answer.without_curves())
+                except ConfigurationError:
+                    raise
+                except NescioError as error:
+                    errors.append(error)
+                done += 1
+                advance(1, file.name)
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted and not answers:
+        raise KeyboardInterrupt
     if not answers:
         raise errors[0]
     table = phase_table(answers)
@@ -86,5 +106,11 @@ def identify(
         typer.echo(answer.summary())
     typer.echo(f"wrote {len(table)} rows to {output / 'phases.csv'}")
     report_errors(errors)
+    if interrupted:
+        left = [str(file) for file in expanded.files[done:]]
+        report_error(
+            f"interrupted after {done} of {len(expanded.files)} files; {left[0]} is the first that is missing"
+        )
+        raise typer.Exit(INTERRUPTED)
     if errors:
         raise typer.Exit(INCOMPLETE)

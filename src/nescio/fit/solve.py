@@ -120,8 +120,7 @@ def fit(
     Source: variable projection in Kaufman's form: Kaufman (1975), BIT 15, 49-57; bounds by projection: Kanzow,
     Yamashita and Fukushima (2004), J. Comput. Appl. Math. 172, 375-397.
     """
-    values = jnp.clip(jnp.where(limits.free, start, start), limits.lower, limits.upper)
-    values = jnp.where(limits.free, values, start)
+    values = jnp.where(limits.free, jnp.clip(start, limits.lower, limits.upper), start)
     first = _evaluate(model, values, limits, linear, observed, weights, weights, settings)
     finite = jnp.isfinite(first.cost)
     search = _Search(

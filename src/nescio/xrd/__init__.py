@@ -19,6 +19,7 @@ from nescio.xrd.disturbances import (
 )
 from nescio.xrd.frames import merge_frames
 from nescio.xrd.identify import (
+    MOST_FIGURES,
     Answer,
     FitPriors,
     Identifier,
@@ -43,6 +44,7 @@ from nescio.xrd.technique import XRD
 
 __all__ = [
     "FILE_PATTERNS",
+    "MOST_FIGURES",
     "XRD",
     "Answer",
     "BackgroundMethod",

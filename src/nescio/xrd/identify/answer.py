@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gemmi
 import numpy as np
@@ -92,6 +92,10 @@ class Answer:
         """Probability of the best set."""
         best = tuple(sorted(phase.label for phase in self.phases))
         return sum(one.probability for one in self.alternatives if tuple(sorted(one.labels)) == best)
+
+    def without_curves(self) -> Answer:
+        """Return the answer without pattern, fit and components, which take most of its memory."""
+        return replace(self, pattern=None, fit=None, background=None, components=None)
 
     def summary(self) -> str:
         """Return one line: verdict, phases with weight fractions, and how sure the set is."""

@@ -11,9 +11,10 @@ from nescio.xrd.identify.answer import Answer
 from nescio.xrd.identify.figure import identification_figure
 from nescio.xrd.identify.patterns import phase_table
 
-__all__ = ["write_phases"]
+__all__ = ["MOST_FIGURES", "write_phases"]
 
-_MOST_FIGURES = 60
+MOST_FIGURES = 60
+"""Patterns that get a figure in a report; the others are in the table alone."""
 _MOST_LINES = 8
 
 
@@ -46,12 +47,12 @@ def write_phases(
     written = [write_atomically(folder / "phases.csv", table.assign(**text).to_csv(index=False))]
     if provenance is not None:
         sections = [Section("Phases of all patterns", [_overview(answers)])]
-        sections += [_section(answer) for answer in answers[:_MOST_FIGURES]]
-        if len(answers) > _MOST_FIGURES:
+        sections += [_section(answer) for answer in answers[:MOST_FIGURES]]
+        if len(answers) > MOST_FIGURES:
             sections.append(
                 Section(
                     "Further patterns",
-                    [Text(f"{len(answers) - _MOST_FIGURES} more patterns are in phases.csv.")],
+                    [Text(f"{len(answers) - MOST_FIGURES} more patterns are in phases.csv.")],
                 )
             )
         sections.append(Section("Origin", [Details(provenance)]))
