@@ -9,6 +9,7 @@ import pytest
 from tests.xrd.area.detector import SHAPE, poni_text
 
 from nescio.errors import ConfigurationError, FileError, MissingExtraError
+from nescio.files import TimeLimitError
 from nescio.xrd.read import read_patterns
 
 IMAGE = np.ones(SHAPE, np.float32)
@@ -96,6 +97,18 @@ def test_shapes_that_differ_are_named(integrate):
         integrate(IMAGE, mask=np.zeros((100, 100)), name="a.npy")
     with pytest.raises(FileError, match="no pixel that is not masked"):
         integrate(IMAGE, mask=np.ones(SHAPE), name="a.npy")
+
+
+def test_an_image_whose_decoding_never_ends_is_given_up_within_ten_seconds(tmp_path, monkeypatch):
+    def endless(*_, seconds, **__):
+        assert seconds < 10.0
+        raise TimeLimitError
+
+    monkeypatch.setattr("nescio.xrd.read.area.images.answer_apart", endless)
+    (tmp_path / "a.poni").write_text(poni_text())
+    (tmp_path / "a.cbf").write_bytes(b"###CBF: VERSION 1.5\r\n" + bytes(1000))
+    with pytest.raises(FileError, match=r"a\.cbf: is damaged; reading it as CBF did not end well"):
+        read_patterns(tmp_path / "a.cbf", poni=tmp_path / "a.poni")
 
 
 def test_a_damaged_image_is_one_line(tmp_path):
