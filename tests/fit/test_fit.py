@@ -17,7 +17,7 @@ from nescio.fit import (
     fit_many,
     log_evidence,
     nonnegative_solution,
-    poisson_weights,
+    poisson_variance,
 )
 
 T = np.linspace(0.0, 10.0, 200)
@@ -163,6 +163,7 @@ def test_evidence_is_that_of_a_linear_model():
     assert float(found) == pytest.approx(exact + 20 * np.log(sigma), abs=1e-3)
 
 
-def test_weights_of_counts():
-    weights = poisson_weights([100.0, 0.0, np.nan], relative=[5.0, 0.0, 0.0], floor=2.0)
-    np.testing.assert_allclose(weights, [1.0 / 129.0, 1.0 / 5.0, 0.0])
+def test_the_variance_of_counts_is_their_number_and_at_least_one():
+    np.testing.assert_allclose(poisson_variance([100.0, 0.0]), [100.0, 1.0])
+    # Counts times 0.1: 1000 counts vary by 1000, in units of 0.1 squared.
+    np.testing.assert_allclose(poisson_variance([100.0, 0.0], gain=0.1), [10.0, 0.01])

@@ -115,7 +115,10 @@ def fit(
         linear: Bounds and priors of the coefficients.
         observed: Shape (points,).
         weights: Shape (points,): one over the variance of each point, zero to leave it out.
-        settings: How to search; static under `jax.jit`.
+        settings: How to search. `robust` is a Python number: it decides what is compiled.
+
+    Returns:
+        The best fit found, and why the search stopped; a model that is not finite at the start is returned as it is.
 
     Source: variable projection in Kaufman's form: Kaufman (1975), BIT 15, 49-57; bounds by projection: Kanzow,
     Yamashita and Fukushima (2004), J. Comput. Appl. Math. 172, 375-397.
@@ -180,7 +183,8 @@ def fit_many(
         observed: See :func:`fit`.
         weights: See :func:`fit`.
         settings: How to search.
-        axes: For each of the other six arguments in turn, the axis to map over, or None, as for `jax.vmap`.
+        axes: For model, start, limits, linear, observed and weights in turn, the axis to map over or None, as for
+            `jax.vmap`.
 
     Returns:
         The fits, with a leading dimension.

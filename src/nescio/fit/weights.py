@@ -1,28 +1,23 @@
-"""Weights of measured points."""
+"""Variance of counted points."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["poisson_weights"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["poisson_variance"]
 
 
-def poisson_weights(counts: npt.ArrayLike, *, relative: npt.ArrayLike = 0.0, floor: float = 0.0) -> Floats:
-    """Return one over the variance of counted points.
+def poisson_variance(intensity: npt.ArrayLike, gain: float = 1.0) -> npt.NDArray[np.float64]:
+    """Return the variance of points that were counted and then multiplied by a gain.
 
     Args:
-        counts: Shape (..., points); points that were not measured are NaN and get no weight.
-        relative: Standard deviation by which a model is wrong, in counts, of a shape that broadcasts.
-        floor: The same, equal for all points.
+        intensity: Shape (..., points).
+        gain: Intensity of one count.
 
     Returns:
-        Shape (..., points).
+        Shape (..., points), in squared units of the intensity: the number of counts, but at least one, times the
+        squared gain. Otherwise a point without counts would have no variance, and an infinite weight.
     """
-    measured = np.asarray(counts, np.float64)
-    variance = np.maximum(measured, 1.0) + np.asarray(relative, np.float64) ** 2 + floor**2
-    return np.asarray(
-        np.where(np.isfinite(measured), 1.0 / np.where(np.isfinite(variance), variance, 1.0), 0.0)
-    )
+    counts = np.abs(np.asarray(intensity, np.float64)) / gain
+    return np.asarray(gain**2 * np.maximum(counts, 1.0))

@@ -13,7 +13,7 @@ from nescio.errors import ConfigurationError, MeasurementError
 from nescio.xrd.background import BackgroundMethod, subtract_background
 from nescio.xrd.quality import problem_of
 
-__all__ = ["prepare", "q_from_two_theta", "rebin", "two_theta_from_q"]
+__all__ = ["prepare", "q_from_two_theta", "rebin", "same_line", "two_theta_from_q"]
 
 _Array = npt.NDArray[np.float64]
 
@@ -24,6 +24,11 @@ _HOLE_STEPS, _NEAR = 4.0, 11
 _UNITS = {"two_theta": "degree", "q": "1/angstrom"}
 # A grid point is covered if more than this share of its bin was measured.
 _COVERED_SHARE = 0.5
+
+
+def same_line(one: float, other: float) -> bool:
+    """Return whether two wavelengths in angstrom are those of one line, within 0.1 %."""
+    return abs(one / other - 1.0) <= _SAME_LINE
 
 
 def q_from_two_theta(two_theta: npt.ArrayLike, wavelength: float) -> _Array:
@@ -235,7 +240,7 @@ def _converted(
         raise MeasurementError(
             f"{source}: two-theta without a wavelength; state the wavelength (--wavelength CuKa, or in angstrom)"
         )
-    same = abs(measured_wavelength / wavelength - 1.0) <= _SAME_LINE
+    same = same_line(measured_wavelength, wavelength)
     if wanted == "q":
         return q_from_two_theta(points, wavelength if same else measured_wavelength)
     if same:

@@ -30,7 +30,7 @@ from nescio.xrd.disturbances import (
 )
 from nescio.xrd.pattern import Crystal, Diffractometer, PatternParameters, powder_pattern
 from nescio.xrd.peaks import nodes_for
-from nescio.xrd.reflections import compute_reflections
+from nescio.xrd.reflections import compute_reflections, round_up
 from nescio.xrd.settings import PhaseSettings, PriorSettings
 from nescio.xrd.widths import width_range
 
@@ -417,7 +417,7 @@ class Prior:
         sizes: dict[tuple[int, int], list[int]] = {}
         for i, (reflections, _) in enumerate(tables):
             rows, columns = reflections.equivalents.shape[:2]
-            size = (_round_up(rows, _REFLECTION_SIZES), _round_up(columns, _EQUIVALENT_SIZES))
+            size = (round_up(rows, _REFLECTION_SIZES), round_up(columns, _EQUIVALENT_SIZES))
             sizes.setdefault(size, []).append(i)
         groups = []
         for members in sizes.values():
@@ -486,7 +486,3 @@ def _load_structure(phase: PhaseSettings, folder: Path, source: str) -> Structur
     except NescioError as error:
         about = "" if repr(phase.name) in str(error) else f"phase {phase.name!r}: "
         raise type(error)(f"{source}: {about}{error}") from None
-
-
-def _round_up(value: int, sizes: Sequence[int]) -> int:
-    return next((size for size in sizes if size >= value), value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gemmi
@@ -16,7 +17,7 @@ from nescio.errors import ConfigurationError
 from nescio.xrd.crystal import Site, Structure, operation_arrays
 from nescio.xrd.scattering import anomalous_factors, atomic_scattering_factor
 
-__all__ = ["Reflections", "compute_reflections", "reciprocal_metric", "structure_factor"]
+__all__ = ["Reflections", "compute_reflections", "reciprocal_metric", "round_up", "structure_factor"]
 
 # Intensities below this fraction of the strongest are rounding errors.
 _ABSENT = 1e-10
@@ -40,6 +41,11 @@ class Reflections(Summarised):
     """Shape (reflections, most, 3): equivalents up to sign; rows past `equivalent_count` are zero."""
     equivalent_count: NDArray[np.int64]
     """Shape (reflections,)."""
+
+
+def round_up(value: int, sizes: Sequence[int]) -> int:
+    """Return the smallest of ascending sizes that holds a value, for padding; the value itself if none does."""
+    return next((size for size in sizes if size >= value), value)
 
 
 def reciprocal_metric(cell: ArrayLike) -> Array:

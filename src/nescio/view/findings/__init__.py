@@ -28,6 +28,7 @@ from nescio.view.findings.tables import (
     findings_figure,
     findings_report,
     findings_table,
+    harmless_table,
     print_summary,
     write_findings,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "findings_figure",
     "findings_report",
     "findings_table",
+    "harmless_table",
     "latent_map",
     "latent_map_by_strongest",
     "measured_against_reconstructed",

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
 
-__all__ = ["findings_figure", "findings_report", "findings_table", "print_summary", "write_findings"]
+__all__ = [
+    "findings_figure",
+    "findings_report",
+    "findings_table",
+    "harmless_table",
+    "print_summary",
+    "write_findings",
+]
 
 # Spreadsheets read a cell that begins with one of these characters as a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
@@ -74,7 +81,7 @@ def write_findings(findings: xr.Dataset, folder: str | Path) -> tuple[Path, Path
     content = storable.to_netcdf(engine="h5netcdf", encoding=encoding)
     return (
         write_atomically(folder / "findings.nc", content),
-        write_atomically(folder / "findings.csv", _harmless(table).to_csv(index=False)),
+        write_atomically(folder / "findings.csv", harmless_table(table).to_csv(index=False)),
     )
 
 
@@ -123,8 +130,8 @@ def findings_report(
     return view_of(findings).report(findings, path=path, provenance=provenance, **parts)
 
 
-def _harmless(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table in which a spreadsheet reads no text as a formula."""
+def harmless_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which a spreadsheet reads no text as a formula: such text begins with an apostrophe."""
     texts = {
         # The csv module does not quote a lone "\r", but readers treat it as a line break.
         name: [_plain(text.replace("\r", "\\r")) for text in column.astype(str)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nescio.xrd.crystal.structure import SAME_ATOM, Structure, orthogonal_axes
 
-__all__ = ["Contact", "Contents", "contents_of", "diffract_alike", "formula_text"]
+__all__ = ["Contact", "Contents", "cell_mass", "contents_of", "diffract_alike", "formula_text"]
 
 # g/cm^3 for one atomic mass unit per cubic angstrom.
 _DENSITY = 1.66053906660
@@ -60,14 +60,29 @@ def contents_of(structure: Structure) -> Contents:
     """Return the contents of a structure's unit cell; contacts are not searched in very large cells."""
     positions, site_of, _ = structure.unit_cell()
     cell = gemmi.UnitCell(*structure.cell)
-    sites = structure.sites
-    multiplicities = np.bincount(site_of, minlength=len(sites))
-    counts: dict[str, float] = {}
-    for site, number in zip(sites, multiplicities, strict=True):
-        counts[site.element] = counts.get(site.element, 0.0) + float(number) * site.occupancy
-    mass = sum(gemmi.Element(element).weight * number for element, number in counts.items())
+    multiplicities = np.bincount(site_of, minlength=len(structure.sites))
+    counts = _counts(structure, multiplicities)
     closest, crowded = _neighbours(structure, positions, site_of, cell)
-    return Contents(counts, tuple(multiplicities.tolist()), _DENSITY * mass / cell.volume, closest, crowded)
+    return Contents(
+        counts, tuple(multiplicities.tolist()), _DENSITY * _mass(counts) / cell.volume, closest, crowded
+    )
+
+
+def cell_mass(structure: Structure) -> float:
+    """Return the mass of the atoms in the unit cell, in dalton."""
+    _, site_of, _ = structure.unit_cell()
+    return _mass(_counts(structure, np.bincount(site_of, minlength=len(structure.sites))))
+
+
+def _counts(structure: Structure, multiplicities: NDArray[np.int64]) -> dict[str, float]:
+    counts: dict[str, float] = {}
+    for site, number in zip(structure.sites, multiplicities, strict=True):
+        counts[site.element] = counts.get(site.element, 0.0) + float(number) * site.occupancy
+    return counts
+
+
+def _mass(counts: Mapping[str, float]) -> float:
+    return sum(gemmi.Element(element).weight * number for element, number in counts.items())
 
 
 def formula_text(counts: Mapping[str, float]) -> str:

@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from nescio.xrd.crystal import Structure
+from nescio.xrd.crystal import Structure, cell_mass
 from nescio.xrd.identify.candidates import Candidates
 from nescio.xrd.identify.fitting import Fitter, SetFit
 from nescio.xrd.identify.measured import MeasuredPattern
@@ -26,7 +26,6 @@ _SIZE, _STRAIN, _MARCH, _B = (
 )
 # Alternatives less probable than this are not listed.
 _LEAST = 0.01
-_STEP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,19 @@ class PhaseAnswer:
     """One phase of the best set."""
 
     label: str
+    """Name of the phase."""
     weight_fraction: float
+    """Share of the mass of all phases of the set."""
     weight_error: float
-    """Standard error."""
+    """Its standard error; systematic errors such as microabsorption are not in it."""
     cell: tuple[float, ...]
     """a, b, c in angstrom and alpha, beta, gamma in degree."""
     cell_error: tuple[float, ...]
+    """Standard errors, in the same units."""
     size_nm: float
+    """Crystallite size in nm; where the instrument's width is unknown, only its order of magnitude."""
     microstrain: float
+    """Dimensionless; the same holds."""
     march: float
     """March's r; 1 is no texture."""
     axis: tuple[int, int, int]
@@ -55,7 +59,9 @@ class SetAnswer:
     """A set of phases that may explain the pattern."""
 
     labels: tuple[str, ...]
+    """Names of the phases."""
     probability: float
+    """Among all sets that were fitted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +81,18 @@ class Answer:
     r_weighted: float = float("nan")
     """R-factor with counting weights: root of the sum of w (y - fit)^2 over that of w y^2."""
     r_expected: float = float("nan")
+    """The R-factor of a model that leaves only counting noise."""
     chi_squared: float = float("nan")
-    """Square of their ratio."""
+    """Square of the ratio of both."""
     zero_shift: float = float("nan")
     """In degree."""
     displacement_mm: float = float("nan")
+    """Of the sample behind the goniometer's axis, in mm."""
     pattern: MeasuredPattern | None = None
     fit: Floats | None = None
-    """Shape (points,)."""
+    """Shape (points,), in the unit of the pattern."""
     background: Floats | None = None
+    """Shape (points,), in the unit of the pattern."""
     components: Floats | None = None
     """Shape (phases, points), in the order of the phases."""
 
@@ -181,32 +190,28 @@ def _alternatives(candidates: Candidates, outcome: Outcome, each: float) -> tupl
     )
 
 
-def _cell(candidates: Candidates, phase: int, own: Floats) -> Floats:
+def _cell_slopes(candidates: Candidates, phase: int) -> Floats:
+    """Return the derivative of a, b, c, alpha, beta, gamma by a cell's six changes, shape (6, 6); it is constant."""
     crystal = candidates.crystals[phase]
-    cell = np.asarray(crystal.cell, np.float64)
-    lengths = np.asarray(crystal.length_ties, np.float64) @ own[:3]
-    return np.concatenate([cell[:3] * (1.0 + lengths), cell[3:] + np.asarray(crystal.angle_ties) @ own[3:6]])
-
-
-def _density_factor(structure: Structure, cell: Floats) -> float:
-    """Return mass per volume of a crystal, in dalton per angstrom^3."""
-    _, site_of, _ = structure.unit_cell()
-    mass = sum(
-        gemmi.Element(site.element).weight * site.occupancy * float(np.sum(site_of == index))
-        for index, site in enumerate(structure.sites)
-    )
-    return mass / gemmi.UnitCell(*cell).volume
+    slopes = np.zeros((6, 6))
+    slopes[:3, :3] = np.asarray(crystal.length_ties) * np.asarray(crystal.cell)[:3, None]
+    slopes[3:, 3:] = np.asarray(crystal.angle_ties)
+    return slopes
 
 
 def _phases(
     candidates: Candidates, best: SetFit, structures: tuple[Structure, ...], temper: float
 ) -> tuple[PhaseAnswer, ...]:
     count = len(best.phases)
-    cells = [_cell(candidates, phase, best.of_phase(place)) for place, phase in enumerate(best.phases)]
+    slopes = [_cell_slopes(candidates, phase) for phase in best.phases]
+    cells = [
+        np.asarray(candidates.crystals[phase].cell, np.float64) + slope @ best.of_phase(place)[:6]
+        for place, (phase, slope) in enumerate(zip(best.phases, slopes, strict=True))
+    ]
     # A coefficient over the candidate's scale is a share of the irradiated volume; times the density, of the mass.
     per_coefficient = np.array(
         [
-            _density_factor(structures[phase], cell) / candidates.scales[phase]
+            cell_mass(structures[phase]) / gemmi.UnitCell(*cell).volume / candidates.scales[phase]
             for phase, cell in zip(best.phases, cells, strict=True)
         ]
     )
@@ -223,14 +228,7 @@ def _phases(
         own = best.of_phase(place)
         first = _SHARED + _OWN * place
         own_covariance = best.covariance[first : first + 6, first : first + 6] * temper
-        slopes = np.stack(
-            [
-                (_cell(candidates, phase, own + _STEP * unit) - cells[place]) / _STEP
-                for unit in np.eye(_OWN)[:6]
-            ],
-            axis=1,
-        )
-        cell_error = np.sqrt(np.maximum(np.diag(slopes @ own_covariance @ slopes.T), 0.0))
+        cell_error = np.sqrt(np.diag(slopes[place] @ own_covariance @ slopes[place].T).clip(0.0))
         plane = candidates.axes[phase][best.axes[place]]
         found.append(
             PhaseAnswer(

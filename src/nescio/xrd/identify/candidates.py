@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from nescio.xrd.pattern import Crystal, PatternParameters, bragg_peaks
 from nescio.xrd.radiation import Radiation
-from nescio.xrd.reflections import Reflections
+from nescio.xrd.reflections import Reflections, round_up
 
 __all__ = ["Candidates", "background_columns"]
 
@@ -33,6 +32,14 @@ _MOST_AXES = 6
 _REFERENCE_FWHM = 0.1
 # Reflections this far outside of the range, in degree, may move into it.
 _MARGIN = 2.0
+
+
+_peaks = jax.jit(
+    lambda crystal, parameters, radiation, polarisation: bragg_peaks(
+        crystal, parameters, radiation, polarisation, 1e6
+    ),
+    static_argnums=(2, 3),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,20 +79,33 @@ class Candidates:
             crystallite_size_nm=1e4, caglioti=np.array([0.0, 0.0, _REFERENCE_FWHM**2])
         )
         for one in reflections:
-            crystal = Crystal.from_reflections(one)
-            found = bragg_peaks(crystal, parameters, radiation, polarisation, 1e6)
-            position, area = (np.asarray(part)[: crystal.strength.shape[0]] for part in found[:2])
+            # Padded, so that candidates share compiled programs.
+            rows_padded = 2 ** int(np.ceil(np.log2(max(len(one.d), 1))))
+            padded = Crystal.from_reflections(
+                one, count=rows_padded, equivalents=round_up(one.equivalents.shape[1], _COLUMNS)
+            )
+            position, area, _, _ = (
+                np.asarray(part)[: len(one.d)] for part in _peaks(padded, parameters, radiation, polarisation)
+            )
             seen = (position > two_theta[0]) & (position < two_theta[1])
             strongest = max(float(np.max(area, where=seen, initial=0.0)), 1e-30)
             near = (position > two_theta[0] - _MARGIN) & (position < two_theta[1] + _MARGIN)
-            wanted = np.where(near & (area > _WEAK * strongest), area, 0.0)[: len(one.d)]
+            wanted = np.where(near & (area > _WEAK * strongest), area, 0.0)
             rows = np.argsort(-wanted, kind="stable")[: max(min(int((wanted > 0.0).sum()), _MOST), 1)]
-            few = _chosen(one, rows)
+            few = replace(
+                one,
+                miller=one.miller[rows],
+                d=one.d[rows],
+                multiplicity=one.multiplicity[rows],
+                f_squared=one.f_squared[rows],
+                equivalents=one.equivalents[rows],
+                equivalent_count=one.equivalent_count[rows],
+            )
             made = Crystal.from_reflections(few)
             height = strongest / _REFERENCE_FWHM
             kept.append(few)
             scales.append(height)
-            crystals.append(_scaled(made, height))
+            crystals.append(replace(made, strength=made.strength / height))
         return cls(tuple(labels), tuple(kept), np.asarray(scales), tuple(crystals))
 
     @cached_property
@@ -93,7 +113,7 @@ class Candidates:
         """The padded numbers of reflections and equivalents that hold all candidates: one for few compiled programs."""
         rows = max(one.equivalents.shape[0] for one in self.crystals)
         columns = max(one.equivalents.shape[1] for one in self.crystals)
-        return _size(rows, _ROWS), _size(columns, _COLUMNS)
+        return round_up(rows, _ROWS), round_up(columns, _COLUMNS)
 
     @cached_property
     def _padded(self) -> Crystal:
@@ -107,9 +127,7 @@ class Candidates:
             table[found:, 0] = table[0, 0]
             host = jax.tree.map(np.asarray, crystal)
             weights, strength = np.pad(host.weights, more), np.pad(host.strength, more[0])
-            made: Crystal = eqx.tree_at(
-                lambda one: (one.equivalents, one.weights, one.strength), host, (table, weights, strength)
-            )
+            made: Crystal = replace(host, equivalents=table, weights=weights, strength=strength)
             return made
 
         stacked: Crystal = jax.tree.map(lambda *leaves: np.stack(leaves), *map(padded, self.crystals))
@@ -142,31 +160,9 @@ class Candidates:
         )
 
 
-def _size(value: int, sizes: Sequence[int]) -> int:
-    return next((size for size in sizes if size >= value), value)
-
-
-def _scaled(crystal: Crystal, height: float) -> Crystal:
-    return Crystal(
-        crystal.cell,
-        crystal.equivalents,
-        crystal.weights,
-        crystal.strength / height,
-        crystal.length_ties,
-        crystal.angle_ties,
-    )
-
-
-def _chosen(reflections: Reflections, rows: NDArray[np.intp]) -> Reflections:
-    return Reflections(
-        reflections.structure,
-        reflections.miller[rows],
-        reflections.d[rows],
-        reflections.multiplicity[rows],
-        reflections.f_squared[rows],
-        reflections.equivalents[rows],
-        reflections.equivalent_count[rows],
-    )
+def _lowest(plane: NDArray[np.int64]) -> tuple[int, ...]:
+    """Return indices without their common factor."""
+    return tuple(int(index) for index in plane // max(np.gcd.reduce(np.abs(plane)), 1))
 
 
 def _low_planes(reflections: Reflections) -> NDArray[np.float32]:
@@ -174,15 +170,11 @@ def _low_planes(reflections: Reflections) -> NDArray[np.float32]:
     found: list[tuple[int, ...]] = []
     seen: set[tuple[int, ...]] = set()
     for row in np.argsort(-reflections.d, kind="stable"):
-        forms = {
-            tuple(int(x) for x in plane // max(np.gcd.reduce(np.abs(plane)), 1))
-            for plane in reflections.equivalents[row, : reflections.equivalent_count[row]]
-        }
+        forms = set(map(_lowest, reflections.equivalents[row, : reflections.equivalent_count[row]]))
         if forms & seen:
             continue
         seen |= forms
-        plane = reflections.miller[row]
-        found.append(tuple(int(x) for x in plane // max(np.gcd.reduce(np.abs(plane)), 1)))
+        found.append(_lowest(reflections.miller[row]))
         if len(found) == _MOST_AXES:
             break
     return np.asarray(found or [(0, 0, 1)], np.float32)

@@ -19,12 +19,13 @@ from nescio.xrd.identify.model import PHASE_VALUES, SHARED_VALUES, PatternModel
 from nescio.xrd.identify.settings import IdentifySettings
 from nescio.xrd.radiation import Radiation
 
-__all__ = ["Fitter", "SetFit", "Start"]
+__all__ = ["POINTS_AS_ONE", "Fitter", "SetFit", "Start"]
 
 Floats = NDArray[np.float64]
 
 _SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
-_LOG_SIZE = PHASE_VALUES.index("log_size")
+POINTS_AS_ONE = 4.0
+"""Neighbouring points share the errors of a model: so many of them count as one."""
 # Peaks are drawn on a window of so many points: at four to eight points across a peak, sixteen to thirty-two widths to
 # each side, where a Lorentzian has fallen to a thousandth.
 _WINDOW = 256
@@ -58,7 +59,9 @@ class SetFit:
     values: Floats
     """Shape (shared + own values of each phase,)."""
     coefficients: Floats
+    """Shape (phases + background terms,), in the unit of the pattern: about the height of each phase's highest peak."""
     covariance: Floats
+    """Of values and coefficients; this and what follows as in :class:`nescio.fit.Fit`."""
     signal: Floats
     """Shape (points,)."""
     cost: float
@@ -107,7 +110,16 @@ class Fitter:
         polarisation: float = 1.0,
         radius_mm: float = 200.0,
     ) -> None:
-        """Prepare to fit; arguments as elsewhere in this package."""
+        """Prepare to fit.
+
+        Args:
+            candidates: Prepared for this beam and range.
+            pattern: The pattern.
+            settings: Errors of the model, terms of the background, priors.
+            radiation: The beam.
+            polarisation: See :func:`nescio.xrd.corrections.lorentz_polarisation`.
+            radius_mm: Goniometer radius in mm.
+        """
         self.candidates = candidates
         self.pattern = pattern
         self.settings = settings
@@ -126,7 +138,7 @@ class Fitter:
         """Return lower and upper bounds, means and standard deviations of the values of a set."""
         p = self.settings.priors
         width = np.log(self.instrument_fwhm)
-        spread = p.instrument_fwhm[1]
+        spread = p.instrument_fwhm
         narrow = self.instrument_fwhm
         lower = [-10 * p.zero_shift, -5 * p.displacement_mm, width - 3 * spread, 0.0]
         upper = [10 * p.zero_shift, 5 * p.displacement_mm, width + 3 * spread, 3.0 * narrow]
@@ -183,17 +195,7 @@ class Fitter:
         begin = [
             limit[2] if one.values is None else one.values for one, limit in zip(padded, limits, strict=True)
         ]
-        model = PatternModel(
-            self.candidates.stacked([one.phases for one in padded]),
-            jnp.asarray([self._planes(one.phases, one.axes) for one in padded]),
-            self._on_device[0],
-            self._on_device[1],
-            self.radiation,
-            self.polarisation,
-            self.radius_mm,
-            self.window,
-            not exact,
-        )
+        model = self._model(padded, rough=not exact)
         # Phases and axes differ between the sets; background and points are the same.
         over = eqx.tree_at(
             lambda one: (one.background, one.two_theta), jax.tree.map(lambda _: 0, model), (None, None)
@@ -211,21 +213,31 @@ class Fitter:
         fits = jax.device_get(fits)
         return [self._unpacked(fits, place, one) for place, one in enumerate(starts)]
 
-    def _planes(self, phases: Sequence[int], axes: Sequence[int]) -> NDArray[np.float32]:
-        """Return the texture axes of a set, shape (phases, 3)."""
-        return np.stack([self.candidates.axes[phase][axis] for phase, axis in zip(phases, axes, strict=True)])
-
-    def columns(self, fit: SetFit) -> Floats:
-        """Return the patterns of the phases of a fit for coefficients of 1, shape (phases, points)."""
-        model = PatternModel(
-            jax.tree.map(lambda leaf: leaf[0], self.candidates.stacked([fit.phases])),
-            jnp.asarray(self._planes(fit.phases, fit.axes)),
+    def _model(self, sets: Sequence[Start], *, rough: bool = False) -> PatternModel:
+        """Return the models of sets of equal size, stacked along a leading axis of phases and texture axes."""
+        return PatternModel(
+            self.candidates.stacked([one.phases for one in sets]),
+            jnp.asarray([self._planes(one.phases, one.axes) for one in sets]),
             self._on_device[0],
             self._on_device[1],
             self.radiation,
             self.polarisation,
             self.radius_mm,
             self.window,
+            rough,
+        )
+
+    def _planes(self, phases: Sequence[int], axes: Sequence[int]) -> NDArray[np.float32]:
+        """Return the texture axes of a set, shape (phases, 3)."""
+        return np.stack([self.candidates.axes[phase][axis] for phase, axis in zip(phases, axes, strict=True)])
+
+    def columns(self, fit: SetFit) -> Floats:
+        """Return the patterns of the phases of a fit for coefficients of 1, shape (phases, points)."""
+        several = self._model([fit.start])
+        model = eqx.tree_at(
+            lambda one: (one.crystals, one.axes),
+            several,
+            jax.tree.map(lambda leaf: leaf[0], (several.crystals, several.axes)),
         )
         columns = np.asarray(_columns(model, jnp.asarray(fit.values, jnp.float32)), np.float64)
         return columns[:, : len(fit.phases)].T

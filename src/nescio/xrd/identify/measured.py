@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.signal import find_peaks, peak_widths
 
 from nescio.errors import MeasurementError
+from nescio.fit import poisson_variance
 from nescio.xrd.background import subtract_background
 from nescio.xrd.identify.settings import IdentifySettings
 
@@ -81,8 +82,7 @@ def measured_pattern(
         )
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
-    gain = _gain(y)
-    variance = np.maximum(np.abs(y), np.abs(y).max() * 1e-6) * gain
+    variance = poisson_variance(y, _gain(y))
     if sigma is not None:
         given = np.asarray(sigma, np.float64)[usable][order]
         variance = np.where(np.isfinite(given) & (given > 0.0), given**2, variance)

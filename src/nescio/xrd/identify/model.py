@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -11,6 +12,7 @@ from jax import Array
 
 from nescio.fit import Model
 from nescio.xrd.pattern import Crystal, PatternParameters, bragg_peaks
+from nescio.xrd.profile import gaussian, lorentzian, pseudo_voigt
 from nescio.xrd.radiation import Radiation
 
 __all__ = ["PHASE_VALUES", "SHARED_VALUES", "PatternModel", "phase_parameters"]
@@ -24,6 +26,7 @@ PHASE_VALUES = (
 """Values of each phase: relative changes of a, b, c; changes of angles in degree; logarithms of the crystallite size in
 nm and of the microstrain; Lorentzian share of the sample's broadening; logarithm of March's r; B in angstrom^2."""
 _SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
+_AT = {name: place for place, name in enumerate(PHASE_VALUES)}
 _LN2 = math.log(2.0)
 # A rough derivative takes this part of a window, and this many reflections, which come strongest first.
 _ROUGH_WINDOW, _ROUGH_ROWS = 4, 96
@@ -44,15 +47,15 @@ def phase_parameters(shared: Array, own: Array, axis: Array) -> PatternParameter
         length_change=own[0:3],
         angle_change=own[3:6],
         texture_axis=axis,
-        march_coefficient=jnp.exp(own[9]),
-        crystallite_size_nm=jnp.exp(own[6]),
-        microstrain=jnp.exp(own[7]),
-        mixing=own[8],
+        march_coefficient=jnp.exp(own[_AT["log_march"]]),
+        crystallite_size_nm=jnp.exp(own[_AT["log_size"]]),
+        microstrain=jnp.exp(own[_AT["log_microstrain"]]),
+        mixing=own[_AT["mixing"]],
         caglioti=jnp.stack([jnp.zeros_like(width), jnp.zeros_like(width), width**2]),
         lorentzian_xy=jnp.stack([jnp.zeros_like(width), shared[3]]),
         zero_shift=shared[0],
         displacement_mm=shared[1],
-        b_iso=own[10],
+        b_iso=own[_AT["b_iso"]],
     )
 
 
@@ -123,8 +126,7 @@ class PatternModel(Model):
     def _column(self, crystal: Crystal, axis: Array, shared: Array, own: Array) -> Array:
         position, area, fwhm, mixing = self._peaks(crystal, axis, jnp.concatenate([shared, own]))
         index, offset = self._windows(position, self.window)
-        gaussian, lorentzian = _shapes(offset, fwhm[:, None])
-        height = area[:, None] * (mixing[:, None] * lorentzian + (1.0 - mixing[:, None]) * gaussian)
+        height = area[:, None] * pseudo_voigt(offset, fwhm[:, None], mixing[:, None])
         height = height * self._taper(offset, self.window)[0]
         return jnp.zeros(self.two_theta.shape[0]).at[index].add(height)
 
@@ -133,42 +135,30 @@ class PatternModel(Model):
         values = jnp.concatenate([shared, own])
         window = self.window
         if self.rough:
-            window = max(window // _ROUGH_WINDOW, 32)
-            crystal = _strongest(crystal, _ROUGH_ROWS)
+            window = min(max(window // _ROUGH_WINDOW, 32), window)
+            crystal = replace(
+                crystal,
+                equivalents=crystal.equivalents[:_ROUGH_ROWS],
+                weights=crystal.weights[:_ROUGH_ROWS],
+                strength=crystal.strength[:_ROUGH_ROWS],
+            )
         position, area, fwhm, mixing = self._peaks(crystal, axis, values)
         by_value = jax.jacfwd(lambda at: jnp.stack(self._peaks(crystal, axis, at), axis=1))(values)
-        index, u = self._windows(position, min(window, self.window))
+        index, u = self._windows(position, window)
         w, m = fwhm[:, None], mixing[:, None]
-        gaussian, lorentzian = _shapes(u, w)
+        shapes = gaussian(u, w), lorentzian(u, w)
         square = w**2 + 4.0 * u**2
-        by_position = m * lorentzian * 8.0 * u / square + (1.0 - m) * gaussian * 8.0 * _LN2 * u / w**2
-        by_width = m * lorentzian * (1.0 / w - 2.0 * w / square) + (1.0 - m) * gaussian * (
+        gaussian_part, lorentzian_part = (1.0 - m) * shapes[0], m * shapes[1]
+        by_position = lorentzian_part * 8.0 * u / square + gaussian_part * 8.0 * _LN2 * u / w**2
+        by_width = lorentzian_part * (1.0 / w - 2.0 * w / square) + gaussian_part * (
             8.0 * _LN2 * u**2 / w**3 - 1.0 / w
         )
         # Peaks whose area is zero, outside of the range or padded, stay so.
         a = jnp.where(area > 0.0, area, 0.0)[:, None]
-        shape = jnp.where(a > 0.0, m * lorentzian + (1.0 - m) * gaussian, 0.0)
-        taper, falling = self._taper(u, min(window, self.window))
+        shape = jnp.where(a > 0.0, lorentzian_part + gaussian_part, 0.0)
+        taper, falling = self._taper(u, window)
         by_position = taper * by_position - shape * falling
-        by_width, by_mixing = taper * by_width, taper * (lorentzian - gaussian)
+        by_width, by_mixing = taper * by_width, taper * (shapes[1] - shapes[0])
         heights = jnp.stack([a * by_position, taper * shape, a * by_width, a * by_mixing], axis=2)
         slopes = jnp.einsum("pws,psv->pwv", heights, by_value)
         return jnp.zeros((self.two_theta.shape[0], values.shape[0])).at[index].add(slopes)
-
-
-def _strongest(crystal: Crystal, rows: int) -> Crystal:
-    return Crystal(
-        crystal.cell,
-        crystal.equivalents[:rows],
-        crystal.weights[:rows],
-        crystal.strength[:rows],
-        crystal.length_ties,
-        crystal.angle_ties,
-    )
-
-
-def _shapes(offset: Array, fwhm: Array) -> tuple[Array, Array]:
-    """Return the Gaussian and the Lorentzian of unit area."""
-    gaussian = 2.0 * math.sqrt(_LN2 / math.pi) / fwhm * jnp.exp(-4.0 * _LN2 * (offset / fwhm) ** 2)
-    lorentzian = (2.0 / math.pi) * fwhm / (fwhm**2 + 4.0 * offset**2)
-    return gaussian, lorentzian

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import gemmi
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import xarray as xr
@@ -19,7 +20,7 @@ from nescio.xrd.identify.fitting import Fitter
 from nescio.xrd.identify.measured import measured_pattern
 from nescio.xrd.identify.search import search
 from nescio.xrd.identify.settings import IdentifySettings
-from nescio.xrd.preparation import two_theta_from_q
+from nescio.xrd.preparation import same_line, two_theta_from_q
 from nescio.xrd.prior import Prior
 from nescio.xrd.radiation import Radiation
 from nescio.xrd.reflections import compute_reflections
@@ -28,8 +29,6 @@ __all__ = ["Identifier", "identify_patterns", "phase_table"]
 
 Floats = NDArray[np.float64]
 
-# Wavelengths this close (relative) are the same line.
-_SAME_LINE = 1e-3
 # Candidates are prepared for ranges rounded to this, in degree, so that similar files share them.
 _RANGE_STEP = 5.0
 
@@ -61,11 +60,11 @@ class Identifier:
             elements: Symbols of the elements that may be there; phases with others are left out.
 
         Raises:
-            ConfigurationError: No phase of the prior consists of these elements.
+            ConfigurationError: A symbol is unknown, or no phase of the prior consists of these elements.
         """
         self.prior = prior
         self.settings = settings or IdentifySettings()
-        wanted = None if elements is None else set(elements)
+        wanted = None if elements is None else {_symbol(element) for element in elements}
         self._chosen = [
             index
             for index, structure in enumerate(prior.structures)
@@ -78,7 +77,15 @@ class Identifier:
         self._known: dict[tuple[float, int, int], _Known] = {}
 
     def __call__(self, measured: xr.Dataset, row: int = 0) -> Answer:
-        """Identify the phases of one pattern of a dataset of measured patterns (:mod:`nescio.signals`)."""
+        """Identify the phases of one pattern.
+
+        Args:
+            measured: Measured patterns (:mod:`nescio.signals`), raw.
+            row: Which of them.
+
+        Returns:
+            The answer; unreadable, with the reason, if the pattern cannot be used.
+        """
         name = str(measured["measurement"].values[row])
         try:
             radiation = self._radiation(measured, name)
@@ -111,8 +118,7 @@ class Identifier:
                     f"{name}: two-theta without a wavelength; state the wavelength (--wavelength CuKa, or in angstrom)"
                 )
             return own
-        close = abs(float(given) / own.wavelength - 1.0) <= _SAME_LINE
-        return own if close else Radiation(((float(given), 1.0),))
+        return own if same_line(float(given), own.wavelength) else Radiation(((float(given), 1.0),))
 
     def _prepared(self, radiation: Radiation, start: float, stop: float) -> _Known | None:
         first, last = int(start // _RANGE_STEP), int(-(-stop // _RANGE_STEP))
@@ -141,6 +147,13 @@ class Identifier:
         return self._known[key]
 
 
+def _symbol(text: str) -> str:
+    found = gemmi.Element(text.capitalize())
+    if found.atomic_number == 0 or found.name != text.capitalize():
+        raise ConfigurationError(f"elements: {text[:20]!r} is not the symbol of an element, such as Bi")
+    return str(found.name)
+
+
 def identify_patterns(
     measured: xr.Dataset,
     prior: Prior,
@@ -162,7 +175,7 @@ def identify_patterns(
         One answer for each pattern. A pattern that cannot be used is unreadable, with the reason.
 
     Raises:
-        ConfigurationError: No phase consists of these elements.
+        ConfigurationError: A symbol is unknown, or no phase consists of these elements.
     """
     identifier = Identifier(prior, settings, elements=elements)
     count = measured.sizes["measurement"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.signal import find_peaks
 
-from nescio.xrd.identify.fitting import Fitter, SetFit
+from nescio.xrd.identify.fitting import POINTS_AS_ONE, Fitter, SetFit
 
 __all__ = ["Line", "unexplained_lines"]
 
@@ -47,7 +48,7 @@ def unexplained_lines(fitter: Fitter, fit: SetFit | None, temper: float) -> tupl
     Args:
         fitter: For the pattern.
         fit: The best set; None if nothing fits.
-        temper: See :class:`nescio.xrd.identify.search.Outcome`.
+        temper: By how much the variance of residuals exceeds the weights', neighbours counted as one.
     """
     pattern = fitter.pattern
     within = pattern.measured
@@ -57,26 +58,28 @@ def unexplained_lines(fitter: Fitter, fit: SetFit | None, temper: float) -> tupl
     step = float(np.median(np.diff(x)))
     sigma = max(pattern.fwhm / _FWHM_PER_SIGMA / step, 0.7)
     smooth = gaussian_filter1d(counts - signal, sigma)
-    # A Gaussian window averages about 2 sqrt(pi) sigma points.
-    variance = gaussian_filter1d(1.0 / np.maximum(pattern.counting[within], 1e-30), sigma) / (3.545 * sigma)
+    # A Gaussian window averages so many points.
+    averaged = 2.0 * math.sqrt(math.pi) * sigma
+    variance = gaussian_filter1d(1.0 / np.maximum(pattern.counting[within], 1e-30), sigma) / averaged
     bragg = np.maximum(signal - background, 0.0)
     width = _FWHM_PER_SIGMA * sigma
     misfit = np.maximum(
         _BESIDE * maximum_filter1d(bragg, int(3.0 * width) | 1),
         _BELOW * maximum_filter1d(bragg, int(1.2 * width) | 1),
     )
-    excess = max(temper / 4.0, 1.0)
+    excess = max(temper / POINTS_AS_ONE, 1.0)
     noise = np.sqrt(variance * excess + (misfit / _SIGNIFICANT) ** 2)
     ratio = smooth / np.maximum(noise, 1e-30)
-    found, _ = find_peaks(ratio, height=_SIGNIFICANT, distance=max(int(_FWHM_PER_SIGMA * sigma), 1))
+    found, _ = find_peaks(ratio, height=_SIGNIFICANT, distance=max(int(width), 1))
     highest = max(pattern.highest, 1e-30)
     # Averaging lowers a peak of the width of the window by the square root of two.
+    heights = math.sqrt(2.0) * smooth
     lines = [
         Line(
             float(x[i]),
             float(fitter.radiation.wavelength / (2.0 * np.sin(np.radians(x[i] / 2.0)))),
-            float(1.414 * smooth[i]),
-            float(1.414 * smooth[i] / highest),
+            float(heights[i]),
+            float(heights[i] / highest),
             float(ratio[i]),
         )
         for i in found

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from nescio.xrd.identify.fitting import Fitter, SetFit, Start
+from nescio.xrd.corrections import lorentz_polarisation
+from nescio.xrd.identify.fitting import POINTS_AS_ONE, Fitter, SetFit, Start
 from nescio.xrd.identify.model import PHASE_VALUES, SHARED_VALUES
 
 __all__ = ["Outcome", "search"]
@@ -26,8 +27,6 @@ _FIRST_STEPS, _LAST_STEPS = 8, 40
 _NEAR = 40.0
 # A further phase that lowers the misfit to this share or less is kept for the time being.
 _WORTH = 0.94
-# Neighbouring points share the errors of a model: so many of them count as one.
-_POINTS_AS_ONE = 4.0
 
 
 @dataclass(frozen=True)
@@ -40,23 +39,12 @@ class Outcome:
     """All sets that were fitted to the end, the best first."""
     temper: float
     """By how much the variance of residuals exceeds the weights', neighbours counted as one."""
-    empty_cost: float
-    """Half the sum of squared residuals with the background alone."""
 
 
-def search(
-    fitter: Fitter, allowed: Sequence[int] | None = None, proposals: Proposals | None = None
-) -> Outcome:
-    """Search the phases of a pattern.
-
-    Args:
-        fitter: For the pattern.
-        allowed: Indices of the candidates that may be in it; by default all.
-        proposals: Compares remainders with candidates; by default made here.
-    """
+def search(fitter: Fitter) -> Outcome:
+    """Search the phases of a pattern among the fitter's candidates."""
     settings = fitter.settings
-    allowed = list(range(len(fitter.candidates.labels))) if allowed is None else list(allowed)
-    proposals = proposals or Proposals(fitter, allowed)
+    proposals = Proposals(fitter)
     empty = _background_alone(fitter)
     empty_cost = 0.5 * float(np.sum(fitter.pattern.weights * (fitter.pattern.counts - empty) ** 2))
     each = settings.least_gain
@@ -81,7 +69,7 @@ def search(
             break
         best = found
     if best is None:
-        return Outcome(None, tuple(tried.values()), _temper(fitter, list(tried.values())), empty_cost)
+        return Outcome(None, (), _temper(fitter, list(tried.values())))
     best = _reduced(fitter, best, tried)
     best = _swapped(fitter, best, tried, proposals)
     best = _textured(fitter, best)
@@ -91,32 +79,34 @@ def search(
     whole = [one for one in tried.values() if np.all(one.coefficients[: len(one.phases)] > 0.0)]
     order = sorted(whole, key=lambda one: -one.score(temper, each))
     # Evidences are compared between fits of one kind; the exact derivative is for the errors of the best.
-    (exact,) = fitter.fit([(order[0] if order else best).start], iterations=_LAST_STEPS, exact=True)
-    return Outcome(exact, tuple(order), temper, empty_cost)
+    if not order:
+        return Outcome(None, (), temper)
+    (exact,) = fitter.fit([order[0].start], iterations=_LAST_STEPS, exact=True)
+    return Outcome(exact, tuple(order), temper)
 
 
 class Proposals:
     """Compares what a fit leaves over with the candidates, blurred and square-rooted so that many weak peaks count."""
 
-    def __init__(self, fitter: Fitter, allowed: Sequence[int]) -> None:
+    def __init__(self, fitter: Fitter) -> None:
         """Compute the candidates' patterns at several strains."""
-        self.allowed = np.asarray(allowed)
+        self.count = len(fitter.candidates.labels)
         self.pattern = fitter.pattern
         step = float(np.median(np.diff(fitter.pattern.two_theta)))
         self.sigma = max(_BLUR, 0.6 * fitter.pattern.fwhm) / step
         x = fitter.pattern.two_theta
-        rows = [_sticks(fitter, phase, strain, x) for phase in allowed for strain in _STRAINS]
+        rows = [_sticks(fitter, phase, strain, x) for phase in range(self.count) for strain in _STRAINS]
         blurred = np.sqrt(np.maximum(gaussian_filter1d(np.asarray(rows), self.sigma, axis=1), 0.0))
         blurred[:, fitter.pattern.points :] = 0.0
         norms = np.linalg.norm(blurred, axis=1, keepdims=True)
         self.references = (blurred / np.maximum(norms, 1e-12)).astype(np.float32)
 
     def ranked(self, remainder: Floats) -> list[int]:
-        """Return the allowed phases, the most alike to a remainder (points,) first."""
+        """Return the candidates, the most alike to a remainder (points,) first."""
         blurred = np.sqrt(np.maximum(gaussian_filter1d(remainder, self.sigma), 0.0)).astype(np.float32)
         blurred[self.pattern.points :] = 0.0
-        scores = (self.references @ blurred).reshape(len(self.allowed), -1).max(axis=1)
-        return [int(self.allowed[i]) for i in np.argsort(-scores)]
+        scores = (self.references @ blurred).reshape(self.count, -1).max(axis=1)
+        return [int(phase) for phase in np.argsort(-scores)]
 
 
 def _sticks(fitter: Fitter, phase: int, strain: float, x: Floats) -> Floats:
@@ -126,10 +116,8 @@ def _sticks(fitter: Fitter, phase: int, strain: float, x: Floats) -> Floats:
     wavelength = fitter.radiation.mean_wavelength
     sine = wavelength / (2.0 * reflections.d * (1.0 + strain))
     theta = np.arcsin(np.minimum(sine, 0.9999))
-    c = np.cos(2.0 * theta)
-    a = fitter.polarisation
-    factor = (1.0 + a * c * c) / ((1.0 + a) * np.sin(theta) ** 2 * np.cos(theta))
-    height = np.asarray(crystal.strength, np.float64)[: len(theta)] * factor * (sine < 0.9995)
+    factor = np.asarray(lorentz_polarisation(theta, fitter.polarisation))
+    height = np.asarray(crystal.strength)[: len(theta)] * factor * (sine < 0.9995)
     index = np.searchsorted(x, np.degrees(2.0 * theta))
     inside = (index > 0) & (index < x.size)
     sticks = np.zeros(x.size)
@@ -179,9 +167,9 @@ def _not_tried(tried: Container[tuple[int, ...]], starts: Sequence[Start]) -> li
 def _temper(fitter: Fitter, fits: Sequence[SetFit]) -> float:
     """Return by how much the variance of residuals exceeds the weights', where neighbours count as one."""
     if not fits:
-        return _POINTS_AS_ONE
+        return POINTS_AS_ONE
     points = max(fitter.pattern.points, 1)
-    return max(2.0 * min(one.misfit for one in fits) / points, 1.0) * _POINTS_AS_ONE
+    return max(2.0 * min(one.misfit for one in fits) / points, 1.0) * POINTS_AS_ONE
 
 
 def _textured(fitter: Fitter, one: SetFit) -> SetFit:
@@ -200,6 +188,7 @@ def _textured(fitter: Fitter, one: SetFit) -> SetFit:
 
 def _reduced(fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit]) -> SetFit:
     """Drop phases that do not earn their place, one after the other."""
+    each = fitter.settings.least_gain
     while len(best.phases) > 1:
         starts = []
         for place in range(len(best.phases)):
@@ -214,9 +203,7 @@ def _reduced(fitter: Fitter, best: SetFit, tried: dict[tuple[int, ...], SetFit])
                 tried[key] = one
         temper = _temper(fitter, list(tried.values()))
         (smaller,) = _best(fits, temper, 1)
-        if best.score(temper, fitter.settings.least_gain) >= smaller.score(
-            temper, fitter.settings.least_gain
-        ):
+        if best.score(temper, each) >= smaller.score(temper, each):
             break
         best = smaller
     return best

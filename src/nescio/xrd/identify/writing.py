@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nescio.files import write_atomically
-from nescio.view import Cards, Details, Picture, Section, Table, Text, write_report
+from nescio.view import Cards, Details, Picture, Section, Table, Text, harmless_table, write_report
 from nescio.xrd.identify.answer import Answer
 from nescio.xrd.identify.figure import identification_figure
 from nescio.xrd.identify.patterns import phase_table
@@ -36,15 +36,9 @@ def write_phases(
     """
     folder = Path(folder)
     table = phase_table(answers)
-    text = {
-        name: [
-            f"'{one}" if one.startswith(("=", "+", "-", "@")) else one
-            for one in column.fillna("").astype(str)
-        ]
-        for name, column in table.items()
-        if column.dtype.kind == "O"
-    }
-    written = [write_atomically(folder / "phases.csv", table.assign(**text).to_csv(index=False))]
+    text = {name: column.fillna("") for name, column in table.items() if column.dtype.kind not in "fiub"}
+    content = harmless_table(table.assign(**text)).to_csv(index=False)
+    written = [write_atomically(folder / "phases.csv", content)]
     if provenance is not None:
         sections = [Section("Phases of all patterns", [_overview(answers)])]
         sections += [_section(answer) for answer in answers[:MOST_FIGURES]]
