@@ -116,6 +116,23 @@ def test_coefficients_are_not_negative():
         assert (np.asarray(got)[~present] == 0.0).all()
 
 
+def test_columns_that_depend_on_one_another_are_solved_all_the_same():
+    """A Gram matrix that rounding has made indefinite once had its diagonal taken instead."""
+    for lean in (2e-6, 1e-5, 5e-5):
+        # Two columns of correlation 1 and, beyond it, one that rounding has pushed across.
+        gram = np.array([[1.0, 1.0 + lean, 0.3], [1.0 + lean, 1.0, 0.3], [0.3, 0.3, 1.0]])
+        moment = gram @ np.array([1.0, 1.0, 2.0])
+        found, free = nonnegative_solution(
+            jnp.asarray(gram, jnp.float32),
+            jnp.asarray(moment, jnp.float32),
+            jnp.zeros(3, bool),
+            jnp.ones(3, bool),
+        )
+        assert free.all()
+        assert found[2] == pytest.approx(2.0, abs=0.01)
+        assert found[0] + found[1] == pytest.approx(2.0, abs=0.01)
+
+
 def test_a_strong_prior_is_obeyed_and_a_weak_one_ignored():
     strong = Limits.of([0.1, 2.0], [1.9, 20.0], [1.0, 7.0], [jnp.inf, 1e-3])
     weak = Limits.of([0.1, 2.0], [1.9, 20.0], [1.0, 7.0], [jnp.inf, 1e3])

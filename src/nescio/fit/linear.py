@@ -11,7 +11,7 @@ __all__ = ["masked_cholesky", "nonnegative_solution", "solve_masked"]
 # Sweeps of coordinate descent; they need only find which coefficients are zero.
 _SWEEPS = 60
 # Added to the unit diagonal of a scaled matrix, so that columns that depend on one another can be solved.
-_RIDGE = 1e-6
+_RIDGE, _LARGER_RIDGE = 1e-6, 1e-4
 
 
 def masked_cholesky(matrix: Array, used: Array) -> tuple[Array, Array]:
@@ -23,10 +23,12 @@ def masked_cholesky(matrix: Array, used: Array) -> tuple[Array, Array]:
     scale = jnp.where(used & (diagonal > 0.0), 1.0 / jnp.sqrt(jnp.where(diagonal > 0.0, diagonal, 1.0)), 0.0)
     scaled = matrix * scale[:, None] * scale[None, :]
     identity = jnp.eye(matrix.shape[0], dtype=matrix.dtype)
-    scaled = scaled + jnp.diag(jnp.where(scale > 0.0, _RIDGE, 1.0))
-    factor = jnp.linalg.cholesky(scaled)
-    # A matrix that is not positive definite to rounding has no factor: its diagonal must do.
-    return jnp.where(jnp.isfinite(factor).all(), factor, identity), scale
+    scaled = scaled + jnp.diag(jnp.where(scale > 0.0, 0.0, 1.0))
+    factor = jnp.linalg.cholesky(scaled + _RIDGE * identity)
+    # A matrix that is not positive definite to rounding has no factor; a little off its diagonal, it has.
+    second = jnp.linalg.cholesky(scaled + _LARGER_RIDGE * identity)
+    second = jnp.where(jnp.isfinite(second).all(), second, identity)
+    return jnp.where(jnp.isfinite(factor).all(), factor, second), scale
 
 
 def solve_masked(factor: Array, scale: Array, right: Array) -> Array:

@@ -9,7 +9,6 @@ from functools import cached_property
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from numpy.typing import NDArray
 
 from nescio.xrd.pattern import Crystal, PatternParameters, bragg_peaks
@@ -30,6 +29,8 @@ _COLUMNS = (4, 12, 24)
 _MOST_AXES = 6
 # Width in degree of the peaks whose strongest has the height 1.
 _REFERENCE_FWHM = 0.1
+# A column of the background that differs from the others by less than this share says nothing new.
+_DEPENDENT = 1e-5
 # Reflections this far outside of the range, in degree, may move into it.
 _MARGIN = 2.0
 
@@ -180,10 +181,27 @@ def _low_planes(reflections: Reflections) -> NDArray[np.float32]:
     return np.asarray(found or [(0, 0, 1)], np.float32)
 
 
-def background_columns(points: Array | Floats, terms: int) -> NDArray[np.float32]:
-    """Return Chebyshev polynomials and the inverse square of the axis, shape (points, terms), of order one."""
-    x = np.asarray(points, np.float64)
+def background_columns(points: Floats, weights: Floats, terms: int) -> NDArray[np.float32]:
+    """Return Chebyshev polynomials and the inverse square of the axis as columns that are orthogonal to one another.
+
+    The columns as they stand depend on one another to single precision; orthogonal ones leave neither the fit nor its
+    evidence to rounding.
+
+    Args:
+        points: Shape (points,), in degree.
+        weights: Shape (points,): one over the variance of each point; zero for points that do not count, where columns
+            are zero.
+        terms: Number of columns.
+
+    Returns:
+        Shape (points, terms), of order one; columns that say nothing new are zero.
+    """
+    counted = weights > 0.0
+    x, root = points[counted], np.sqrt(weights[counted])
     unit = 2.0 * (x - x[0]) / (x[-1] - x[0]) - 1.0
-    columns = np.polynomial.chebyshev.chebvander(unit, terms - 2)
-    inverse = (x[0] / x) ** 2
-    return np.column_stack([columns, inverse]).astype(np.float32)
+    raw = np.column_stack([np.polynomial.chebyshev.chebvander(unit, terms - 2), (x[0] / x) ** 2])
+    directions, sizes, _ = np.linalg.svd(raw * root[:, None], full_matrices=False)
+    directions = np.where(sizes > _DEPENDENT * sizes[0], directions, 0.0)
+    columns = np.zeros((points.size, terms), np.float32)
+    columns[counted] = directions * np.linalg.norm(root) / root[:, None]
+    return columns

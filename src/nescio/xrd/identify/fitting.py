@@ -126,7 +126,7 @@ class Fitter:
         self.radiation = radiation
         self.polarisation = polarisation
         self.radius_mm = radius_mm
-        self.background = background_columns(pattern.two_theta, settings.background_terms)
+        self.background = background_columns(pattern.two_theta, pattern.weights, settings.background_terms)
         self.window = min(_WINDOW, pattern.two_theta.size)
 
     @cached_property
@@ -170,32 +170,28 @@ class Fitter:
         return Linear(
             jnp.asarray([1.0 / highest**2] * count + [1e-4 / level**2] * terms, jnp.float32),
             jnp.asarray([True] * count + [False] * terms),
-            jnp.ones(count + terms, bool),
+            jnp.asarray([True] * count + list(np.any(self.background != 0.0, axis=0))),
         )
 
-    def fit(self, starts: Sequence[Start], *, iterations: int = 30, exact: bool = False) -> list[SetFit]:
+    def fit(self, starts: Sequence[Start], *, iterations: int) -> list[SetFit]:
         """Fit sets of equal numbers of phases.
 
         Args:
             starts: The sets, and where to begin.
             iterations: Largest number of steps.
-            exact: Whether the derivative is exact, and with it the covariance.
         """
         found: list[SetFit] = []
         while (first := len(found)) < len(starts):
-            size = 1 if exact else _SIDE_BY_SIDE
-            found += self._fit_together(starts[first : first + size], size, iterations, exact)
+            found += self._fit_together(starts[first : first + _SIDE_BY_SIDE], iterations)
         return found
 
-    def _fit_together(
-        self, starts: Sequence[Start], count: int, iterations: int, exact: bool
-    ) -> list[SetFit]:
-        padded = [*starts, *[starts[0]] * (count - len(starts))]
+    def _fit_together(self, starts: Sequence[Start], iterations: int) -> list[SetFit]:
+        padded = [*starts, *[starts[0]] * (_SIDE_BY_SIDE - len(starts))]
         limits = [self.limits(one.phases) for one in padded]
         begin = [
             limit[2] if one.values is None else one.values for one, limit in zip(padded, limits, strict=True)
         ]
-        model = self._model(padded, rough=not exact)
+        model = self._model(padded)
         # Phases and axes differ between the sets; background and points are the same.
         over = eqx.tree_at(
             lambda one: (one.background, one.two_theta), jax.tree.map(lambda _: 0, model), (None, None)
@@ -213,7 +209,7 @@ class Fitter:
         fits = jax.device_get(fits)
         return [self._unpacked(fits, place, one) for place, one in enumerate(starts)]
 
-    def _model(self, sets: Sequence[Start], *, rough: bool = False) -> PatternModel:
+    def _model(self, sets: Sequence[Start]) -> PatternModel:
         """Return the models of sets of equal size, stacked along a leading axis of phases and texture axes."""
         return PatternModel(
             self.candidates.stacked([one.phases for one in sets]),
@@ -224,7 +220,6 @@ class Fitter:
             self.polarisation,
             self.radius_mm,
             self.window,
-            rough,
         )
 
     def _planes(self, phases: Sequence[int], axes: Sequence[int]) -> NDArray[np.float32]:

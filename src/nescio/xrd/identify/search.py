@@ -78,11 +78,7 @@ def search(fitter: Fitter) -> Outcome:
     # A set with a phase of which there is nothing is the set without it.
     whole = [one for one in tried.values() if np.all(one.coefficients[: len(one.phases)] > 0.0)]
     order = sorted(whole, key=lambda one: -one.score(temper, each))
-    # Evidences are compared between fits of one kind; the exact derivative is for the errors of the best.
-    if not order:
-        return Outcome(None, (), temper)
-    (exact,) = fitter.fit([order[0].start], iterations=_LAST_STEPS, exact=True)
-    return Outcome(exact, tuple(order), temper)
+    return Outcome(order[0] if order else None, tuple(order), temper)
 
 
 class Proposals:
