@@ -34,10 +34,10 @@ def fuzz(
 
 
 def test_no_mutant_of_a_pattern_escapes(tmp_path):
-    code, figures, output = fuzz(tmp_path / "a.json", "xrd-text", "xrd-npz", "-n", 16)
+    code, figures, output = fuzz(tmp_path / "a.json", "xrd-text", "xrd-npz", "-n", 40)
     assert code == 0, output
     for one in figures.values():
-        assert one["read"] + one["refused"] == 16
+        assert one["read"] + one["refused"] == 40
     assert figures["xrd-text"]["read"] > 0
 
 
@@ -50,7 +50,7 @@ def test_a_technique_of_somebody_else_that_fails_on_damage_is_found(tmp_path):
     (site / "careless.py").write_text(CARELESS)
     (tmp_path / "a.careless").write_text("1.0\n2.0\n3.0\n")
     code, figures, output = fuzz(
-        tmp_path / "a.json", "own-careless", "-n", 8, "--files", tmp_path, PYTHONPATH=str(site)
+        tmp_path / "a.json", "own-careless", "-n", 20, "--files", tmp_path, PYTHONPATH=str(site)
     )
     assert code == 1
     assert figures["own-careless"]["escape"] > 0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
-from functools import cache
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -188,10 +187,7 @@ def _nowhere(values: Array, linear: Linear, observed: Array) -> _Point:
     )
 
 
-# XLA's quicker ways to compile, on a CPU: two thirds of the time to compile, for programs that run as fast.
-_COMPILER = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
-
-
+@eqx.filter_jit
 def fit_many(
     model: Model,
     start: Array,
@@ -218,36 +214,9 @@ def fit_many(
     Returns:
         The fits, with a leading dimension.
     """
-    return _mapped()(model, start, limits, linear, observed, weights, settings, axes)
-
-
-@cache
-def _mapped() -> Callable[..., Fit]:
-    """Return what :func:`fit_many` calls, compiled for the machine at hand."""
-
-    def many(
-        model: Model,
-        start: Array,
-        limits: Limits,
-        linear: Linear,
-        observed: Array,
-        weights: Array,
-        settings: FitSettings,
-        axes: tuple[object, ...],
-    ) -> Fit:
-        def one(
-            model: Model, start: Array, limits: Limits, linear: Linear, observed: Array, weights: Array
-        ) -> Fit:
-            return fit(model, start, limits, linear, observed, weights, settings)
-
-        mapped = jax.vmap(one, in_axes=axes)
-        fits: Fit = mapped(model, start, limits, linear, observed, weights)
-        return fits
-
-    # Equinox hands on what jax.jit takes, but its stubs do not say so.
-    options: dict[str, Any] = {"compiler_options": _COMPILER} if jax.default_backend() == "cpu" else {}
-    compiled: Callable[..., Fit] = eqx.filter_jit(many, **options)
-    return compiled
+    mapped = jax.vmap(partial(fit, settings=settings), in_axes=axes)
+    fits: Fit = mapped(model, start, limits, linear, observed, weights)
+    return fits
 
 
 def best_of(fits: Fit, axis: int = 0) -> Fit:

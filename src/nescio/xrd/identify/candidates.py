@@ -203,5 +203,6 @@ def background_columns(points: Floats, weights: Floats, terms: int) -> NDArray[n
     directions, sizes, _ = np.linalg.svd(raw * root[:, None], full_matrices=False)
     directions = np.where(sizes > _DEPENDENT * sizes[0], directions, 0.0)
     columns = np.zeros((points.size, terms), np.float32)
-    columns[counted] = directions * np.linalg.norm(root) / root[:, None]
+    # Fewer points than terms give fewer directions.
+    columns[np.ix_(counted, np.arange(sizes.size))] = directions * np.linalg.norm(root) / root[:, None]
     return columns

@@ -28,8 +28,8 @@ nm and of the microstrain; Lorentzian share of the sample's broadening; logarith
 _SHARED, _OWN = len(SHARED_VALUES), len(PHASE_VALUES)
 _AT = {name: place for place, name in enumerate(PHASE_VALUES)}
 _LN2 = math.log(2.0)
-# A derivative takes this part of a window, and this many reflections, which come strongest first: values end up within
-# half a standard deviation of where the whole would lead, and their errors within a tenth, in a fraction of the time.
+# A derivative takes this part of a window, and this many reflections, which come strongest first: enough to find the
+# way downhill, and for errors of values, in a fraction of the time.
 _SLOPE_WINDOW, _SLOPE_ROWS = 4, 96
 # Power of the ratio of the distance from a peak to half its window: peaks are as they are up to half of that.
 _TAPER = 8
@@ -132,7 +132,7 @@ class PatternModel(Model):
     def _slopes(self, crystal: Crystal, axis: Array, shared: Array, own: Array) -> Array:
         """Return the derivative of a phase's column by shared values and its own, shape (points, values).
 
-        Weak reflections and the tails of peaks are left out.
+        Weak reflections and the tails of peaks are left out, see `_SLOPE_WINDOW`.
         """
         values = jnp.concatenate([shared, own])
         window = min(max(self.window // _SLOPE_WINDOW, 32), self.window)
